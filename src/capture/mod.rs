@@ -1,0 +1,93 @@
+//! Where frames come from.
+//!
+//! A [`Frame`] is one picture as its source gave it, with the moment at which it was taken; it is
+//! decoded later, by preprocess. An [`Opener`] is a source that may be opened again and again (the
+//! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
+/// steps and is what every rule about durations uses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// Wall-clock time, UTC.
+    pub wall: jiff::Timestamp,
+    /// `CLOCK_BOOTTIME`: since boot, suspends included.
+    pub since_boot: Duration,
+    /// Whether the kernel held the wall clock to be synchronised.
+    pub synced: bool,
+}
+
+/// The picture of a [`Frame`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pixels {
+    /// A JPEG or PNG file, told by its first bytes.
+    Encoded(Vec<u8>),
+    /// `height * width * 3` bytes, rows from the top, no padding.
+    Rgb8 {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// `[height, width, 3]`.
+        data: Vec<u8>,
+    },
+}
+
+/// One picture as its source gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// Counts the frames of one opening of a source, from 0. A gap is a frame lost before us.
+    pub seq: u64,
+    /// When it was taken.
+    pub at: Moment,
+    /// The file's name, where the source has one.
+    pub name: Option<Arc<str>>,
+    /// The picture.
+    pub pixels: Pixels,
+}
+
+/// What a [`Source`] answers when asked for its next frame.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame.
+    Frame(Frame),
+    /// Nothing came within the timeout. Not a fault by itself: the caller knows the deadline.
+    Idle,
+    /// The footage ended and nothing more will come.
+    End,
+}
+
+/// Why a source failed. After any of these the source is dropped and opened anew.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The source could not be opened, or broke; the text says what and what to do.
+    #[error("{0}")]
+    Broken(String),
+    /// An operating-system error on the thing named.
+    #[error("{what}")]
+    Io {
+        /// What was tried, on what.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// An open source of frames. Dropping it closes it.
+pub trait Source: Send {
+    /// Waits at most `timeout` for the next frame.
+    fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
+}
+
+/// A source that may be opened, and opened again after a fault.
+pub trait Opener: Send {
+    /// Opens the source.
+    fn open(&self) -> Result<Box<dyn Source>, CaptureError>;
+    /// What it is, for people: `images /srv/footage`, `ffmpeg rtsp://cam.local/1`.
+    fn describe(&self) -> String;
+    /// Whether frames are lost if nobody takes them (a camera, or anything with a pace). The link
+    /// after a live source keeps the newest frame; after any other it waits.
+    fn is_live(&self) -> bool;
+}

@@ -1,0 +1,87 @@
+//! Frame to the teacher's input: decode, resize, normalise; and the statistics of the scene.
+//!
+//! Resizing is Pillow's antialiased bilinear (METHOD: the aspect is not kept). A frame that can't be
+//! decoded is a [`Rejection`], never a guess.
+
+/// How a teacher wants its input; read from the sidecar of its file.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Preprocessing {
+    /// Input columns and rows.
+    pub width: u32,
+    /// Input rows.
+    pub height: u32,
+    /// Subtracted from each channel scaled to 0..1.
+    pub mean: [f32; 3],
+    /// Divides each channel after that.
+    pub std: [f32; 3],
+    /// How the picture is resized.
+    pub interpolation: Interpolation,
+}
+
+/// The filter of a resize; always antialiased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Triangle filter.
+    Bilinear,
+    /// Catmull-Rom filter.
+    Bicubic,
+}
+
+/// A frame ready for the teacher.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// `[3, height, width]`, normalised.
+    pub input: Vec<f32>,
+    /// Columns of the picture before the resize.
+    pub width: u32,
+    /// Rows of the picture before the resize.
+    pub height: u32,
+    /// What the scene looks like as a whole.
+    pub scene: SceneStatistics,
+}
+
+/// Global appearance of a picture, cheap to compute; on luma scaled to 0..1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SceneStatistics {
+    /// Mean.
+    pub brightness: f32,
+    /// Standard deviation.
+    pub contrast: f32,
+    /// Mean absolute difference of neighbouring pixels of the resized picture.
+    pub sharpness: f32,
+}
+
+/// Why a frame can't be judged. Such a frame is reported as such and never counts as normal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Not a picture, or a damaged one.
+    #[error("the picture can't be decoded: {0}")]
+    Undecodable(String),
+    /// A picture larger or smaller than is sensible.
+    #[error("the picture is {width}x{height}; 16 to 16384 pixels a side are accepted")]
+    Size {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// The models failed on it.
+    #[error("inference failed: {0}")]
+    Inference(String),
+    /// The features or scores are not finite.
+    #[error("the score is not a finite number")]
+    NotFinite,
+}
+
+impl Rejection {
+    /// One word for programs and counters.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Rejection::Undecodable(_) => "undecodable",
+            Rejection::Size { .. } => "size",
+            Rejection::Inference(_) => "inference",
+            Rejection::NotFinite => "not_finite",
+        }
+    }
+}

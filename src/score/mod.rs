@@ -1,0 +1,64 @@
+//! Features to a score: Gaussians, whitening, shrinkage, the map, the threshold; and the Profile
+//! that holds them. Higher is more anomalous, everywhere in this module's output.
+
+/// Which score decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Scoring {
+    /// The sum of the four calibrated parts (METHOD section 3).
+    #[default]
+    Default,
+    /// The paper's: minus the sum of both branches' log-likelihoods (METHOD section 2).
+    Paper,
+}
+
+/// Every score of one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// The one that decides: `paper` or `default`, as the Profile says.
+    pub raw: f64,
+    /// `raw` against this is the verdict.
+    pub threshold: f64,
+    /// 0..1, the threshold at 0.5, strictly monotonic in `raw`.
+    pub value: f64,
+    /// Share of held-out normal frames that score at least as high: `(1 + #) / (1 + n)`.
+    pub p_value: f64,
+    /// Minus the log-likelihood of the whitened class token.
+    pub pretrained: f64,
+    /// Minus the log-likelihood of the discrepancy feature.
+    pub discrepancy: f64,
+    /// `pretrained + discrepancy`.
+    pub paper: f64,
+    /// Sum of `parts`.
+    pub default: f64,
+    /// The calibrated parts of the default score.
+    pub parts: Parts,
+    /// Mean of the three largest cells of the smoothed map.
+    pub local: f64,
+    /// The local score's own threshold.
+    pub local_threshold: f64,
+    /// Per patch, in standard deviations of the normal frames at that place, `[rows * columns]`.
+    pub map: Vec<f32>,
+    /// Its shape.
+    pub grid: crate::infer::Grid,
+}
+
+impl Score {
+    /// Whether the frame is anomalous by itself.
+    pub fn is_anomalous(&self) -> bool {
+        self.raw > self.threshold || self.local > self.local_threshold
+    }
+}
+
+/// The four calibrated parts of the default score; each about 0 +- 1 on normal frames.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Parts {
+    /// Class token.
+    pub z: f64,
+    /// Pooled tokens of the middle block.
+    pub pooled_mid: f64,
+    /// Pooled tokens of the late block.
+    pub pooled_late: f64,
+    /// Residual of the student.
+    pub residual: f64,
+}
