@@ -1,1 +1,3 @@
-fn main(){}
+//! The `inspectd` program.
+
+fn main() {}
