@@ -1,5 +1,7 @@
 //! Teacher's input to features. tract is named in this module only.
 
+pub mod student_file;
+
 /// What the models see in one frame. `D` is the width of the teacher, `P` its number of patches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
