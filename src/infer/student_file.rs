@@ -386,3 +386,6 @@ fn float_value(name: &str, dims: &[i64]) -> ValueInfoProto {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
