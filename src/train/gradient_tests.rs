@@ -1,7 +1,7 @@
 //! The gradient of the block against two that share no code with it: central differences of a loss
 //! written out in double precision, and candle's autograd in double precision.
 //!
-//! Tolerance: every element within 2e-5 of its tensor's largest gradient, plus 1e-7. The key bias is
+//! Tolerance: every element within 3e-6 of its tensor's largest gradient, plus 1e-7. The key bias is
 //! held by the second term alone: softmax does not see it, so its gradient is zero but for rounding.
 
 use candle_core::{D, DType, Device, Tensor, Var};
@@ -96,7 +96,7 @@ fn assert_close(ours: &[f32], reference: &[f64], of: &str) {
             .fold(0.0f64, |w, (a, b)| w.max((f64::from(*a) - b).abs()));
         println!("{of} {name}: worst {worst:.1e} of {largest:.1e}");
         assert!(
-            worst <= 2e-5 * largest + 1e-7,
+            worst <= 3e-6 * largest + 1e-7,
             "{of} {name}: off by {worst:e} of {largest:e}"
         );
         assert!(

@@ -15,6 +15,10 @@ pub mod backward;
 
 pub mod adam;
 
+pub mod recipe;
+
+mod course;
+
 pub mod student;
 
 mod kernel;
@@ -23,3 +27,6 @@ mod rows;
 
 #[cfg(test)]
 mod gradient_tests;
+
+#[cfg(test)]
+mod timing_tests;
