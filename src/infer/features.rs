@@ -10,7 +10,9 @@ pub(super) fn pool(stream: &[f32], width: usize, prefix_tokens: usize) -> Vec<f3
     let count = (patches.len() / width) as f64;
     let mut mean = vec![0f64; width];
     for token in patches.chunks_exact(width) {
-        mean.iter_mut().zip(token).for_each(|(m, v)| *m += f64::from(*v));
+        mean.iter_mut()
+            .zip(token)
+            .for_each(|(m, v)| *m += f64::from(*v));
     }
     mean.iter_mut().for_each(|m| *m /= count);
     let mut variance = vec![0f64; width];
@@ -19,13 +21,18 @@ pub(super) fn pool(stream: &[f32], width: usize, prefix_tokens: usize) -> Vec<f3
             *s += (f64::from(*v) - m).powi(2);
         }
     }
-    let spread = variance.iter().map(|s| ((s / count).sqrt() + LOG_FLOOR).ln() as f32);
+    let spread = variance
+        .iter()
+        .map(|s| ((s / count).sqrt() + LOG_FLOOR).ln() as f32);
     mean.iter().map(|m| *m as f32).chain(spread).collect()
 }
 
 /// `d_i`: minus the mean over tokens and channels of `(student - teacher)^2`.
 pub(super) fn discrepancy(student: &[f32], teacher: &[f32]) -> f64 {
-    let squares = student.iter().zip(teacher).map(|(s, t)| f64::from(s - t).powi(2));
+    let squares = student
+        .iter()
+        .zip(teacher)
+        .map(|(s, t)| f64::from(s - t).powi(2));
     -squares.sum::<f64>() / student.len() as f64
 }
 
@@ -37,7 +44,11 @@ pub(super) fn residual_tokens(
     prefix_tokens: usize,
 ) -> Vec<f32> {
     let skip = prefix_tokens * width;
-    student[skip..].iter().zip(&teacher[skip..]).map(|(s, t)| s - t).collect()
+    student[skip..]
+        .iter()
+        .zip(&teacher[skip..])
+        .map(|(s, t)| s - t)
+        .collect()
 }
 
 /// Mean over patches of `[P, D]`.
@@ -45,7 +56,9 @@ pub(super) fn mean_token(tokens: &[f32], width: usize) -> Vec<f32> {
     let count = (tokens.len() / width) as f64;
     let mut mean = vec![0f64; width];
     for token in tokens.chunks_exact(width) {
-        mean.iter_mut().zip(token).for_each(|(m, v)| *m += f64::from(*v));
+        mean.iter_mut()
+            .zip(token)
+            .for_each(|(m, v)| *m += f64::from(*v));
     }
     mean.iter().map(|m| (m / count) as f32).collect()
 }
@@ -64,7 +77,10 @@ mod tests {
 
     #[test]
     fn the_discrepancy_is_minus_the_mean_square_over_all_tokens() {
-        assert_eq!(discrepancy(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 2.0]), -1.0);
+        assert_eq!(
+            discrepancy(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 2.0]),
+            -1.0
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! comes with a Profile. An [`Extractor`] runs both on one frame and gives [`Features`].
 
 mod features;
+#[cfg(test)]
+mod fixture;
 mod residual_stream;
 mod student;
 mod teacher;
@@ -12,7 +14,9 @@ use crate::preprocess::{Prepared, Rejection};
 
 pub use residual_stream::NotAVit;
 pub use student::{StudentOutput, StudentRunner};
-pub use teacher::{Sidecar, Teacher, TeacherError, TeacherFile, TeacherOutput, TeacherRunner, sidecar_of};
+pub use teacher::{
+    Sidecar, Teacher, TeacherError, TeacherFile, TeacherOutput, TeacherRunner, sidecar_of,
+};
 
 /// What the models see in one frame. `D` is the width of the teacher, `P` its number of patches.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +114,9 @@ pub fn discrepancy_features(
     pairs: &[(usize, &[f32], &[f32])],
     info: &TeacherInfo,
 ) -> DiscrepancyFeatures {
-    let d = pairs.iter().map(|(_, student, teacher)| features::discrepancy(student, teacher));
+    let d = pairs
+        .iter()
+        .map(|(_, student, teacher)| features::discrepancy(student, teacher));
     let mid = pairs.iter().find(|(block, _, _)| *block == info.mid());
     let (_, student, teacher) = mid.expect("every student has the middle block");
     let tokens = features::residual_tokens(student, teacher, info.width, info.prefix_tokens);
@@ -137,7 +143,10 @@ impl Extractor {
     /// Runs both models.
     pub fn features(&self, prepared: &Prepared) -> Result<Features, Rejection> {
         let info = self.teacher.info();
-        let teacher = self.teacher.run(&prepared.input).map_err(Rejection::Inference)?;
+        let teacher = self
+            .teacher
+            .run(&prepared.input)
+            .map_err(Rejection::Inference)?;
         let student = self.student.run(&teacher).map_err(Rejection::Inference)?;
         let blocks = self.student.blocks();
         let pairs: Vec<_> = (0..blocks.len())

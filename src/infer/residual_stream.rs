@@ -47,13 +47,17 @@ pub enum NotAVit {
     )]
     NotAChain(String),
     /// No branch holds a Softmax.
-    #[error("the first skip connection's branch holds no Softmax: it does not start with attention")]
+    #[error(
+        "the first skip connection's branch holds no Softmax: it does not start with attention"
+    )]
     NoAttention,
     /// The final norm was not found.
     #[error("no LayerNorm with scale and bias follows the last block")]
     NoFinalNorm,
     /// The patches were not found.
-    #[error("the patch grid was not found: no [1, {width}, rows, columns] feature map with at most {tokens} cells feeds the first block")]
+    #[error(
+        "the patch grid was not found: no [1, {width}, rows, columns] feature map with at most {tokens} cells feeds the first block"
+    )]
     NoPatches {
         /// Width of the stream.
         width: usize,
@@ -100,7 +104,15 @@ impl ResidualStream {
             return Ok(Err(NotAVit::NoPatches { width, tokens }));
         };
         let prefix_tokens = tokens - grid.rows * grid.columns;
-        Ok(Ok(ResidualStream { outlets, final_norm, tokens, width, heads, prefix_tokens, grid }))
+        Ok(Ok(ResidualStream {
+            outlets,
+            final_norm,
+            tokens,
+            width,
+            heads,
+            prefix_tokens,
+            grid,
+        }))
     }
 }
 
@@ -135,8 +147,7 @@ impl Ancestors {
 fn see_through(model: &TypedModel, mut outlet: OutletId, axes: bool) -> OutletId {
     loop {
         let op = &model.node(outlet.node).op;
-        let transparent =
-            op.is::<Identity>() || op.is::<Cast>() || (axes && op.is::<AxisOp>());
+        let transparent = op.is::<Identity>() || op.is::<Cast>() || (axes && op.is::<AxisOp>());
         if !transparent {
             return outlet;
         }
@@ -166,7 +177,9 @@ fn binary<'m>(model: &'m TypedModel, node: usize, name: &str) -> Option<&'m [Out
 fn skips(model: &TypedModel, order: &[usize], ancestors: &Ancestors) -> Vec<Skip> {
     let mut skips = Vec::new();
     for &node in order {
-        let Some(&[a, b]) = binary(model, node, "Add") else { continue };
+        let Some(&[a, b]) = binary(model, node, "Add") else {
+            continue;
+        };
         let shape = rank3(model, a);
         if shape.is_none() || shape != rank3(model, b) {
             continue;
@@ -176,9 +189,17 @@ fn skips(model: &TypedModel, order: &[usize], ancestors: &Ancestors) -> Vec<Skip
             continue;
         }
         if ancestors.has(from_b.node, from_a.node) {
-            skips.push(Skip { node, from: from_a, branch: from_b });
+            skips.push(Skip {
+                node,
+                from: from_a,
+                branch: from_b,
+            });
         } else if ancestors.has(from_a.node, from_b.node) {
-            skips.push(Skip { node, from: from_b, branch: from_a });
+            skips.push(Skip {
+                node,
+                from: from_b,
+                branch: from_a,
+            });
         }
     }
     skips
@@ -186,7 +207,10 @@ fn skips(model: &TypedModel, order: &[usize], ancestors: &Ancestors) -> Vec<Skip
 
 /// The node of the first skip that does not start where the former ended.
 fn broken_link(skips: &[Skip]) -> Option<usize> {
-    skips.windows(2).find(|pair| pair[1].from.node != pair[0].node).map(|pair| pair[1].node)
+    skips
+        .windows(2)
+        .find(|pair| pair[1].from.node != pair[0].node)
+        .map(|pair| pair[1].node)
 }
 
 /// The number of heads of the Softmax between a skip's start and the end of its branch, if any.
@@ -254,10 +278,14 @@ fn patch_grid(
         .rev()
         .copied()
         .filter(|&node| ancestors.has(embedding.node, node))
-        .find_map(|node| match shape_of(model, OutletId::new(node, 0))?.as_slice() {
-            &[1, d, rows, columns] if d == width && rows * columns <= tokens && rows * columns > 1 => {
-                Some(Grid { rows, columns })
-            }
-            _ => None,
-        })
+        .find_map(
+            |node| match shape_of(model, OutletId::new(node, 0))?.as_slice() {
+                &[1, d, rows, columns]
+                    if d == width && rows * columns <= tokens && rows * columns > 1 =>
+                {
+                    Some(Grid { rows, columns })
+                }
+                _ => None,
+            },
+        )
 }

@@ -28,11 +28,17 @@ impl StudentRunner {
             let model = tract_onnx::onnx().model_for_read(&mut &bytes[..])?;
             let (inputs, outputs) = (model.inputs.len(), model.outputs.len());
             if inputs != blocks.len() || outputs != blocks.len() {
-                anyhow::bail!("{} blocks were expected, {inputs} inputs and {outputs} outputs found", blocks.len());
+                anyhow::bail!(
+                    "{} blocks were expected, {inputs} inputs and {outputs} outputs found",
+                    blocks.len()
+                );
             }
             model.into_typed()?.into_optimized()?.into_runnable()
         })?;
-        Ok(StudentRunner { plan, blocks: blocks.to_vec() })
+        Ok(StudentRunner {
+            plan,
+            blocks: blocks.to_vec(),
+        })
     }
 
     /// The blocks, 1-based, rising.
@@ -50,8 +56,14 @@ impl StudentRunner {
     /// Runs every block on the teacher's output of one frame.
     pub fn run(&self, teacher: &TeacherOutput) -> Result<StudentOutput, String> {
         shielded(|| {
-            let inputs = self.blocks.iter().map(|&i| teacher.tensor(i - 1).clone()).collect();
-            Ok(StudentOutput { outputs: self.plan.run(inputs)? })
+            let inputs = self
+                .blocks
+                .iter()
+                .map(|&i| teacher.tensor(i - 1).clone())
+                .collect();
+            Ok(StudentOutput {
+                outputs: self.plan.run(inputs)?,
+            })
         })
     }
 }
@@ -59,6 +71,9 @@ impl StudentRunner {
 impl StudentOutput {
     /// `S_i(x_{i-1})` of the `n`-th block, `[N, D]`.
     pub fn block(&self, n: usize) -> &[f32] {
-        self.outputs[n].view().as_slice::<f32>().expect("the student's file says f32")
+        self.outputs[n]
+            .view()
+            .as_slice::<f32>()
+            .expect("the student's file says f32")
     }
 }

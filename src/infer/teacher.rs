@@ -119,20 +119,33 @@ impl TeacherFile {
         let (sidecar, sidecar_assumed) = match read(&sidecar_path) {
             Ok(text) => {
                 let shown = sidecar_path.display().to_string();
-                (parse_sidecar(&shown, &String::from_utf8_lossy(&text))?, false)
+                (
+                    parse_sidecar(&shown, &String::from_utf8_lossy(&text))?,
+                    false,
+                )
             }
-            Err(TeacherError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(TeacherError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
                 (Sidecar::assumed(), true)
             }
             Err(error) => return Err(error),
         };
         let name = path.display().to_string();
-        Ok(TeacherFile { name, bytes: read(path)?.into(), sidecar, sidecar_assumed })
+        Ok(TeacherFile {
+            name,
+            bytes: read(path)?.into(),
+            sidecar,
+            sidecar_assumed,
+        })
     }
 
     /// Lower-case hexadecimal SHA-256 of the ONNX file.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(&self.bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -150,14 +163,22 @@ impl Sidecar {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TeacherError> {
-    let failed = |source| TeacherError::Read { path: path.display().to_string(), source };
+    let failed = |source| TeacherError::Read {
+        path: path.display().to_string(),
+        source,
+    };
     let mut bytes = Vec::new();
-    std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(failed)?;
     Ok(bytes)
 }
 
 fn parse_sidecar(path: &str, text: &str) -> Result<Sidecar, TeacherError> {
-    let wrong = |message: String| TeacherError::Sidecar { path: path.to_owned(), message };
+    let wrong = |message: String| TeacherError::Sidecar {
+        path: path.to_owned(),
+        message,
+    };
     let sidecar: Sidecar = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     if sidecar.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
         return Err(wrong("std must be three positive numbers".to_owned()));
@@ -180,11 +201,17 @@ pub struct Teacher {
 impl Teacher {
     /// Understands a file: takes a quarter of a second for a ViT-Ti.
     pub fn load(file: &TeacherFile) -> Result<Teacher, TeacherError> {
-        let failed = |message: String| TeacherError::Load { path: file.name.clone(), message };
+        let failed = |message: String| TeacherError::Load {
+            path: file.name.clone(),
+            message,
+        };
         let (model, size) = shielded(|| typed(file)).map_err(failed)?;
         let stream = shielded(|| ResidualStream::find(&model))
             .map_err(failed)?
-            .map_err(|source| TeacherError::NotAVit { path: file.name.clone(), source })?;
+            .map_err(|source| TeacherError::NotAVit {
+                path: file.name.clone(),
+                source,
+            })?;
         let info = TeacherInfo {
             sha256: file.sha256(),
             blocks: stream.outlets.len() - 1,
@@ -201,7 +228,12 @@ impl Teacher {
                 interpolation: file.sidecar.interpolation,
             },
         };
-        Ok(Teacher { info, model, stream, name: file.name.clone() })
+        Ok(Teacher {
+            info,
+            model,
+            stream,
+            name: file.name.clone(),
+        })
     }
 
     /// What was found.
@@ -223,27 +255,45 @@ impl Teacher {
         let plan = shielded(|| {
             let mut outlets = vec![self.stream.final_norm];
             outlets.extend(streams.iter().map(|&i| self.stream.outlets[i]));
-            self.model.clone().with_output_outlets(&outlets)?.into_optimized()?.into_runnable()
+            self.model
+                .clone()
+                .with_output_outlets(&outlets)?
+                .into_optimized()?
+                .into_runnable()
         })
-        .map_err(|message| TeacherError::Load { path: self.name.clone(), message })?;
-        Ok(TeacherRunner { plan, streams, info: self.info.clone() })
+        .map_err(|message| TeacherError::Load {
+            path: self.name.clone(),
+            message,
+        })?;
+        Ok(TeacherRunner {
+            plan,
+            streams,
+            info: self.info.clone(),
+        })
     }
 }
 
 /// Loads and types the model with its input fixed; gives the input's `[columns, rows]`.
 fn typed(file: &TeacherFile) -> TractResult<(TypedModel, [u32; 2])> {
-    let onnx =
-        tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
+    let onnx = tract_onnx::onnx()
+        .with_ignore_value_info(true)
+        .with_ignore_output_shapes(true);
     let mut model = onnx.model_for_read(&mut &file.bytes[..])?;
     let declared: Vec<Option<usize>> = {
         let fact = model.input_fact(0)?;
-        fact.shape.dims().map(|d| d.concretize().and_then(|d| d.to_usize().ok())).collect()
+        fact.shape
+            .dims()
+            .map(|d| d.concretize().and_then(|d| d.to_usize().ok()))
+            .collect()
     };
     let side = |axis: usize, given: Option<u32>| -> u32 {
         let fixed = declared.get(axis).copied().flatten().map(|d| d as u32);
         fixed.or(given).unwrap_or(224)
     };
-    let size = [side(3, file.sidecar.input.map(|i| i[0])), side(2, file.sidecar.input.map(|i| i[1]))];
+    let size = [
+        side(3, file.sidecar.input.map(|i| i[0])),
+        side(2, file.sidecar.input.map(|i| i[1])),
+    ];
     let shape = [1, 3, size[1] as usize, size[0] as usize];
     model.set_input_fact(0, f32::fact(shape).into())?;
     Ok((model.into_typed()?, size))
@@ -291,7 +341,10 @@ impl TeacherRunner {
             let mut outputs = self.plan.run(tvec!(input.into_tvalue()))?.into_iter();
             let normed = outputs.next().context("the engine gave no output")?;
             let z = class_token(&normed, &self.info)?;
-            Ok(TeacherOutput { z, streams: self.streams.iter().copied().zip(outputs).collect() })
+            Ok(TeacherOutput {
+                z,
+                streams: self.streams.iter().copied().zip(outputs).collect(),
+            })
         })
     }
 }
@@ -306,7 +359,9 @@ fn class_token(normed: &TValue, info: &TeacherInfo) -> TractResult<Vec<f32>> {
     }
     let mut mean = vec![0f32; info.width];
     for token in values.chunks_exact(info.width) {
-        mean.iter_mut().zip(token).for_each(|(m, v)| *m += v / info.tokens as f32);
+        mean.iter_mut()
+            .zip(token)
+            .for_each(|(m, v)| *m += v / info.tokens as f32);
     }
     Ok(mean)
 }
@@ -339,20 +394,115 @@ pub fn sidecar_of(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{WIDTH, Wiring, vit};
     use super::*;
 
+    fn file(bytes: Vec<u8>) -> TeacherFile {
+        let sidecar = Sidecar::assumed();
+        TeacherFile {
+            name: "vit.onnx".to_owned(),
+            bytes: bytes.into(),
+            sidecar,
+            sidecar_assumed: true,
+        }
+    }
+
+    fn refusal(bytes: Vec<u8>) -> String {
+        let error = Teacher::load(&file(bytes)).err().map(anyhow::Error::from);
+        format!("{:#}", error.expect("the file is refused"))
+    }
+
     #[test]
-    #[ignore]
-    fn probe() {
-        let p = std::env::var("T").unwrap();
-        let t = Teacher::load(&TeacherFile::open(Some(Path::new(&p))).unwrap()).unwrap();
-        println!("{:?}", t.info());
-        let r = t.runner(&[0, 5, 6, 10]).unwrap();
-        let x: Vec<f32> = (0..3*224*224).map(|i| ((i as f32) * 0.37).sin()).collect();
-        let t0 = std::time::Instant::now();
-        for _ in 0..5 { r.run(&x).unwrap(); }
-        println!("{:?}", t0.elapsed()/5);
-        let o = r.run(&x).unwrap();
-        println!("{:?} {:?} {:?}", &o.z()[..4], &o.stream(6)[..4], &o.stream(10)[196*192..][..4]);
+    fn a_plain_vit_is_understood_whatever_its_depth_and_prefix() {
+        for (blocks, prefix, class_first) in
+            [(1, 1, false), (3, 1, true), (2, 5, false), (12, 0, false)]
+        {
+            let teacher = Teacher::load(&file(vit(blocks, prefix, Wiring::PreNorm, class_first)));
+            let info = teacher.expect("it loads").info().clone();
+            assert_eq!((info.blocks, info.width, info.heads), (blocks, WIDTH, 2));
+            assert_eq!((info.tokens, info.prefix_tokens), (prefix + 4, prefix));
+            assert_eq!((info.grid.rows, info.grid.columns), (2, 2));
+            assert_eq!(
+                (info.preprocessing.width, info.preprocessing.height),
+                (32, 32)
+            );
+        }
+    }
+
+    #[test]
+    fn streams_and_class_token_come_in_their_shapes_and_differ_from_each_other() {
+        let teacher = Teacher::load(&file(vit(3, 1, Wiring::PreNorm, true))).expect("loads");
+        let runner = teacher.runner(&[3, 0, 1]).expect("plans");
+        let input: Vec<f32> = (0..3 * 32 * 32).map(|i| (i as f32 * 0.1).sin()).collect();
+        let output = runner.run(&input).expect("runs");
+        assert_eq!(output.z().len(), WIDTH);
+        for i in [0, 1, 3] {
+            assert_eq!(output.stream(i).len(), 5 * WIDTH);
+        }
+        assert_ne!(output.stream(0), output.stream(1));
+        assert_ne!(output.stream(1), output.stream(3));
+    }
+
+    #[test]
+    fn the_class_token_is_the_same_whether_selected_before_or_after_the_norm() {
+        let input: Vec<f32> = (0..3 * 32 * 32).map(|i| (i as f32 * 0.1).sin()).collect();
+        let z = |class_first| {
+            let teacher =
+                Teacher::load(&file(vit(2, 1, Wiring::PreNorm, class_first))).expect("loads");
+            teacher
+                .runner(&[])
+                .expect("plans")
+                .run(&input)
+                .expect("runs")
+                .z()
+                .to_vec()
+        };
+        // The fixture draws the norm's weights after the same number of others in both.
+        for (a, b) in z(false).iter().zip(z(true)) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn other_transformers_are_refused_with_the_reason() {
+        let cases = [
+            (Wiring::PostNorm, "do not form one chain"),
+            (Wiring::Parallel, "do not form one chain"),
+            (Wiring::NoAttention, "does not start with attention"),
+        ];
+        for (wiring, reason) in cases {
+            let message = refusal(vit(2, 1, wiring, false));
+            assert!(
+                message.starts_with("vit.onnx is not a plain ViT"),
+                "{message}"
+            );
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    #[test]
+    fn damaged_files_are_refused_by_name_and_never_panic() {
+        let good = vit(2, 1, Wiring::PreNorm, false);
+        for end in [0, 1, 10, good.len() / 2, good.len() - 1] {
+            let message = refusal(good[..end].to_vec());
+            assert!(message.starts_with("vit.onnx is"), "{message}");
+        }
+        assert!(refusal(b"GIF89a, not a network".to_vec()).starts_with("vit.onnx is"));
+    }
+
+    #[test]
+    fn a_missing_file_and_a_wrong_sidecar_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mine.onnx");
+        let error = TeacherFile::open(Some(&path)).expect_err("nothing there");
+        assert!(error.to_string().contains("mine.onnx"), "{error}");
+        std::fs::write(&path, vit(1, 1, Wiring::PreNorm, false)).expect("writes");
+        std::fs::write(
+            folder.path().join("mine.toml"),
+            "mean = [0, 0, 0]\nstd = [1, 0, 1]",
+        )
+        .expect("writes");
+        let error = TeacherFile::open(Some(&path)).expect_err("a zero deviation");
+        assert!(error.to_string().contains("mine.toml"), "{error}");
     }
 }
