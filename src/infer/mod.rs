@@ -18,6 +18,8 @@ pub use teacher::{
     Sidecar, Teacher, TeacherError, TeacherFile, TeacherOutput, TeacherRunner, sidecar_of,
 };
 
+pub mod student_file;
+
 /// What the models see in one frame. `D` is the width of the teacher, `P` its number of patches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
