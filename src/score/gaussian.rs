@@ -183,3 +183,80 @@ fn ledoit_wolf_shrinkage(samples: &Samples, mean: &DVector<f64>, covariance: &DM
     let beta = beta.min(delta);
     if beta > 0.0 { beta / delta } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather(rows: &[Vec<f64>]) -> Samples {
+        Samples::gather(rows.iter().map(Vec::as_slice)).unwrap()
+    }
+
+    #[test]
+    fn shrunk_gaussians_equal_scikit_learn_to_1e_9() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            fit: Vec<Vec<f64>>,
+            test: Vec<Vec<f64>>,
+            shrinkage: f64,
+            covariance: Vec<Vec<f64>>,
+            mahalanobis_squared: Vec<f64>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            ledoit_wolf: std::collections::BTreeMap<String, Case>,
+        }
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../tests/oracle/golden.json")).unwrap();
+        assert_eq!(golden.ledoit_wolf.len(), 4);
+        for (name, case) in golden.ledoit_wolf {
+            let fitted = Gaussian::fit_ledoit_wolf(&gather(&case.fit)).unwrap();
+            let shrinkage = fitted.shrinkage;
+            assert!(
+                (shrinkage - case.shrinkage).abs() < 1e-12,
+                "{name}: shrinkage {shrinkage}"
+            );
+            let factor = fitted.gaussian.cholesky();
+            let covariance = factor * factor.transpose();
+            for (i, row) in case.covariance.iter().enumerate() {
+                for (j, &expected) in row.iter().enumerate() {
+                    let found = covariance[(i, j)];
+                    assert!(
+                        (found - expected).abs() < 1e-12,
+                        "{name}: covariance {i}, {j}"
+                    );
+                }
+            }
+            for (x, expected) in case.test.iter().zip(&case.mahalanobis_squared) {
+                let found = fitted.gaussian.mahalanobis_squared(x);
+                assert!(
+                    (found / expected - 1.0).abs() < 1e-9,
+                    "{name}: {found} not {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn frames_that_repeat_are_refused() {
+        let again = |frame: [f64; 3], n: usize| vec![frame.to_vec(); n];
+        let equal = gather(&again([0.1, 0.2, 0.7], 9));
+        let refused = FitError::NoVariation { what: "a feature" };
+        assert_eq!(Gaussian::fit_ledoit_wolf(&equal), Err(refused.clone()));
+        let two_pictures = [again([0.1, 0.2, 0.7], 4), again([0.9, 0.3, 0.4], 4)].concat();
+        assert_eq!(
+            Gaussian::fit_ledoit_wolf(&gather(&two_pictures)),
+            Err(refused)
+        );
+        let two = Gaussian::fit_ledoit_wolf(&gather(&two_pictures[3..5]));
+        assert_eq!(two, Err(FitError::TooFew { needed: 3, got: 2 }));
+    }
+
+    #[test]
+    fn a_ridge_makes_two_frames_and_a_constant_feature_finite() {
+        let samples = gather(&[vec![1.0, 5.0, -2.0], vec![3.0, 5.0, 1.0]]);
+        let fitted = Gaussian::fit_full(&samples, PAPER_RIDGE).unwrap();
+        assert!(fitted.log_likelihood(&[2.0, 5.1, 0.0]).is_finite());
+        assert!(fitted.mahalanobis_squared(&[2.0, 5.0, f64::NAN]).is_nan());
+    }
+}

@@ -60,3 +60,46 @@ impl PaperGaussians {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_equal_scikit_learn_to_1e_6() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            fit_z: Vec<Vec<f32>>,
+            fit_d: Vec<Vec<f64>>,
+            z: Vec<Vec<f32>>,
+            d: Vec<Vec<f64>>,
+            components: usize,
+            pretrained: Vec<f64>,
+            discrepancy: Vec<f64>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            paper: Case,
+        }
+        let golden = include_str!("../../tests/oracle/golden.json");
+        let case = serde_json::from_str::<Golden>(golden).unwrap().paper;
+        let z = Samples::gather(case.fit_z.iter().map(Vec::as_slice)).unwrap();
+        let d = Samples::gather(case.fit_d.iter().map(Vec::as_slice)).unwrap();
+        let fitted = PaperGaussians::fit(&z, &d).unwrap();
+        assert_eq!(fitted.whitening.components(), case.components);
+        let close = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-6;
+        for i in 0..case.z.len() {
+            let found = fitted.score(&case.z[i], &case.d[i]);
+            assert!(
+                close(found.pretrained, case.pretrained[i]),
+                "frame {i}: {found:?}"
+            );
+            assert!(
+                close(found.discrepancy, case.discrepancy[i]),
+                "frame {i}: {found:?}"
+            );
+            let sum = case.pretrained[i] + case.discrepancy[i];
+            assert!(close(found.sum(), sum), "frame {i}: {found:?} is not {sum}");
+        }
+    }
+}
