@@ -1,8 +1,40 @@
 //! Features to a score: Gaussians, whitening, shrinkage, the map, the threshold; and the Profile
 //! that holds them. Higher is more anomalous, everywhere in this module's output.
 
+pub mod samples;
+
+pub mod moments;
+
+pub mod gaussian;
+
+pub mod whitening;
+
+pub mod paper;
+
+pub mod parts;
+
+pub mod tokens;
+
+pub mod map;
+
+pub mod threshold;
+
+pub mod crossfit;
+
+pub mod statistics;
+
 /// Which score decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Scoring {
     /// The sum of the four calibrated parts (METHOD section 3).
