@@ -13,7 +13,8 @@ use super::block::{Forward, all_tokens};
 use super::cache::{CacheError, FeatureCache};
 use super::course::Course;
 use super::parameters::Parameters;
-use super::recipe::Recipe;
+
+pub use super::recipe::Recipe;
 
 /// What the students learn from.
 #[derive(Debug, Clone, Copy)]
