@@ -23,6 +23,11 @@ pub mod crossfit;
 
 pub mod statistics;
 
+pub mod profile;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
 /// Which score decides.
 #[derive(
     Debug,

@@ -225,3 +225,87 @@ fn deciding(scoring: Scoring, scales: &PartScales, measured: &Measured) -> f64 {
         Scoring::Paper => measured.paper.sum(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{GRID, WIDTH, normal_frames, statistics};
+    use super::*;
+
+    fn score(statistics: &Statistics, frame: &Features) -> Score {
+        statistics.score(frame, &mut Scratch::default()).unwrap()
+    }
+
+    #[test]
+    fn the_score_is_the_sum_of_its_parts_and_decides_as_asked() {
+        let frames = normal_frames(60, 1);
+        let fresh = &normal_frames(1, 2)[0];
+        let default = score(&statistics(&frames, Scoring::Default), fresh);
+        let parts = default.parts;
+        let sum = parts.z + parts.pooled_mid + parts.pooled_late + parts.residual;
+        assert_eq!(default.default, sum);
+        assert_eq!(default.raw, sum);
+        assert_eq!(default.paper, default.pretrained + default.discrepancy);
+        let paper = score(&statistics(&frames, Scoring::Paper), fresh);
+        assert_eq!(paper.raw, default.paper);
+        assert_eq!(paper.default, default.default);
+        assert_ne!(paper.threshold, default.threshold);
+    }
+
+    #[test]
+    fn unseen_normal_frames_score_about_zero_and_alarm_about_as_often_as_asked() {
+        let statistics = statistics(&normal_frames(200, 3), Scoring::Default);
+        let fresh = normal_frames(400, 4);
+        let scores: Vec<Score> = fresh
+            .iter()
+            .map(|frame| score(&statistics, frame))
+            .collect();
+        let mean = scores.iter().map(|s| s.default).sum::<f64>() / 400.0;
+        assert!(mean.abs() < 0.5, "mean {mean}");
+        let alarms = scores.iter().filter(|s| s.raw > s.threshold).count();
+        // Five percent were asked for: 20 of 400, 4.4 deviation, and the threshold's own error.
+        assert!((4..=44).contains(&alarms), "{alarms} of 400");
+    }
+
+    #[test]
+    fn a_patch_that_differs_is_found_at_its_place() {
+        let statistics = statistics(&normal_frames(60, 5), Scoring::Default);
+        let mut frame = normal_frames(1, 6).remove(0);
+        let before = score(&statistics, &frame);
+        let patch = 2 * GRID.columns + 3;
+        let tokens = &mut frame.discrepancy.residual_tokens;
+        tokens[patch * WIDTH..(patch + 1) * WIDTH].fill(12.0);
+        let after = score(&statistics, &frame);
+        let peak = (0..after.map.len()).max_by(|&a, &b| after.map[a].total_cmp(&after.map[b]));
+        assert_eq!(peak, Some(patch));
+        assert!(after.local > before.local && after.local > after.local_threshold);
+        assert!(after.is_anomalous());
+        assert_eq!(after.raw, before.raw);
+    }
+
+    #[test]
+    fn features_that_are_not_finite_are_rejected() {
+        let statistics = statistics(&normal_frames(60, 7), Scoring::Default);
+        let sound = normal_frames(1, 8).remove(0);
+        let spoilt: [fn(&mut Features); 4] = [
+            |f| f.pretrained.pooled_late[3] = f32::NAN,
+            |f| f.pretrained.z[0] = f32::INFINITY,
+            |f| f.discrepancy.d[1] = f64::NEG_INFINITY,
+            |f| f.discrepancy.residual_tokens[7] = f32::NAN,
+        ];
+        for spoil in spoilt {
+            let mut frame = sound.clone();
+            spoil(&mut frame);
+            let rejected = statistics.score(&frame, &mut Scratch::default());
+            assert_eq!(rejected, Err(Rejection::NotFinite));
+        }
+    }
+
+    #[test]
+    fn features_of_another_shape_are_rejected_not_misread() {
+        let statistics = statistics(&normal_frames(60, 9), Scoring::Default);
+        let mut frame = normal_frames(1, 10).remove(0);
+        frame.discrepancy.residual_tokens.truncate(WIDTH * 3);
+        let rejected = statistics.score(&frame, &mut Scratch::default());
+        assert!(matches!(rejected, Err(Rejection::Inference(_))));
+    }
+}

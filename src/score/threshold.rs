@@ -42,15 +42,22 @@ impl Threshold {
     /// # Errors
     /// [`FitError::TooFew`] without scores, [`FitError::NotFinite`] with the index of a score that
     /// is not finite.
+    ///
+    /// # Panics
+    /// If `rate` is not within 0..1.
     pub fn from_held_out(scores: &[f64], rate: f64) -> Result<Self, FitError> {
+        assert!(
+            (0.0..=1.0).contains(&rate),
+            "a rate of false alarms is within 0 to 1"
+        );
         if let Some(frame) = scores.iter().position(|s| !s.is_finite()) {
             return Err(FitError::NotFinite { frame });
         }
         let mut held_out = scores.to_vec();
         held_out.sort_unstable_by(f64::total_cmp);
         let n = held_out.len();
-        let (Some(&median), true) = (held_out.get(n / 2), rate >= 0.0) else {
-            return Err(FitError::TooFew { needed: 1, got: n });
+        let Some(&median) = held_out.get(n / 2) else {
+            return Err(FitError::TooFew { needed: 1, got: 0 });
         };
         // A new frame exceeds the j-th largest of n with a probability of at most j / (n + 1).
         let j = ((rate * (n + 1) as f64).floor() as usize).clamp(1, n);
