@@ -30,17 +30,21 @@ pub(super) fn read(stream: &mut impl BufRead) -> Result<Option<Picture>> {
     let mut magic = [0; 2];
     stream.read_exact(&mut magic)?;
     if &magic != b"P6" {
-        return Err(invalid(format!("{magic:02x?} where `P6` was expected")));
+        return Err(invalid(format_args!(
+            "{magic:02x?} where `P6` was expected"
+        )));
     }
     let width = number(stream)?;
     let height = number(stream)?;
     let maximum = number(stream)?;
     let pixels = u64::from(width) * u64::from(height);
     if maximum != 255 || pixels == 0 {
-        return Err(invalid(format!("{width}x{height}, maximum {maximum}")));
+        return Err(invalid(format_args!("{width}x{height}, maximum {maximum}")));
     }
     if width.max(height) > MAX_SIDE || pixels > MAX_PIXELS {
-        return Err(invalid(format!("{width}x{height} is too large a frame")));
+        return Err(invalid(format_args!(
+            "{width}x{height} is too large a frame"
+        )));
     }
     let length = pixels * 3;
     let mut data = Vec::with_capacity(length as usize);
@@ -65,18 +69,18 @@ fn number(stream: &mut impl Read) -> Result<u32> {
                 let digit = u32::from(digit - b'0');
                 value = value.unwrap_or(0).checked_mul(10).map(|tens| tens + digit);
                 if value.is_none_or(|value| value > 1_000_000) {
-                    return Err(invalid("a number in the header is too large".to_owned()));
+                    return Err(invalid("a number in the header is too large"));
                 }
             }
             (b' ' | b'\n' | b'\r' | b'\t', None) => {}
             (b' ' | b'\n' | b'\r' | b'\t', Some(value)) => return Ok(value),
-            (other, _) => return Err(invalid(format!("byte {other:02x} in the header"))),
+            (other, _) => return Err(invalid(format_args!("byte {other:02x} in the header"))),
         }
     }
-    Err(invalid("a header without end".to_owned()))
+    Err(invalid("a header without end"))
 }
 
-fn invalid(what: String) -> Error {
+fn invalid(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidData, format!("not a frame: {what}"))
 }
 
