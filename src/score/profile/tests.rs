@@ -185,7 +185,8 @@ fn an_empty_directory_or_a_link_to_a_profile_may_be_saved_to() {
 
 #[test]
 fn a_damaged_file_is_named_with_the_way_out_and_may_be_replaced() {
-    let damages: [(&str, fn(&Path)); 3] = [
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 3] = [
         ("truncated", |path| {
             let bytes = fs::read(path).unwrap();
             fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
@@ -315,7 +316,7 @@ fn a_full_disk_leaves_the_former_and_nothing_else() {
     large.student = vec![7; 1 << 20];
     let error = large.save(&dir).unwrap_err();
     println!("{error}");
-    assert!(matches!(&error, ProfileError::Write { needed, .. } if *needed > 1 << 20));
+    assert!(matches!(&error, ProfileError::Write { needed: Some(n), .. } if *n > 1 << 20));
     assert_eq!(load(&dir).unwrap().manifest().origin.seed, 1);
     assert_eq!(names(folder.path()), ["cam0"]);
 }
