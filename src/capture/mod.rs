@@ -8,11 +8,14 @@ mod clock;
 pub mod ffmpeg;
 pub mod images;
 mod pace;
+mod spec;
+pub mod synthetic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use pace::Fps;
+pub use spec::{SourceSpec, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
 /// steps and is what every rule about durations uses.
