@@ -8,6 +8,7 @@ mod clock;
 pub mod ffmpeg;
 pub mod images;
 mod pace;
+mod replay;
 mod spec;
 pub mod synthetic;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use pace::Fps;
+pub use replay::{Replay, replay};
 pub use spec::{SourceSpec, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use image::{ImageFormat, ImageResult, Rgb, RgbImage};
 
+use super::enlarge::enlarge;
 use crate::infer::Grid;
 use crate::preprocess::Picture;
 
@@ -40,18 +41,12 @@ pub fn overlay(picture: &Picture<'_>, map: &[f32], grid: Grid, scale: Scale) -> 
     let (width, height) = (picture.width, picture.height);
     let fits = map.len() == grid.rows * grid.columns && !map.is_empty();
     let mut canvas = RgbImage::from_raw(width, height, picture.data.to_vec()).filter(|_| fits)?;
-    let columns: Vec<Between> = between(width, grid.columns);
-    let rows = between(height, grid.rows);
     let share: Vec<f32> = map.iter().map(|&value| scale.share(value)).collect();
-    for (y, line) in canvas.rows_mut().enumerate() {
-        let row = &rows[y];
-        let above = &share[row.low * grid.columns..];
-        let below = &share[row.high * grid.columns..];
-        for (pixel, column) in line.zip(&columns) {
-            let value = row.mix(column.of(above), column.of(below));
-            tint(pixel, value);
-        }
-    }
+    let shares = enlarge(&share, grid, width as usize, height as usize);
+    canvas
+        .pixels_mut()
+        .zip(shares)
+        .for_each(|(pixel, share)| tint(pixel, share));
     Some(canvas)
 }
 
@@ -82,42 +77,6 @@ impl Scale {
             1.0
         }
     }
-}
-
-/// A pixel's place between the middles of two cells.
-struct Between {
-    low: usize,
-    high: usize,
-    /// Weight of `high`.
-    share: f32,
-}
-
-impl Between {
-    fn mix(&self, low: f32, high: f32) -> f32 {
-        low + self.share * (high - low)
-    }
-
-    /// The value in a row of cells.
-    fn of(&self, row: &[f32]) -> f32 {
-        self.mix(row[self.low], row[self.high])
-    }
-}
-
-/// The places of all pixels along one side; flat beyond the outermost middles.
-fn between(pixels: u32, cells: usize) -> Vec<Between> {
-    let last = cells.saturating_sub(1);
-    (0..pixels)
-        .map(|pixel| {
-            let at = (pixel as f32 + 0.5) * cells as f32 / pixels as f32 - 0.5;
-            let at = at.clamp(0.0, last as f32);
-            let low = at as usize;
-            Between {
-                low,
-                high: (low + 1).min(last),
-                share: at - low as f32,
-            }
-        })
-        .collect()
 }
 
 /// Lays the colour of `share` over the pixel, the more opaque the higher.

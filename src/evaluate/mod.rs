@@ -7,3 +7,8 @@ pub mod pixels;
 pub mod npy;
 
 pub mod heatmap;
+pub mod masks;
+
+pub mod dump;
+
+pub mod enlarge;
