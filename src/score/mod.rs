@@ -2,7 +2,17 @@
 //! that holds them. Higher is more anomalous, everywhere in this module's output.
 
 /// Which score decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Scoring {
     /// The sum of the four calibrated parts (METHOD section 3).
