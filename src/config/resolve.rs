@@ -239,21 +239,9 @@ fn camera(
             "is empty: name the directory that `calibrate` wrote",
         );
     }
-    let fps = section
-        .given("fps")
-        .then(|| section.number("fps", 1.0, &(0.001..=1000.0), issues));
+    let fps = section.within("fps", &(0.001..=1000.0), issues);
     let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
-    let source = if section.given("source") {
-        source(section.section("source", issues), folder, issues)
-    } else {
-        section
-            .required(
-                "source",
-                "such as { kind = \"images\", path = \"...\" }",
-                issues,
-            )
-            .and_then(|_: toml::Table| None)
-    };
+    let source = source(section.section("source", issues), folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
     section.finish(issues);
     let whole = name
