@@ -78,6 +78,18 @@ pub struct Retry {
     pub max: Duration,
 }
 
+impl Retry {
+    /// The pause after so many failures in a row; `draw` in 0..1 spreads the callers evenly between
+    /// the shortest pause and the ceiling, which doubles from failure to failure.
+    pub fn pause(&self, failures: u32, draw: f64) -> Duration {
+        let doubled = self
+            .min
+            .saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX));
+        let ceiling = doubled.min(self.max).max(self.min);
+        self.min + (ceiling - self.min).mul_f64(draw.clamp(0.0, 1.0))
+    }
+}
+
 /// A user name and its password. The password never appears in `Debug` output.
 #[derive(Clone, PartialEq)]
 pub struct Credentials {
