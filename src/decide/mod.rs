@@ -13,6 +13,8 @@ use std::time::Duration;
 pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
 pub use region::Region;
 pub use tracker::Tracker;
+#[cfg(test)]
+pub(crate) use tracker::tests as stories;
 
 use crate::preprocess::{Rejection, SceneStatistics};
 use crate::score::Score;

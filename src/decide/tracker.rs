@@ -176,4 +176,4 @@ impl Tracker {
 
 #[cfg(test)]
 #[path = "tracker_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

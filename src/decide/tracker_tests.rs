@@ -9,7 +9,7 @@ use crate::preprocess::SceneStatistics;
 use crate::score::{Parts, Score};
 
 /// A score whose `raw` is given: threshold 0, value `0.5 + raw / (2 (1 + |raw|))`.
-pub(in crate::decide) fn score(raw: f64) -> Score {
+pub(crate) fn score(raw: f64) -> Score {
     Score {
         raw,
         threshold: 0.0,
@@ -35,7 +35,7 @@ pub(in crate::decide) fn score(raw: f64) -> Score {
     }
 }
 
-fn judged(raw: f64) -> Judged {
+pub(crate) fn judged(raw: f64) -> Judged {
     let picture = Picture {
         width: 64,
         height: 48,
@@ -45,7 +45,7 @@ fn judged(raw: f64) -> Judged {
 }
 
 /// Frame `n` of a camera with two frames a second.
-fn moment(n: u64) -> Moment {
+pub(crate) fn moment(n: u64) -> Moment {
     let since_boot = Duration::from_millis(500 * n);
     let wall = jiff::Timestamp::from_millisecond(1_790_000_000_000 + 500 * n as i64).unwrap();
     Moment {
@@ -55,7 +55,7 @@ fn moment(n: u64) -> Moment {
     }
 }
 
-fn tracker(rules: Rules) -> Tracker {
+pub(crate) fn tracker(rules: Rules) -> Tracker {
     let identity = Identity {
         node: "press".into(),
         camera: "cam0".into(),
@@ -66,7 +66,7 @@ fn tracker(rules: Rules) -> Tracker {
 
 /// What comes of a story: `A` anomalous, `.` calm, `-` between release line and threshold,
 /// `?` not to be judged.
-fn tell(tracker: &mut Tracker, story: &str) -> Vec<(u64, Incident)> {
+pub(crate) fn tell(tracker: &mut Tracker, story: &str) -> Vec<(u64, Incident)> {
     let mut reports = Vec::new();
     for (n, frame) in (0u64..).zip(story.chars()) {
         let judgement = match frame {

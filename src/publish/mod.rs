@@ -48,3 +48,7 @@ pub enum Delivery {
     /// QoS 1: until the broker acknowledges.
     AtLeastOnce,
 }
+
+#[cfg(test)]
+#[path = "../../tests/it/broker.rs"]
+pub(crate) mod broker;

@@ -27,6 +27,9 @@ pub(super) enum Happening {
     Written(u16),
     /// The broker acknowledged this packet id.
     Acknowledged(u16),
+    /// Anything else, such as a ping: at least one within a keep-alive. So a connection whose
+    /// session was dropped notices it.
+    Alive,
     /// It is over, and why.
     Lost(String),
 }
@@ -96,7 +99,7 @@ fn drive(mut connection: rumqttc::Connection, tell: &Sender<Happening>) {
                 Happening::Written(packet)
             }
             Ok(Event::Outgoing(Outgoing::Disconnect)) => return,
-            Ok(_) => continue,
+            Ok(_) => Happening::Alive,
             Err(fault) => {
                 // Nobody listens any more if this fails; the connection is over either way.
                 let _ = tell.send(Happening::Lost(explain(&fault)));

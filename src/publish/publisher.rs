@@ -178,6 +178,7 @@ impl Publisher {
                 Some(Carried::Retained(_)) => {}
                 None => warn!(packet, "the broker acknowledged what was never sent"),
             },
+            Some(Happening::Alive) => {}
             Some(Happening::Lost(reason)) => self.lost(&reason),
             None => self.lost("the connection's thread ended"),
         }
@@ -302,3 +303,7 @@ impl Publisher {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "publisher_tests.rs"]
+mod tests;
