@@ -62,10 +62,17 @@ impl Publisher {
     }
 
     /// Delivers until `inbox` closes, then says goodbye. `notes` carries messages of the supervisor;
-    /// its closing means nothing. Gives back what could not be delivered.
+    /// its closing says that a stop was asked: then a full outbox is waited for no longer than the
+    /// drain may take, or nobody would ever come to close the inbox. Gives back what could not be
+    /// delivered.
     pub fn run(mut self, inbox: &Receiver<Message>, mut notes: Receiver<Message>) -> Outbox {
+        let mut give_up: Option<Instant> = None;
         loop {
             self.advance();
+            if self.outbox.is_full() && give_up.is_some_and(|at| Instant::now() >= at) {
+                error!("the outbox is full and the broker takes nothing: alerts are lost");
+                break;
+            }
             let closed = never();
             let inbox = if self.outbox.is_full() {
                 &closed
@@ -79,7 +86,10 @@ impl Publisher {
                 },
                 recv(notes) -> note => match note {
                     Ok(message) => self.take(message),
-                    Err(_) => notes = never(),
+                    Err(_) => {
+                        notes = never();
+                        give_up = Some(Instant::now() + self.settings.drain);
+                    }
                 },
                 recv(self.happenings()) -> happening => self.happened(happening.ok()),
                 default(self.patience()) => {}
