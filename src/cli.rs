@@ -1,1 +1,195 @@
-//! (to come)
+//! Names and help of the commands; no behaviour.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::score::Scoring;
+
+/// Learns what is normal in front of a fixed camera, and says over MQTT when it is not.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, in the order in which a user meets them.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows the whole thing on made-up footage: calibrates, runs, publishes, and tells what it caught
+    #[command(after_help = DEMO_EXAMPLE)]
+    Demo(DemoArgs),
+    /// Learns what is normal from normal footage and writes a Profile
+    #[command(after_help = CALIBRATE_EXAMPLE)]
+    Calibrate(CalibrateArgs),
+    /// Scores image files, one line each
+    #[command(after_help = SCORE_EXAMPLE)]
+    Score(ScoreArgs),
+    /// Measures a Profile on labelled images: AUROC and more, for each score
+    #[command(after_help = EVALUATE_EXAMPLE)]
+    Evaluate(EvaluateArgs),
+    /// Loads and checks a configuration and all that it names; starts nothing
+    #[command(after_help = CHECK_EXAMPLE)]
+    Check(CheckArgs),
+    /// Runs the daemon
+    #[command(after_help = RUN_EXAMPLE)]
+    Run(RunArgs),
+    /// Looks at teachers
+    #[command(subcommand, after_help = TEACHER_EXAMPLE)]
+    Teacher(TeacherCommand),
+}
+
+/// `inspectd teacher ...`
+#[derive(Debug, Subcommand)]
+pub enum TeacherCommand {
+    /// Tells what was found in a ViT's ONNX file
+    #[command(after_help = TEACHER_EXAMPLE)]
+    Inspect(InspectArgs),
+}
+
+/// `inspectd calibrate`
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// Normal footage: a folder of JPEG or PNG images (in the order of their names), or a video file
+    #[arg(long, value_name = "PATH")]
+    pub footage: PathBuf,
+    /// The Profile's directory. An existing Profile is replaced in one step and kept as DIR.previous
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// A plain ViT, with its sidecar <name>.toml beside it [default: the bundled teacher]
+    #[arg(long, value_name = "ONNX")]
+    pub teacher: Option<PathBuf>,
+    /// Passes over the footage when training the student [default: 10; 30 with --scoring paper]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub epochs: Option<u32>,
+    /// Seed of all that is random: same seed, same machine, same Profile
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Which score decides: the four-part default, or the paper's (trains the whole student)
+    #[arg(long, value_enum, default_value_t = Scoring::Default)]
+    pub scoring: Scoring,
+    /// Share of normal frames that may score above the threshold; footage of n frames supports
+    /// 1/(n+1) at best
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = share)]
+    pub rate: f64,
+    /// Room for the teacher's features in the temporary folder, in megabytes; longer footage is
+    /// thinned evenly to fit
+    #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
+    pub cache: u64,
+    /// Prints the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `inspectd score`
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// The Profile's directory
+    #[arg(long, value_name = "DIR")]
+    pub profile: PathBuf,
+    /// The teacher, if it no longer lies where it was at calibration
+    #[arg(long, value_name = "ONNX")]
+    pub teacher: Option<PathBuf>,
+    /// JPEG or PNG files
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Writes the picture with its heat map as a PNG into this folder
+    #[arg(long, value_name = "DIR")]
+    pub heatmap: Option<PathBuf>,
+}
+
+/// `inspectd evaluate`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// The Profile's directory
+    #[arg(long, value_name = "DIR")]
+    pub profile: PathBuf,
+    /// The teacher, if it no longer lies where it was at calibration
+    #[arg(long, value_name = "ONNX")]
+    pub teacher: Option<PathBuf>,
+    /// Normal images that calibration did not see
+    #[arg(long, value_name = "DIR")]
+    pub normal: PathBuf,
+    /// Anomalous images
+    #[arg(long, value_name = "DIR")]
+    pub anomalous: PathBuf,
+    /// Masks of the anomalous images: same file stem, anything above mid grey is defect
+    #[arg(long, value_name = "DIR")]
+    pub masks: Option<PathBuf>,
+    /// Writes the table as JSON into this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Writes z.npy [n, D], d.npy [n, blocks] and scores.csv into this folder
+    #[arg(long, value_name = "DIR")]
+    pub dump: Option<PathBuf>,
+}
+
+/// `inspectd run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration; config/inspectd.toml is its manual
+    #[arg(long, value_name = "FILE", default_value = "/etc/inspectd/config.toml")]
+    pub config: PathBuf,
+}
+
+/// `inspectd check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "/etc/inspectd/config.toml")]
+    pub config: PathBuf,
+    /// Prints the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `inspectd teacher inspect`
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The file [default: the bundled teacher]
+    #[arg(value_name = "ONNX")]
+    pub file: Option<PathBuf>,
+    /// Prints the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `inspectd demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where footage, Profile, log and heat maps are left to look at
+    #[arg(long, value_name = "DIR", default_value = "demo-out")]
+    pub out: PathBuf,
+    /// Seed of the scene, its defects and the training
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+    /// A teacher instead of the bundled one
+    #[arg(long, value_name = "ONNX")]
+    pub teacher: Option<PathBuf>,
+    /// A broker that is already there, HOST:PORT [default: starts mosquitto on a free port]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub broker: Option<String>,
+    /// Prints the result as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 0.5 => Ok(share),
+        _ => Err("a share between 0 and 0.5 is needed, such as 0.005".to_owned()),
+    }
+}
+
+const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper";
+const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
+const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
+const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";
+const RUN_EXAMPLE: &str = "Example:\n  inspectd run --config /etc/inspectd/config.toml\n\nSIGTERM drains and stops, SIGHUP re-reads configuration and Profiles.";
+const TEACHER_EXAMPLE: &str = "Example:\n  inspectd teacher inspect vit_tiny.onnx --json";

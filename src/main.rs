@@ -1,3 +1,30 @@
-//! The `inspectd` program.
+//! The `inspectd` program: parse, dispatch, say what went wrong once, exit with a code that means
+//! something.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use inspectd::{cli::Cli, commands};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) => {
+            // Nothing to be done if the terminal is gone.
+            let _ = help.print();
+            let usage = sysexits::ExitCode::Usage.into();
+            return if help.use_stderr() {
+                usage
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match commands::dispatch(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("inspectd: {error:#}");
+            commands::exit_code(&error).into()
+        }
+    }
+}

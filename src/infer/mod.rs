@@ -1,4 +1,24 @@
 //! Teacher's input to features. tract is named in this module only.
+//!
+//! A [`Teacher`] is a plain ViT whose residual stream was found in its ONNX file; a student's file
+//! comes with a Profile. An [`Extractor`] runs both on one frame and gives [`Features`].
+
+mod features;
+#[cfg(test)]
+mod fixture;
+mod residual_stream;
+mod student;
+mod teacher;
+
+use crate::preprocess::{Prepared, Rejection};
+
+pub use residual_stream::NotAVit;
+pub use student::{StudentOutput, StudentRunner};
+pub use teacher::{
+    Sidecar, Teacher, TeacherError, TeacherFile, TeacherOutput, TeacherRunner, sidecar_of,
+};
+
+pub mod student_file;
 
 /// What the models see in one frame. `D` is the width of the teacher, `P` its number of patches.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,5 +92,71 @@ impl TeacherInfo {
     /// The late block, 1-based.
     pub fn late(&self) -> usize {
         (self.blocks as f64 * 5.0 / 6.0).round().max(1.0) as usize
+    }
+}
+
+/// The streams of the teacher that the pre-trained features need.
+pub fn pretrained_streams(info: &TeacherInfo) -> [usize; 2] {
+    [info.mid(), info.late()]
+}
+
+/// The pre-trained features of one frame.
+pub fn pretrained_features(output: &TeacherOutput, info: &TeacherInfo) -> PretrainedFeatures {
+    let pool = |block| features::pool(output.stream(block), info.width, info.prefix_tokens);
+    PretrainedFeatures {
+        z: output.z().to_vec(),
+        pooled_mid: pool(info.mid()),
+        pooled_late: pool(info.late()),
+    }
+}
+
+/// The discrepancy features of one frame. `pairs` holds, per student block in rising order, its
+/// number (1-based), `S_i(x_{i-1})` and `x_i`, each `[N, D]`; the middle block must be among them.
+pub fn discrepancy_features(
+    pairs: &[(usize, &[f32], &[f32])],
+    info: &TeacherInfo,
+) -> DiscrepancyFeatures {
+    let d = pairs
+        .iter()
+        .map(|(_, student, teacher)| features::discrepancy(student, teacher));
+    let mid = pairs.iter().find(|(block, _, _)| *block == info.mid());
+    let (_, student, teacher) = mid.expect("every student has the middle block");
+    let tokens = features::residual_tokens(student, teacher, info.width, info.prefix_tokens);
+    DiscrepancyFeatures {
+        d: d.collect(),
+        residual: features::mean_token(&tokens, info.width),
+        residual_tokens: tokens,
+    }
+}
+
+/// Teacher and one camera's student: a frame in, its features out.
+#[derive(Debug, Clone)]
+pub struct Extractor {
+    teacher: TeacherRunner,
+    student: StudentRunner,
+}
+
+impl Extractor {
+    /// `teacher` must yield [`pretrained_streams`] and the student's [`StudentRunner::streams`].
+    pub fn new(teacher: TeacherRunner, student: StudentRunner) -> Extractor {
+        Extractor { teacher, student }
+    }
+
+    /// Runs both models.
+    pub fn features(&self, prepared: &Prepared) -> Result<Features, Rejection> {
+        let info = self.teacher.info();
+        let teacher = self
+            .teacher
+            .run(&prepared.input)
+            .map_err(Rejection::Inference)?;
+        let student = self.student.run(&teacher).map_err(Rejection::Inference)?;
+        let blocks = self.student.blocks();
+        let pairs: Vec<_> = (0..blocks.len())
+            .map(|n| (blocks[n], student.block(n), teacher.stream(blocks[n])))
+            .collect();
+        Ok(Features {
+            pretrained: pretrained_features(&teacher, info),
+            discrepancy: discrepancy_features(&pairs, info),
+        })
     }
 }

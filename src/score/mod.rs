@@ -1,6 +1,33 @@
 //! Features to a score: Gaussians, whitening, shrinkage, the map, the threshold; and the Profile
 //! that holds them. Higher is more anomalous, everywhere in this module's output.
 
+pub mod samples;
+
+pub mod moments;
+
+pub mod gaussian;
+
+pub mod whitening;
+
+pub mod paper;
+
+pub mod parts;
+
+pub mod tokens;
+
+pub mod map;
+
+pub mod threshold;
+
+pub mod crossfit;
+
+pub mod statistics;
+
+pub mod profile;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
 /// Which score decides.
 #[derive(
     Debug,

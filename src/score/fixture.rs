@@ -1,0 +1,151 @@
+//! Seeded features for tests: correlated random vectors of a small teacher's shapes, and whole
+//! statistics and Profiles calibrated on them by the public interface.
+
+use rand::RngExt as _;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::Scoring;
+use super::crossfit::{contiguous_folds, outside};
+use super::map::{MapStatistics, PositionMoments};
+use super::moments::Moments;
+use super::parts::FrameVectors;
+use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
+use super::statistics::{Fit, Measured, Rates, Statistics};
+use super::tokens::{Scratch, TokenGaussian};
+use crate::infer::{DiscrepancyFeatures, Features, Grid, PretrainedFeatures, TeacherInfo};
+use crate::preprocess::{Interpolation, Preprocessing};
+
+/// Width of the teacher.
+pub(crate) const WIDTH: usize = 6;
+/// Its patches.
+pub(crate) const GRID: Grid = Grid {
+    rows: 4,
+    columns: 5,
+};
+/// Blocks of the student.
+pub(crate) const BLOCKS: [usize; 2] = [6, 8];
+
+/// Features of `count` normal frames.
+pub(crate) fn normal_frames(count: usize, seed: u64) -> Vec<Features> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| normal_frame(&mut random)).collect()
+}
+
+fn normal_frame(random: &mut ChaCha8Rng) -> Features {
+    let light: f32 = random.random_range(-1.0..1.0);
+    let mut vector = |width: usize, offset: f32| -> Vec<f32> {
+        let values = (0..width).map(|i| {
+            let own: f32 = random.random_range(-1.0..1.0);
+            offset + own * (1.0 + (i % WIDTH) as f32 / 4.0) + light * 0.5
+        });
+        values.collect()
+    };
+    let pretrained = PretrainedFeatures {
+        z: vector(WIDTH, 1.0),
+        pooled_mid: vector(2 * WIDTH, 0.0),
+        pooled_late: vector(2 * WIDTH, -2.0),
+    };
+    let residual = vector(WIDTH, 0.1);
+    let residual_tokens = vector(GRID.rows * GRID.columns * WIDTH, 0.0);
+    let d = vector(BLOCKS.len(), 3.0)
+        .iter()
+        .map(|&v| -0.01 * f64::from(v))
+        .collect();
+    let discrepancy = DiscrepancyFeatures {
+        d,
+        residual,
+        residual_tokens,
+    };
+    Features {
+        pretrained,
+        discrepancy,
+    }
+}
+
+/// What the frames teach.
+pub(crate) fn fit(frames: &[&Features]) -> Fit {
+    let mut scratch = Scratch::default();
+    let mut moments = Moments::new(WIDTH);
+    frames
+        .iter()
+        .for_each(|frame| moments.add(&frame.discrepancy.residual_tokens));
+    let tokens = TokenGaussian::fit(&moments).unwrap();
+    let mut positions = PositionMoments::new(GRID);
+    for frame in frames {
+        positions.add(&tokens.distances(&frame.discrepancy.residual_tokens, &mut scratch));
+    }
+    let map = MapStatistics::fit(&positions).unwrap();
+    let vectors: Vec<FrameVectors> = frames.iter().map(|&frame| frame.into()).collect();
+    Fit::new(&vectors.iter().collect::<Vec<_>>(), tokens, map).unwrap()
+}
+
+/// Cross-fitted over four blocks of the frames.
+pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
+    let mut scratch = Scratch::default();
+    let mut held_out: Vec<Measured> = Vec::new();
+    for fold in contiguous_folds(frames.len(), 4) {
+        let fitted = fit(&outside(frames, &fold).collect::<Vec<_>>());
+        for frame in &frames[fold] {
+            let tokens = &frame.discrepancy.residual_tokens;
+            held_out.push(fitted.measure(&frame.into(), tokens, &mut scratch).unwrap());
+        }
+    }
+    let rates = Rates {
+        deciding: 0.05,
+        local: 0.001,
+    };
+    let whole = fit(&frames.iter().collect::<Vec<_>>());
+    Statistics::calibrate(whole, &held_out, scoring, rates).unwrap()
+}
+
+/// The teacher of the fixture's Profiles.
+pub(crate) fn teacher() -> TeacherInfo {
+    TeacherInfo {
+        sha256: "1f".repeat(32),
+        blocks: 12,
+        width: WIDTH,
+        heads: 3,
+        tokens: 1 + GRID.rows * GRID.columns,
+        prefix_tokens: 1,
+        grid: GRID,
+        preprocessing: Preprocessing {
+            width: 80,
+            height: 64,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+            interpolation: Interpolation::Bilinear,
+        },
+    }
+}
+
+/// A Profile of `count` frames; its student is bytes that nothing here reads.
+pub(crate) fn profile(count: usize, seed: u64) -> Profile {
+    let origin = Origin {
+        teacher: teacher(),
+        student: StudentShape {
+            blocks: BLOCKS.to_vec(),
+            mlp_width: WIDTH,
+        },
+        frame: Some(FrameSize {
+            width: 640,
+            height: 480,
+        }),
+        normal_frames: count,
+        epochs: 10,
+        seed,
+    };
+    let receipt = Receipt {
+        calibrated_at: "2026-09-01T08:00:00Z".parse().unwrap(),
+        seconds: 12.5,
+        version: "0.1.0".to_owned(),
+        host: "press-07".to_owned(),
+    };
+    let statistics = statistics(&normal_frames(count, seed), Scoring::Default);
+    Profile::new(
+        origin,
+        statistics,
+        format!("student {seed}").into_bytes(),
+        receipt,
+    )
+}

@@ -1,0 +1,191 @@
+//! The four parts of the default score (METHOD section 3): one shrunk Gaussian each, and the scale
+//! that makes them comparable.
+//!
+//! A part's `q` is a squared Mahalanobis distance; its `t = (q - mean) / deviation` uses the mean
+//! and deviation of frames that neither the Gaussian nor the student saw. Part order is that of
+//! [`Parts`] everywhere.
+
+use super::Parts;
+use super::gaussian::Gaussian;
+use super::samples::{FitError, Samples};
+use crate::infer::Features;
+
+/// One frame's small vectors: all that the image-level statistics need of it. The tokens, which
+/// are a hundred times as large, go to the map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameVectors {
+    /// Class token, `[D]`.
+    pub z: Vec<f32>,
+    /// Pooled tokens of the middle block, `[2 D]`.
+    pub pooled_mid: Vec<f32>,
+    /// Pooled tokens of the late block, `[2 D]`.
+    pub pooled_late: Vec<f32>,
+    /// Mean residual of the student, `[D]`.
+    pub residual: Vec<f32>,
+    /// Discrepancy feature, `[blocks]`.
+    pub d: Vec<f64>,
+}
+
+impl From<&Features> for FrameVectors {
+    fn from(features: &Features) -> Self {
+        Self {
+            z: features.pretrained.z.clone(),
+            pooled_mid: features.pretrained.pooled_mid.clone(),
+            pooled_late: features.pretrained.pooled_late.clone(),
+            residual: features.discrepancy.residual.clone(),
+            d: features.discrepancy.d.clone(),
+        }
+    }
+}
+
+impl FrameVectors {
+    /// The vectors of the four parts.
+    pub(super) fn parts(&self) -> [&[f32]; 4] {
+        [&self.z, &self.pooled_mid, &self.pooled_late, &self.residual]
+    }
+}
+
+/// Names of the parts, in order.
+pub(super) const NAMES: [&str; 4] = ["z", "pooled_mid", "pooled_late", "residual"];
+
+/// The Gaussians of the four parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartGaussians {
+    pub(super) gaussians: [Gaussian; 4],
+}
+
+impl PartGaussians {
+    /// Fits each part's Gaussian with Ledoit-Wolf shrinkage.
+    ///
+    /// # Errors
+    /// As [`Gaussian::fit_ledoit_wolf`] and [`Samples::gather`].
+    pub fn fit(frames: &[&FrameVectors]) -> Result<Self, FitError> {
+        let fit = |part: usize| -> Result<Gaussian, FitError> {
+            let samples = Samples::gather(frames.iter().map(|frame| frame.parts()[part]))?;
+            let named = |error| match error {
+                FitError::NoVariation { .. } => FitError::NoVariation { what: NAMES[part] },
+                other => other,
+            };
+            Ok(Gaussian::fit_ledoit_wolf(&samples).map_err(named)?.gaussian)
+        };
+        Ok(Self {
+            gaussians: [fit(0)?, fit(1)?, fit(2)?, fit(3)?],
+        })
+    }
+
+    /// Squared Mahalanobis distance of each part.
+    ///
+    /// # Panics
+    /// If a vector is of another length than those it was fitted on.
+    pub fn q(&self, frame: &FrameVectors) -> [f64; 4] {
+        let vectors = frame.parts();
+        std::array::from_fn(|part| self.gaussians[part].mahalanobis_squared(vectors[part]))
+    }
+}
+
+/// Mean and standard deviation of one part's `q` over frames that its Gaussian did not see.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartScale {
+    /// Subtracted from `q`.
+    pub mean: f64,
+    /// Divides the rest.
+    pub deviation: f64,
+}
+
+/// The scales of the four parts.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartScales {
+    /// Class token.
+    pub z: PartScale,
+    /// Pooled tokens of the middle block.
+    pub pooled_mid: PartScale,
+    /// Pooled tokens of the late block.
+    pub pooled_late: PartScale,
+    /// Residual of the student.
+    pub residual: PartScale,
+}
+
+impl PartScales {
+    /// From the `q` of held-out frames; divisor `n`.
+    ///
+    /// # Errors
+    /// [`FitError::TooFew`] under two frames, [`FitError::NoVariation`] if a part's `q` is always
+    /// the same.
+    pub fn calibrate(held_out: &[[f64; 4]]) -> Result<Self, FitError> {
+        let n = held_out.len();
+        if n < 2 {
+            return Err(FitError::TooFew { needed: 2, got: n });
+        }
+        let scale = |part: usize| -> Result<PartScale, FitError> {
+            let mean = held_out.iter().map(|q| q[part]).sum::<f64>() / n as f64;
+            let square = held_out
+                .iter()
+                .map(|q| (q[part] - mean).powi(2))
+                .sum::<f64>();
+            let deviation = (square / n as f64).sqrt();
+            if deviation.is_nan() || deviation <= f64::EPSILON * mean.abs() {
+                return Err(FitError::NoVariation { what: NAMES[part] });
+            }
+            Ok(PartScale { mean, deviation })
+        };
+        Ok(Self {
+            z: scale(0)?,
+            pooled_mid: scale(1)?,
+            pooled_late: scale(2)?,
+            residual: scale(3)?,
+        })
+    }
+
+    /// The parts of one frame, from its `q`.
+    pub fn apply(&self, q: &[f64; 4]) -> Parts {
+        let t = |scale: &PartScale, q: f64| (q - scale.mean) / scale.deviation;
+        Parts {
+            z: t(&self.z, q[0]),
+            pooled_mid: t(&self.pooled_mid, q[1]),
+            pooled_late: t(&self.pooled_late, q[2]),
+            residual: t(&self.residual, q[3]),
+        }
+    }
+}
+
+impl Parts {
+    /// The default score.
+    pub fn sum(&self) -> f64 {
+        self.z + self.pooled_mid + self.pooled_late + self.residual
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calibrated_parts_have_mean_zero_and_deviation_one() {
+        let held_out = [
+            [1.0, 10.0, 5.0, 2.0],
+            [3.0, 30.0, 6.0, 4.0],
+            [5.0, 20.0, 9.0, 9.0],
+        ];
+        let scales = PartScales::calibrate(&held_out).unwrap();
+        let sum: f64 = held_out.iter().map(|q| scales.apply(q).sum()).sum();
+        let square: f64 = held_out
+            .iter()
+            .map(|q| scales.apply(q).pooled_mid.powi(2))
+            .sum();
+        assert!(sum.abs() < 1e-12);
+        assert!((square / 3.0 - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_part_that_never_varies_is_named() {
+        let refused = PartScales::calibrate(&[[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 3.0, 5.0]]);
+        assert_eq!(
+            refused,
+            Err(FitError::NoVariation {
+                what: "pooled_late"
+            })
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! The statistics' arrays as one safetensors file.
+//!
+//! All are `f64`, so what is loaded scores as what was calibrated, to the last bit. Lower factors
+//! are packed row by row, `[D (D + 1) / 2]`. The few numbers beside the arrays stand in
+//! `profile.json`.
+
+use nalgebra::{DMatrix, DVector};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::Manifest;
+use crate::score::gaussian::Gaussian;
+use crate::score::map::MapStatistics;
+use crate::score::paper::PaperGaussians;
+use crate::score::parts::{NAMES, PartGaussians};
+use crate::score::statistics::{Fit, Statistics};
+use crate::score::threshold::Threshold;
+use crate::score::tokens::TokenGaussian;
+use crate::score::whitening::Whitening;
+
+/// The file's bytes; equal statistics give equal bytes.
+pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
+    let fit = &statistics.fit;
+    let mut arrays = Writer::default();
+    let projection = fit.paper.whitening.projection();
+    arrays.put(
+        "whitening.mean",
+        &[projection.ncols()],
+        fit.paper.whitening.mean().as_slice(),
+    );
+    let shape = [projection.nrows(), projection.ncols()];
+    arrays.put(
+        "whitening.projection",
+        &shape,
+        projection.transpose().as_slice(),
+    );
+    arrays.put_gaussian("pretrained", &fit.paper.pretrained);
+    arrays.put_gaussian("discrepancy", &fit.paper.discrepancy);
+    for (name, gaussian) in NAMES.iter().zip(&fit.parts.gaussians) {
+        arrays.put_gaussian(&format!("part.{name}"), gaussian);
+    }
+    arrays.put_gaussian("tokens", fit.tokens.gaussian());
+    let grid = [fit.map.grid().rows, fit.map.grid().columns];
+    arrays.put("map.mean", &grid, fit.map.mean());
+    arrays.put("map.deviation", &grid, fit.map.deviation());
+    for (name, threshold) in [
+        ("deciding", &statistics.deciding),
+        ("local", &statistics.local),
+    ] {
+        let scores = threshold.held_out();
+        arrays.put(&format!("held_out.{name}"), &[scores.len()], scores);
+    }
+    arrays.finish()
+}
+
+/// The statistics again; the text of the error says what is wrong with the file.
+pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Statistics, String> {
+    let arrays = SafeTensors::deserialize(bytes);
+    let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
+    let parts = |part: usize| arrays.gaussian(&format!("part.{}", NAMES[part]));
+    let fit = Fit {
+        paper: PaperGaussians {
+            whitening: arrays.whitening()?,
+            pretrained: arrays.gaussian("pretrained")?,
+            discrepancy: arrays.gaussian("discrepancy")?,
+        },
+        parts: PartGaussians {
+            gaussians: [parts(0)?, parts(1)?, parts(2)?, parts(3)?],
+        },
+        tokens: TokenGaussian::from_gaussian(arrays.gaussian("tokens")?),
+        map: arrays.map(manifest)?,
+    };
+    check_widths(&fit, manifest)?;
+    let threshold = |name: &str, numbers| {
+        let (_, scores) = arrays.get(&format!("held_out.{name}"))?;
+        Threshold::from_numbers(numbers, scores).ok_or_else(|| unsound(name))
+    };
+    Ok(Statistics {
+        scoring: manifest.scoring,
+        fit,
+        scales: manifest.scales,
+        deciding: threshold("deciding", manifest.deciding)?,
+        local: threshold("local", manifest.local)?,
+    })
+}
+
+/// Whether the arrays fit each other, the teacher and the student.
+fn check_widths(fit: &Fit, manifest: &Manifest) -> Result<(), String> {
+    let width = manifest.origin.teacher.width;
+    let [z, pooled_mid, pooled_late, residual] = &fit.parts.gaussians;
+    let widths = [
+        ("whitening", fit.paper.whitening.width(), width),
+        (
+            "pretrained",
+            fit.paper.pretrained.width(),
+            fit.paper.whitening.components(),
+        ),
+        (
+            "discrepancy",
+            fit.paper.discrepancy.width(),
+            manifest.origin.student.blocks.len(),
+        ),
+        ("part.z", z.width(), width),
+        ("part.pooled_mid", pooled_mid.width(), 2 * width),
+        ("part.pooled_late", pooled_late.width(), 2 * width),
+        ("part.residual", residual.width(), width),
+        ("tokens", fit.tokens.width(), width),
+    ];
+    match widths.iter().find(|(_, found, expected)| found != expected) {
+        None => Ok(()),
+        Some((name, found, expected)) => Err(format!(
+            "has {name} of width {found} where profile.json says {expected}"
+        )),
+    }
+}
+
+fn unsound(name: &str) -> String {
+    format!("holds values of {name} that calibration can't have written")
+}
+
+/// Arrays on their way to a file: name, shape, little-endian bytes.
+#[derive(Default)]
+struct Writer(Vec<(String, Vec<usize>, Vec<u8>)>);
+
+impl Writer {
+    fn put(&mut self, name: &str, shape: &[usize], values: &[f64]) {
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        self.0.push((name.to_owned(), shape.to_vec(), bytes));
+    }
+
+    fn put_gaussian(&mut self, name: &str, gaussian: &Gaussian) {
+        let width = gaussian.width();
+        self.put(
+            &format!("{name}.mean"),
+            &[width],
+            gaussian.mean().as_slice(),
+        );
+        let factor = gaussian.cholesky();
+        let rows = (0..width).flat_map(|i| (0..=i).map(move |j| factor[(i, j)]));
+        let packed: Vec<f64> = rows.collect();
+        self.put(&format!("{name}.cholesky"), &[packed.len()], &packed);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let views = self.0.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F64, shape.clone(), bytes);
+            (
+                name,
+                view.expect("eight bytes were written for each value of the shape"),
+            )
+        });
+        safetensors::serialize(views, None).expect("a few small arrays have a short header")
+    }
+}
+
+/// Arrays of a file.
+struct Reader<'a>(SafeTensors<'a>);
+
+impl Reader<'_> {
+    /// Shape and values of an array.
+    fn get(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), String> {
+        let array = self
+            .0
+            .tensor(name)
+            .map_err(|_| format!("holds no array {name}"))?;
+        if array.dtype() != Dtype::F64 {
+            return Err(format!(
+                "holds {name} as {:?} instead of F64",
+                array.dtype()
+            ));
+        }
+        let (chunks, _) = array.data().as_chunks::<8>();
+        let values = chunks
+            .iter()
+            .map(|&bytes| f64::from_le_bytes(bytes))
+            .collect();
+        Ok((array.shape().to_vec(), values))
+    }
+
+    fn gaussian(&self, name: &str) -> Result<Gaussian, String> {
+        let (_, mean) = self.get(&format!("{name}.mean"))?;
+        let (_, packed) = self.get(&format!("{name}.cholesky"))?;
+        let width = mean.len();
+        if packed.len() != width * (width + 1) / 2 {
+            return Err(unsound(name));
+        }
+        let entry = |i: usize, j: usize| {
+            if j > i {
+                0.0
+            } else {
+                packed[i * (i + 1) / 2 + j]
+            }
+        };
+        let factor = DMatrix::from_fn(width, width, entry);
+        Gaussian::from_cholesky(DVector::from_vec(mean), factor).ok_or_else(|| unsound(name))
+    }
+
+    fn whitening(&self) -> Result<Whitening, String> {
+        let (_, mean) = self.get("whitening.mean")?;
+        let (shape, values) = self.get("whitening.projection")?;
+        let [rows, columns] = shape[..] else {
+            return Err(unsound("whitening"));
+        };
+        let projection = DMatrix::from_row_slice(rows, columns, &values);
+        let whitening = Whitening::from_arrays(DVector::from_vec(mean), projection);
+        whitening.ok_or_else(|| unsound("whitening"))
+    }
+
+    fn map(&self, manifest: &Manifest) -> Result<MapStatistics, String> {
+        let (_, mean) = self.get("map.mean")?;
+        let (_, deviation) = self.get("map.deviation")?;
+        let map = MapStatistics::from_arrays(manifest.origin.teacher.grid, mean, deviation);
+        map.ok_or_else(|| unsound("map"))
+    }
+}

@@ -1,0 +1,100 @@
+//! What can be wrong with a Profile or with the place for one, and the way out of each.
+
+use std::path::{Path, PathBuf};
+
+/// Why a Profile could not be loaded or saved. Nothing half-written is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// There is no Profile there.
+    #[error(
+        "{} is no Profile: it has no profile.json; make one with `inspectd calibrate --footage PATH \
+         --out {}`", .dir.display(), .dir.display()
+    )]
+    NotAProfile {
+        /// Where one was expected.
+        dir: PathBuf,
+    },
+    /// A file could not be read.
+    #[error("reading {} failed", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// Made by a newer inspectd.
+    #[error(
+        "{} is of format {found}, this inspectd reads up to {}: update inspectd, or {}",
+        .path.display(), super::FORMAT, way_out(.path)
+    )]
+    NewerFormat {
+        /// `profile.json`.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// A file is missing, or is not what calibration wrote.
+    #[error("{} {what}: {}", .path.display(), way_out(.path))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Made for another teacher, or for other preprocessing.
+    #[error(
+        "the Profile in {} was made for {what}: give that teacher with --teacher, or calibrate \
+         again with this one", .dir.display()
+    )]
+    OtherTeacher {
+        /// The Profile.
+        dir: PathBuf,
+        /// The teacher that it was made for, and the one given.
+        what: String,
+    },
+    /// Something else lies where the Profile should go.
+    #[error("{} {what}, so it is left as it is: choose another --out, or move it away", .path.display())]
+    Foreign {
+        /// The thing.
+        path: PathBuf,
+        /// Why it is no Profile.
+        what: String,
+    },
+    /// A file or directory could not be written.
+    #[error(
+        "writing {} failed ({needed} bytes are needed in all); what was there before is untouched: \
+         free some space, check the permissions, or choose another --out", .path.display()
+    )]
+    Write {
+        /// What was being written.
+        path: PathBuf,
+        /// Bytes of the whole Profile; 0 before they are known.
+        needed: usize,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The new Profile is in place, but the former could not be put aside.
+    #[error(
+        "the new Profile is in {}, but moving the former from {} to {} failed: move it by hand, or \
+         delete it", .dir.display(), .former.display(), .previous.display()
+    )]
+    Retire {
+        /// The new Profile.
+        dir: PathBuf,
+        /// Where the former lies.
+        former: PathBuf,
+        /// Where it should go.
+        previous: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// What to do about a Profile, one of whose files can't be used.
+fn way_out(file: &Path) -> String {
+    let dir = file.parent().unwrap_or(file).display();
+    format!(
+        "calibrate again with `inspectd calibrate --footage PATH --out {dir}`, or restore \
+         {dir}.previous"
+    )
+}

@@ -1,0 +1,128 @@
+//! Loading a Profile: every byte is checked against its hash before any is used.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::{FORMAT, IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT};
+use super::{STATISTICS, STUDENT, arrays, identity, sha256};
+use crate::infer::TeacherInfo;
+
+impl Profile {
+    /// Loads the Profile in `dir` for use with `teacher`.
+    ///
+    /// # Errors
+    /// Any of [`ProfileError`] but those of writing; the text names the file and the way out.
+    pub fn load(dir: &Path, teacher: &TeacherInfo) -> Result<Profile, ProfileError> {
+        let (id, manifest) = read_manifest(dir)?;
+        check_teacher(dir, &manifest.origin.teacher, teacher)?;
+        let issued: IssuedReceipt = parse(&dir.join(RECEIPT), &read(&dir.join(RECEIPT))?)?;
+        if issued.profile != id {
+            return Err(damaged(
+                &dir.join(MANIFEST),
+                "was changed after calibration",
+            ));
+        }
+        let student = read_verified(dir, STUDENT, &manifest)?;
+        let bytes = read_verified(dir, STATISTICS, &manifest)?;
+        let statistics = arrays::decode(&bytes, &manifest);
+        let statistics = statistics.map_err(|what| damaged(&dir.join(STATISTICS), &what))?;
+        Ok(Profile {
+            id,
+            manifest,
+            receipt: issued.receipt,
+            statistics,
+            student,
+        })
+    }
+
+    /// Reads `profile.json` alone, say to learn which teacher it asks for. Nothing beside it is
+    /// checked.
+    ///
+    /// # Errors
+    /// [`ProfileError::NotAProfile`], [`ProfileError::NewerFormat`], [`ProfileError::Damaged`] or
+    /// [`ProfileError::Read`].
+    pub fn read_manifest(dir: &Path) -> Result<Manifest, ProfileError> {
+        read_manifest(dir).map(|(_, manifest)| manifest)
+    }
+}
+
+/// Identity and content of `profile.json`.
+fn read_manifest(dir: &Path) -> Result<(String, Manifest), ProfileError> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format: u64,
+    }
+    let path = dir.join(MANIFEST);
+    if !dir.is_dir() || !path.exists() {
+        return Err(ProfileError::NotAProfile {
+            dir: dir.to_owned(),
+        });
+    }
+    let bytes = read(&path)?;
+    // The version first: a newer format may have keys that this one does not know.
+    let Version { format } = parse(&path, &bytes)?;
+    if format > u64::from(FORMAT) {
+        return Err(ProfileError::NewerFormat {
+            path,
+            found: format,
+        });
+    }
+    Ok((identity(&bytes), parse(&path, &bytes)?))
+}
+
+fn check_teacher(dir: &Path, own: &TeacherInfo, given: &TeacherInfo) -> Result<(), ProfileError> {
+    let what = if own.sha256 != given.sha256 {
+        format!(
+            "the teacher with SHA-256 {}, not for {}",
+            own.sha256, given.sha256
+        )
+    } else if own.preprocessing != given.preprocessing {
+        let (own, given) = (&own.preprocessing, &given.preprocessing);
+        format!("this teacher with {own:?}, and its sidecar now says {given:?}")
+    } else {
+        return Ok(());
+    };
+    Err(ProfileError::OtherTeacher {
+        dir: dir.to_owned(),
+        what,
+    })
+}
+
+fn read_verified(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, ProfileError> {
+    let Some(expected) = manifest.files.get(name) else {
+        return Err(damaged(
+            &dir.join(MANIFEST),
+            &format!("has no hash of {name}"),
+        ));
+    };
+    let bytes = read(&dir.join(name))?;
+    if sha256(&bytes) != *expected {
+        return Err(damaged(
+            &dir.join(name),
+            "is truncated or was changed after calibration",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ProfileError> {
+    std::fs::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => damaged(path, "is missing"),
+        _ => ProfileError::Read {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ProfileError> {
+    let parsed = serde_json::from_slice(bytes);
+    parsed.map_err(|error| damaged(path, &format!("can't be understood ({error})")))
+}
+
+fn damaged(path: &Path, what: &str) -> ProfileError {
+    ProfileError::Damaged {
+        path: path.to_owned(),
+        what: what.to_owned(),
+    }
+}

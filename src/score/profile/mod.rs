@@ -1,0 +1,204 @@
+//! Profile: the result of calibration, on disk as one directory.
+//!
+//! `profile.json` says what the Profile was made of and holds the hashes of the student and of the
+//! statistics beside it, so its own hash, the [`id`](Profile::id), names the whole content: equal
+//! content has equal bytes. `receipt.json` says when and where it was made and is no part of that
+//! identity. A Profile that does not fit, or is damaged, is refused with the way out; it is never
+//! repaired.
+
+mod arrays;
+mod error;
+mod load;
+mod save;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+pub use self::error::ProfileError;
+pub use self::save::check_target;
+use super::Scoring;
+use super::parts::PartScales;
+use super::statistics::Statistics;
+use super::threshold::ThresholdNumbers;
+use crate::infer::TeacherInfo;
+
+/// The version of the format that is written, and the newest that is read.
+pub const FORMAT: u32 = 1;
+
+const MANIFEST: &str = "profile.json";
+const RECEIPT: &str = "receipt.json";
+const STUDENT: &str = "student.onnx";
+const STATISTICS: &str = "statistics.safetensors";
+
+/// What a Profile was made of.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The teacher; scoring with another is refused.
+    pub teacher: TeacherInfo,
+    /// The student.
+    pub student: StudentShape,
+    /// Size of the footage's pictures; none where they differed.
+    pub frame: Option<FrameSize>,
+    /// Normal frames calibrated on.
+    pub normal_frames: usize,
+    /// Passes over them that the student was trained for.
+    pub epochs: usize,
+    /// Seed of the student and of the order of its training.
+    pub seed: u64,
+}
+
+/// What a student is made of.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudentShape {
+    /// The blocks that it imitates, 1-based, rising.
+    pub blocks: Vec<usize>,
+    /// Width of the MLP's inner layer.
+    pub mlp_width: usize,
+}
+
+/// Size of a picture in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrameSize {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// The content of `profile.json`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format.
+    pub format: u32,
+    /// Which score decides.
+    pub scoring: Scoring,
+    /// What it was made of.
+    pub origin: Origin,
+    /// Mean and deviation of each part on held-out frames.
+    pub scales: PartScales,
+    /// Threshold of the deciding score.
+    pub deciding: ThresholdNumbers,
+    /// Threshold of the local score.
+    pub local: ThresholdNumbers,
+    /// Lower-case hexadecimal SHA-256 of each other file, by name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// When, where and by what a Profile was made. Not part of its identity.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// When calibration ended.
+    pub calibrated_at: jiff::Timestamp,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Version of inspectd.
+    pub version: String,
+    /// Name of the machine.
+    pub host: String,
+}
+
+/// The content of `receipt.json`.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuedReceipt {
+    /// The identity of the Profile that it belongs to.
+    profile: String,
+    receipt: Receipt,
+}
+
+/// The result of a calibration: student, statistics, and what they were made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    id: String,
+    manifest: Manifest,
+    receipt: Receipt,
+    statistics: Statistics,
+    student: Vec<u8>,
+}
+
+impl Profile {
+    /// Puts a Profile together; `student` is an ONNX file.
+    pub fn new(
+        origin: Origin,
+        statistics: Statistics,
+        student: Vec<u8>,
+        receipt: Receipt,
+    ) -> Profile {
+        let files = [
+            (STUDENT, sha256(&student)),
+            (STATISTICS, sha256(&arrays::encode(&statistics))),
+        ];
+        let manifest = Manifest {
+            format: FORMAT,
+            scoring: statistics.scoring,
+            origin,
+            scales: statistics.scales,
+            deciding: statistics.deciding.numbers(),
+            local: statistics.local.numbers(),
+            files: files
+                .into_iter()
+                .map(|(name, hash)| (name.to_owned(), hash))
+                .collect(),
+        };
+        let id = identity(&json(&manifest));
+        Profile {
+            id,
+            manifest,
+            receipt,
+            statistics,
+            student,
+        }
+    }
+
+    /// `sha256:` and the hash of `profile.json`: names the content.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The content of `profile.json`.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// When, where and by what it was made.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// What scores a frame.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// The student's ONNX file.
+    pub fn student(&self) -> &[u8] {
+        &self.student
+    }
+}
+
+fn identity(manifest: &[u8]) -> String {
+    format!("sha256:{}", sha256(manifest))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Indented JSON with a newline at the end.
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("keys are strings and maps are owned");
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! Saving a Profile: written beside its place, synced, then switched in by one atomic step.
+//!
+//! The former Profile stays as `DIR.previous`. Until the switch nothing in place is touched, and a
+//! failure removes what was written. A directory that holds anything but a Profile is never
+//! replaced.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::{IssuedReceipt, MANIFEST, Profile, ProfileError, RECEIPT, STATISTICS, STUDENT};
+use super::{arrays, json};
+
+/// Swaps two paths atomically.
+type Exchange = fn(&Path, &Path) -> io::Result<()>;
+
+impl Profile {
+    /// Saves the Profile as `dir`, whose parent must exist.
+    ///
+    /// # Errors
+    /// [`ProfileError::Foreign`] if something else lies there, [`ProfileError::Write`] if it can't
+    /// be written, [`ProfileError::Retire`] if only the former could not be put aside.
+    pub fn save(&self, dir: &Path) -> Result<(), ProfileError> {
+        self.save_by(dir, exchange)
+    }
+
+    pub(super) fn save_by(&self, dir: &Path, exchange: Exchange) -> Result<(), ProfileError> {
+        let place = Place::find(dir)?;
+        let files = self.files();
+        let needed = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let fails = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ProfileError::Write {
+                path,
+                needed,
+                source,
+            }
+        };
+        let new = tempfile::Builder::new()
+            .prefix(".inspectd-new-")
+            .tempdir_in(&place.parent);
+        // Dropped with all its files when a write fails.
+        let new = new.map_err(fails(&place.parent))?;
+        for (name, bytes) in &files {
+            let path = new.path().join(name);
+            write_synced(&path, bytes).map_err(fails(&place.dir.join(name)))?;
+        }
+        sync_dir(new.path()).map_err(fails(&place.dir))?;
+        place.take(new, exchange, needed)?;
+        sync_dir(&place.parent).map_err(fails(&place.parent))
+    }
+
+    /// Names and contents of the files.
+    fn files(&self) -> [(&'static str, Vec<u8>); 4] {
+        let receipt = IssuedReceipt {
+            profile: self.id.clone(),
+            receipt: self.receipt.clone(),
+        };
+        [
+            (MANIFEST, json(&self.manifest)),
+            (RECEIPT, json(&receipt)),
+            (STUDENT, self.student.clone()),
+            (STATISTICS, arrays::encode(&self.statistics)),
+        ]
+    }
+}
+
+/// Checks that a Profile could be saved as `dir`: to be asked before calibration takes its time.
+///
+/// # Errors
+/// As [`Profile::save`].
+pub fn check_target(dir: &Path) -> Result<(), ProfileError> {
+    let place = Place::find(dir)?;
+    let probe = tempfile::Builder::new()
+        .prefix(".inspectd-new-")
+        .tempdir_in(&place.parent);
+    let path = place.parent;
+    probe.map(drop).map_err(|source| ProfileError::Write {
+        path,
+        needed: 0,
+        source,
+    })
+}
+
+/// Where a Profile goes.
+struct Place {
+    /// Exists, symbolic links resolved.
+    parent: PathBuf,
+    dir: PathBuf,
+    /// `dir` with `.previous` after it.
+    previous: PathBuf,
+    /// Whether a Profile is there, whole or damaged.
+    taken: bool,
+}
+
+impl Place {
+    fn find(dir: &Path) -> Result<Self, ProfileError> {
+        // A link's target is what gets replaced, so that the link stays.
+        let real = match fs::canonicalize(dir) {
+            Ok(real) => real,
+            Err(_) => absent(dir)?,
+        };
+        let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+            return Err(foreign(dir, "is the root of the file system"));
+        };
+        let mut previous: OsString = name.to_owned();
+        previous.push(".previous");
+        let previous = parent.join(previous);
+        holds_profile(&previous)?;
+        let (taken, parent) = (holds_profile(&real)?, parent.to_owned());
+        Ok(Self {
+            parent,
+            dir: real,
+            previous,
+            taken,
+        })
+    }
+
+    /// Puts `new` in place.
+    fn take(
+        &self,
+        new: tempfile::TempDir,
+        exchange: Exchange,
+        needed: usize,
+    ) -> Result<(), ProfileError> {
+        let failed = |source| ProfileError::Write {
+            path: self.dir.clone(),
+            needed,
+            source,
+        };
+        if !self.taken {
+            // Fails if anything but an empty directory appeared there in the meantime.
+            fs::rename(new.path(), &self.dir).map_err(failed)?;
+            let _ = new.keep(); // moved away: there is nothing to clean up
+            return Ok(());
+        }
+        match exchange(new.path(), &self.dir) {
+            Ok(()) => self.retire(new.keep()),
+            Err(error) if is_unsupported(&error) => {
+                self.take_in_two_steps(new.path()).map_err(failed)?;
+                let _ = new.keep();
+                Ok(())
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Keeps the former Profile, now at `former`, as the previous one.
+    fn retire(&self, former: PathBuf) -> Result<(), ProfileError> {
+        let retired = self
+            .clear_previous()
+            .and_then(|()| fs::rename(&former, &self.previous));
+        let (dir, previous) = (self.dir.clone(), self.previous.clone());
+        retired.map_err(|source| ProfileError::Retire {
+            dir,
+            former,
+            previous,
+            source,
+        })
+    }
+
+    /// For file systems that can't exchange: between the two steps a reader finds no Profile.
+    fn take_in_two_steps(&self, new: &Path) -> io::Result<()> {
+        self.clear_previous()?;
+        fs::rename(&self.dir, &self.previous)?;
+        fs::rename(new, &self.dir).inspect_err(|_| {
+            // The error that is reported is the first one; the former lies in either place.
+            let _ = fs::rename(&self.previous, &self.dir);
+        })
+    }
+
+    fn clear_previous(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.previous) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The real path of a directory that is yet to be made.
+fn absent(dir: &Path) -> Result<PathBuf, ProfileError> {
+    let Some(name) = dir.file_name() else {
+        return Err(foreign(dir, "names no directory"));
+    };
+    if dir.is_symlink() {
+        return Err(foreign(dir, "is a link to nothing"));
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    match fs::canonicalize(parent) {
+        Ok(real) if real.is_dir() => Ok(real.join(name)),
+        other => {
+            let source = other.err().unwrap_or(io::ErrorKind::NotADirectory.into());
+            Err(ProfileError::Write {
+                path: parent.to_owned(),
+                needed: 0,
+                source,
+            })
+        }
+    }
+}
+
+/// Whether a Profile, whole or damaged, is at `dir`; nothing and an empty directory are none.
+fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(foreign(dir, &format!("can't be listed ({error})"))),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| foreign(dir, &format!("can't be listed ({error})")))?;
+        names.push(entry.file_name());
+    }
+    let ours = [MANIFEST, RECEIPT, STUDENT, STATISTICS];
+    if let Some(other) = names
+        .iter()
+        .find(|name| ours.iter().all(|own| *own != **name))
+    {
+        let what = format!("holds {}, which is no part of a Profile", other.display());
+        return Err(foreign(dir, &what));
+    }
+    let telling = names
+        .iter()
+        .any(|name| name == MANIFEST || name == STATISTICS);
+    if !names.is_empty() && !telling {
+        return Err(foreign(dir, "holds files that alone make no Profile"));
+    }
+    Ok(telling)
+}
+
+fn foreign(path: &Path, what: &str) -> ProfileError {
+    ProfileError::Foreign {
+        path: path.to_owned(),
+        what: what.to_owned(),
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    let unsupported = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP];
+    unsupported
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}

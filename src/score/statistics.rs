@@ -1,0 +1,311 @@
+//! Statistics: everything about normal frames that scoring uses, and the scorer itself.
+//!
+//! A [`Fit`] is what one set of frames teaches; a fold's fit measures the frames that it did not
+//! see, and from those measurements the [`Statistics`] take their scales and thresholds. Both
+//! measure by the very same code. Images, models and files are unknown here.
+
+use super::map::{MapStatistics, local_score};
+use super::paper::{PaperGaussians, PaperScore};
+use super::parts::{FrameVectors, PartGaussians, PartScales};
+use super::samples::{FitError, Samples};
+use super::threshold::Threshold;
+use super::tokens::{Scratch, TokenGaussian};
+use super::{Score, Scoring};
+use crate::infer::Features;
+use crate::preprocess::Rejection;
+
+/// What one set of normal frames teaches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    pub(super) paper: PaperGaussians,
+    pub(super) parts: PartGaussians,
+    pub(super) tokens: TokenGaussian,
+    pub(super) map: MapStatistics,
+}
+
+/// One frame measured by a [`Fit`], before any calibration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The paper's two branches.
+    pub paper: PaperScore,
+    /// Squared Mahalanobis distance of each part.
+    pub q: [f64; 4],
+    /// Local score.
+    pub local: f64,
+    /// The map, `[P]`.
+    pub map: Vec<f32>,
+}
+
+/// The rates of false alarms asked for, as shares of frames.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// By the deciding score.
+    pub deciding: f64,
+    /// By the local score.
+    pub local: f64,
+}
+
+/// Everything that calibration learns about normal frames, apart from the student.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statistics {
+    pub(super) scoring: Scoring,
+    pub(super) fit: Fit,
+    pub(super) scales: PartScales,
+    pub(super) deciding: Threshold,
+    pub(super) local: Threshold,
+}
+
+impl Fit {
+    /// Fits the image-level Gaussians on `frames` and adds the map's statistics, which were
+    /// gathered over the tokens of the same frames.
+    ///
+    /// # Errors
+    /// Any [`FitError`]; the text says which part and what to do.
+    pub fn new(
+        frames: &[&FrameVectors],
+        tokens: TokenGaussian,
+        map: MapStatistics,
+    ) -> Result<Self, FitError> {
+        let z = Samples::gather(frames.iter().map(|frame| frame.z.as_slice()))?;
+        let d = Samples::gather(frames.iter().map(|frame| frame.d.as_slice()))?;
+        let paper = PaperGaussians::fit(&z, &d)?;
+        Ok(Self {
+            paper,
+            parts: PartGaussians::fit(frames)?,
+            tokens,
+            map,
+        })
+    }
+
+    /// Measures a frame, given the residual tokens `[P, D]` beside its vectors.
+    ///
+    /// # Errors
+    /// [`Rejection::NotFinite`] if any measurement is NaN or infinite; [`Rejection::Inference`] if
+    /// the features are of other shapes than those of the fit.
+    pub fn measure(
+        &self,
+        frame: &FrameVectors,
+        residual_tokens: &[f32],
+        scratch: &mut Scratch,
+    ) -> Result<Measured, Rejection> {
+        self.check_shapes(frame, residual_tokens)?;
+        let paper = self.paper.score(&frame.z, &frame.d);
+        let q = self.parts.q(frame);
+        let map = self
+            .map
+            .map(&self.tokens.distances(residual_tokens, scratch));
+        let local = local_score(&map);
+        let finite = q
+            .iter()
+            .chain([&paper.sum(), &local])
+            .all(|v| v.is_finite());
+        if !finite || map.iter().any(|v| !v.is_finite()) {
+            return Err(Rejection::NotFinite);
+        }
+        Ok(Measured {
+            paper,
+            q,
+            local,
+            map,
+        })
+    }
+
+    /// Whether the features are of the fit's shapes.
+    fn check_shapes(&self, frame: &FrameVectors, tokens: &[f32]) -> Result<(), Rejection> {
+        let grid = self.map.grid();
+        let vectors = frame.parts();
+        let sizes = (0..4).map(|part| (vectors[part].len(), self.parts.gaussians[part].width()));
+        let blocks = (frame.d.len(), self.paper.discrepancy.width());
+        let patches = (tokens.len(), grid.rows * grid.columns * self.tokens.width());
+        match sizes
+            .chain([blocks, patches])
+            .find(|(got, expected)| got != expected)
+        {
+            None => Ok(()),
+            Some((got, expected)) => Err(Rejection::Inference(format!(
+                "a feature has {got} values where the Profile expects {expected}; \
+                 it was calibrated with another teacher or student"
+            ))),
+        }
+    }
+}
+
+impl Statistics {
+    /// Takes the scales of the parts and the thresholds from measurements of `held_out` normal
+    /// frames: each by a fit (and a student) that did not see it, in order of time.
+    ///
+    /// # Errors
+    /// Any [`FitError`]; two held-out frames are the least.
+    pub fn calibrate(
+        fit: Fit,
+        held_out: &[Measured],
+        scoring: Scoring,
+        rates: Rates,
+    ) -> Result<Self, FitError> {
+        let q: Vec<[f64; 4]> = held_out.iter().map(|frame| frame.q).collect();
+        let scales = PartScales::calibrate(&q)?;
+        let deciding: Vec<f64> = held_out
+            .iter()
+            .map(|f| deciding(scoring, &scales, f))
+            .collect();
+        let local: Vec<f64> = held_out.iter().map(|frame| frame.local).collect();
+        Ok(Self {
+            scoring,
+            fit,
+            scales,
+            deciding: Threshold::from_held_out(&deciding, rates.deciding)?,
+            local: Threshold::from_held_out(&local, rates.local)?,
+        })
+    }
+
+    /// Scores a frame. Working memory is kept in `scratch` between frames.
+    ///
+    /// # Errors
+    /// As [`Fit::measure`].
+    pub fn score(&self, features: &Features, scratch: &mut Scratch) -> Result<Score, Rejection> {
+        let frame = FrameVectors::from(features);
+        let measured = self
+            .fit
+            .measure(&frame, &features.discrepancy.residual_tokens, scratch)?;
+        Ok(self.judge(measured))
+    }
+
+    /// The score of a frame that was measured by these statistics' own [`Fit`].
+    pub fn judge(&self, measured: Measured) -> Score {
+        let parts = self.scales.apply(&measured.q);
+        let raw = deciding(self.scoring, &self.scales, &measured);
+        Score {
+            raw,
+            threshold: self.deciding.raw(),
+            value: self.deciding.value(raw),
+            p_value: self.deciding.p_value(raw),
+            pretrained: measured.paper.pretrained,
+            discrepancy: measured.paper.discrepancy,
+            paper: measured.paper.sum(),
+            default: parts.sum(),
+            parts,
+            local: measured.local,
+            local_threshold: self.local.raw(),
+            map: measured.map,
+            grid: self.fit.map.grid(),
+        }
+    }
+
+    /// Which score decides.
+    pub fn scoring(&self) -> Scoring {
+        self.scoring
+    }
+
+    /// What the normal frames taught.
+    pub fn fit(&self) -> &Fit {
+        &self.fit
+    }
+
+    /// Mean and deviation of each part.
+    pub fn scales(&self) -> &PartScales {
+        &self.scales
+    }
+
+    /// Threshold of the deciding score.
+    pub fn deciding(&self) -> &Threshold {
+        &self.deciding
+    }
+
+    /// Threshold of the local score.
+    pub fn local(&self) -> &Threshold {
+        &self.local
+    }
+}
+
+/// The deciding score of a measured frame.
+fn deciding(scoring: Scoring, scales: &PartScales, measured: &Measured) -> f64 {
+    match scoring {
+        Scoring::Default => scales.apply(&measured.q).sum(),
+        Scoring::Paper => measured.paper.sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{GRID, WIDTH, normal_frames, statistics};
+    use super::*;
+
+    fn score(statistics: &Statistics, frame: &Features) -> Score {
+        statistics.score(frame, &mut Scratch::default()).unwrap()
+    }
+
+    #[test]
+    fn the_score_is_the_sum_of_its_parts_and_decides_as_asked() {
+        let frames = normal_frames(60, 1);
+        let fresh = &normal_frames(1, 2)[0];
+        let default = score(&statistics(&frames, Scoring::Default), fresh);
+        let parts = default.parts;
+        let sum = parts.z + parts.pooled_mid + parts.pooled_late + parts.residual;
+        assert_eq!(default.default, sum);
+        assert_eq!(default.raw, sum);
+        assert_eq!(default.paper, default.pretrained + default.discrepancy);
+        let paper = score(&statistics(&frames, Scoring::Paper), fresh);
+        assert_eq!(paper.raw, default.paper);
+        assert_eq!(paper.default, default.default);
+        assert_ne!(paper.threshold, default.threshold);
+    }
+
+    #[test]
+    fn unseen_normal_frames_score_about_zero_and_alarm_about_as_often_as_asked() {
+        let statistics = statistics(&normal_frames(200, 3), Scoring::Default);
+        let fresh = normal_frames(400, 4);
+        let scores: Vec<Score> = fresh
+            .iter()
+            .map(|frame| score(&statistics, frame))
+            .collect();
+        let mean = scores.iter().map(|s| s.default).sum::<f64>() / 400.0;
+        assert!(mean.abs() < 0.5, "mean {mean}");
+        let alarms = scores.iter().filter(|s| s.raw > s.threshold).count();
+        // Five percent were asked for: 20 of 400, 4.4 deviation, and the threshold's own error.
+        assert!((4..=44).contains(&alarms), "{alarms} of 400");
+    }
+
+    #[test]
+    fn a_patch_that_differs_is_found_at_its_place() {
+        let statistics = statistics(&normal_frames(60, 5), Scoring::Default);
+        let mut frame = normal_frames(1, 6).remove(0);
+        let before = score(&statistics, &frame);
+        let patch = 2 * GRID.columns + 3;
+        let tokens = &mut frame.discrepancy.residual_tokens;
+        tokens[patch * WIDTH..(patch + 1) * WIDTH].fill(12.0);
+        let after = score(&statistics, &frame);
+        let peak = (0..after.map.len()).max_by(|&a, &b| after.map[a].total_cmp(&after.map[b]));
+        assert_eq!(peak, Some(patch));
+        assert!(after.local > before.local && after.local > after.local_threshold);
+        assert!(after.is_anomalous());
+        assert_eq!(after.raw, before.raw);
+    }
+
+    #[test]
+    fn features_that_are_not_finite_are_rejected() {
+        let statistics = statistics(&normal_frames(60, 7), Scoring::Default);
+        let sound = normal_frames(1, 8).remove(0);
+        let spoilt: [fn(&mut Features); 4] = [
+            |f| f.pretrained.pooled_late[3] = f32::NAN,
+            |f| f.pretrained.z[0] = f32::INFINITY,
+            |f| f.discrepancy.d[1] = f64::NEG_INFINITY,
+            |f| f.discrepancy.residual_tokens[7] = f32::NAN,
+        ];
+        for spoil in spoilt {
+            let mut frame = sound.clone();
+            spoil(&mut frame);
+            let rejected = statistics.score(&frame, &mut Scratch::default());
+            assert_eq!(rejected, Err(Rejection::NotFinite));
+        }
+    }
+
+    #[test]
+    fn features_of_another_shape_are_rejected_not_misread() {
+        let statistics = statistics(&normal_frames(60, 9), Scoring::Default);
+        let mut frame = normal_frames(1, 10).remove(0);
+        frame.discrepancy.residual_tokens.truncate(WIDTH * 3);
+        let rejected = statistics.score(&frame, &mut Scratch::default());
+        assert!(matches!(rejected, Err(Rejection::Inference(_))));
+    }
+}

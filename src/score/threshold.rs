@@ -1,0 +1,220 @@
+//! Threshold: where normal ends, from the scores of held-out normal frames.
+//!
+//! An empirical quantile with its honest limit: from `n` exchangeable scores no rate of false
+//! alarms below `1 / (n + 1)` can be promised, so the rate achieved is kept beside the rate asked.
+//! The scores stay with it, for the p-value. It never looks at an anomalous frame.
+
+use super::samples::FitError;
+
+/// The line is drawn this share of the scale above the score that it stands on, more than two
+/// machines differ by rounding, so that the frame itself is normal everywhere.
+const HAIR: f64 = 1e-9;
+
+/// A threshold on a score where higher is more anomalous, and the normal scores that it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    raw: f64,
+    scale: f64,
+    asked_rate: f64,
+    achieved_rate: f64,
+    /// In rising order.
+    held_out: Vec<f64>,
+}
+
+/// The numbers of a [`Threshold`], without the scores.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdNumbers {
+    /// A frame above this is anomalous.
+    pub raw: f64,
+    /// From the median of the held-out scores to `raw`: the unit of the published value.
+    pub scale: f64,
+    /// Share of normal frames above the threshold that was asked for.
+    pub asked_rate: f64,
+    /// The share that can be promised: at most what was asked, or `1 / (n + 1)`.
+    pub achieved_rate: f64,
+}
+
+impl Threshold {
+    /// The lowest held-out score that a new normal frame exceeds with a probability of at most
+    /// `rate` (0..1), plus a hair; the largest score where that can't be promised.
+    ///
+    /// # Errors
+    /// [`FitError::TooFew`] without scores, [`FitError::NotFinite`] with the index of a score that
+    /// is not finite.
+    ///
+    /// # Panics
+    /// If `rate` is not within 0..1.
+    pub fn from_held_out(scores: &[f64], rate: f64) -> Result<Self, FitError> {
+        assert!(
+            (0.0..=1.0).contains(&rate),
+            "a rate of false alarms is within 0 to 1"
+        );
+        if let Some(frame) = scores.iter().position(|s| !s.is_finite()) {
+            return Err(FitError::NotFinite { frame });
+        }
+        let mut held_out = scores.to_vec();
+        held_out.sort_unstable_by(f64::total_cmp);
+        let n = held_out.len();
+        let Some(&median) = held_out.get(n / 2) else {
+            return Err(FitError::TooFew { needed: 1, got: 0 });
+        };
+        // A new frame exceeds the j-th largest of n with a probability of at most j / (n + 1).
+        let j = ((rate * (n + 1) as f64).floor() as usize).clamp(1, n);
+        let line = held_out[n - j];
+        let smallest = 1e-6 * line.abs().max(median.abs()).max(1e-6);
+        let scale = (line - median).max(smallest);
+        Ok(Self {
+            raw: line + HAIR * scale.max(line.abs()),
+            scale,
+            asked_rate: rate,
+            achieved_rate: j as f64 / (n + 1) as f64,
+            held_out,
+        })
+    }
+
+    /// From its numbers and scores. `None` if a number is not finite, the scale not positive or
+    /// the scores not in rising order.
+    pub(super) fn from_numbers(numbers: ThresholdNumbers, held_out: Vec<f64>) -> Option<Self> {
+        let ThresholdNumbers {
+            raw,
+            scale,
+            asked_rate,
+            achieved_rate,
+        } = numbers;
+        let finite = held_out.iter().chain([&raw, &scale]).all(|v| v.is_finite());
+        let sound = finite && scale > 0.0 && held_out.is_sorted() && !held_out.is_empty();
+        sound.then_some(Self {
+            raw,
+            scale,
+            asked_rate,
+            achieved_rate,
+            held_out,
+        })
+    }
+
+    /// The numbers, for people and for the Profile.
+    pub fn numbers(&self) -> ThresholdNumbers {
+        ThresholdNumbers {
+            raw: self.raw,
+            scale: self.scale,
+            asked_rate: self.asked_rate,
+            achieved_rate: self.achieved_rate,
+        }
+    }
+
+    /// A frame above this is anomalous.
+    pub fn raw(&self) -> f64 {
+        self.raw
+    }
+
+    /// Held-out normal scores, in rising order.
+    pub fn held_out(&self) -> &[f64] {
+        &self.held_out
+    }
+
+    /// Share of held-out normal frames that score at least as high: `(1 + #) / (1 + n)`.
+    pub fn p_value(&self, raw: f64) -> f64 {
+        let below = self.held_out.partition_point(|&score| score < raw);
+        (1 + self.held_out.len() - below) as f64 / (1 + self.held_out.len()) as f64
+    }
+
+    /// `raw` as 0..1, the threshold at 0.5 and the median held-out score near 0.25. Rises strictly
+    /// as far as doubles can show it, for it nears its ends as `1 / |raw|` and not exponentially.
+    pub fn value(&self, raw: f64) -> f64 {
+        let distance = (raw - self.raw) / self.scale;
+        if distance < 0.0 {
+            0.5 / (1.0 - distance)
+        } else {
+            1.0 - 0.5 / (1.0 + distance)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scores() -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec(-1e6..1e6_f64, 1..200)
+    }
+
+    #[test]
+    fn the_rate_that_can_be_promised_is_kept_beside_the_rate_asked() {
+        let scores: Vec<f64> = (1..=99).map(f64::from).collect();
+        let tenth = Threshold::from_held_out(&scores, 0.1).unwrap();
+        assert!((tenth.raw() - 90.0).abs() < 1e-5);
+        assert!((tenth.numbers().achieved_rate - 0.1).abs() < 1e-12);
+        let beyond = Threshold::from_held_out(&scores, 1e-5).unwrap();
+        assert!(beyond.raw() > 99.0 && beyond.raw() < 99.0001);
+        assert_eq!(beyond.numbers().achieved_rate, 0.01);
+        assert_eq!(beyond.numbers().asked_rate, 1e-5);
+    }
+
+    #[test]
+    fn equal_scores_still_give_a_finite_value() {
+        for score in [0.0, -7.5, 1e9] {
+            let threshold = Threshold::from_held_out(&[score; 5], 0.01).unwrap();
+            assert!(threshold.value(score) < 0.5);
+            assert!(threshold.value(score + score.abs() * 1e-3 + 1e-3) > 0.5);
+        }
+    }
+
+    #[test]
+    fn scores_that_are_not_finite_or_absent_are_refused() {
+        let refused = Threshold::from_held_out(&[1.0, f64::NAN], 0.01);
+        assert_eq!(refused, Err(FitError::NotFinite { frame: 1 }));
+        assert_eq!(
+            Threshold::from_held_out(&[], 0.01),
+            Err(FitError::TooFew { needed: 1, got: 0 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_held_out_frames_alarm_than_the_rate_promises(
+            scores in scores(), rate in 0.0..1.0_f64,
+        ) {
+            let threshold = Threshold::from_held_out(&scores, rate).unwrap();
+            let alarms = scores.iter().filter(|&&s| s > threshold.raw()).count();
+            let n = scores.len() as f64;
+            prop_assert!(alarms as f64 <= rate * (n + 1.0));
+            let achieved = threshold.numbers().achieved_rate;
+            prop_assert!(achieved <= rate.max(1.0 / (n + 1.0)) + 1e-12);
+        }
+
+        #[test]
+        fn a_lower_rate_never_lowers_the_threshold(
+            scores in scores(), a in 0.0..1.0_f64, b in 0.0..1.0_f64,
+        ) {
+            let at = |rate| Threshold::from_held_out(&scores, rate).unwrap().raw();
+            prop_assert!(at(a.min(b)) >= at(a.max(b)));
+        }
+
+        #[test]
+        fn the_value_rises_strictly_and_crosses_half_at_the_threshold(
+            scores in scores(), at in -1e4..1e4_f64, step in 1e-5..1e3_f64,
+        ) {
+            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let raw = |u: f64| threshold.raw() + u * threshold.scale;
+            // Steps that a double can show at this distance and scale.
+            prop_assume!(raw(at + step) > raw(at) && threshold.scale > 1e-6 * threshold.raw().abs());
+            let (low, high) = (threshold.value(raw(at)), threshold.value(raw(at + step)));
+            prop_assert!(low < high, "{low} is not below {high}");
+            prop_assert!(low > 0.0 && high < 1.0);
+            prop_assert_eq!(raw(at) > threshold.raw(), low > 0.5);
+        }
+
+        #[test]
+        fn the_p_value_falls_and_counts_by_hand(
+            scores in scores(), a in -1e6..1e6_f64, b in -1e6..1e6_f64,
+        ) {
+            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            prop_assert!(threshold.p_value(a.min(b)) >= threshold.p_value(a.max(b)));
+            let at_least = scores.iter().filter(|&&s| s >= a).count();
+            let expected = (1 + at_least) as f64 / (1 + scores.len()) as f64;
+            prop_assert_eq!(threshold.p_value(a), expected);
+        }
+    }
+}
