@@ -4,8 +4,15 @@
 //! decoded later, by preprocess. An [`Opener`] is a source that may be opened again and again (the
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
+mod clock;
+pub mod ffmpeg;
+pub mod images;
+mod pace;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use pace::Fps;
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
 /// steps and is what every rule about durations uses.

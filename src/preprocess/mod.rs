@@ -3,6 +3,13 @@
 //! Resizing is Pillow's antialiased bilinear (METHOD: the aspect is not kept). A frame that can't be
 //! decoded is a [`Rejection`], never a guess.
 
+mod decode;
+mod jpeg;
+mod resize;
+
+pub use decode::{Picture, decode};
+pub use resize::Preprocessor;
+
 /// How a teacher wants its input; read from the sidecar of its file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Preprocessing {

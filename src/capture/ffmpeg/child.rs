@@ -1,0 +1,253 @@
+//! The running ffmpeg: the process, the thread that reads its pictures and the one that reads its
+//! complaints.
+//!
+//! Both threads end when their pipe does, and the pipes end with the child, so killing the child
+//! stops everything. No wait here is without an end: what has not stopped within [`PATIENCE`] is
+//! left behind with a warning.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never};
+
+use super::super::{CaptureError, Frame, Moment, Pixels};
+use super::{Ffmpeg, Input, ppm};
+
+/// How long a child that closed its pipes, or was killed, may take to go.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Complaints that an error quotes.
+const LAST_WORDS: usize = 4;
+
+/// Warnings let into the log per [`WINDOW`]; a broken stream complains about every packet.
+const WARNINGS: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// A running ffmpeg.
+pub(super) struct Decoder {
+    child: Child,
+    /// One picture ahead: decoding goes on while the last one is being judged.
+    frames: Receiver<Frame>,
+    /// Gives the number of frames read, once the pipe has ended.
+    reader: Option<JoinHandle<std::io::Result<u64>>>,
+    last_words: Receiver<Vec<String>>,
+    input: Input,
+}
+
+/// What [`Decoder::take`] found.
+pub(super) enum Took {
+    Frame(Frame),
+    Nothing,
+    /// The pictures have ended, well or badly: [`Decoder::finish`] tells.
+    Finished,
+}
+
+impl Decoder {
+    pub(super) fn start(spec: &Ffmpeg) -> Result<Self, CaptureError> {
+        let mut child = Command::new(&spec.program)
+            .args(spec.arguments())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| not_started(spec, source))?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let (sender, frames) = bounded(1);
+        let newest_only = matches!(spec.input, Input::Stream(_)).then(|| frames.clone());
+        let (words, last_words) = bounded(1);
+        let input = spec.input.clone();
+        let mut decoder = Self {
+            child,
+            frames,
+            reader: None,
+            last_words,
+            input: spec.input.clone(),
+        };
+        // Should a thread fail to start, `decoder` is dropped and takes the child with it.
+        let reader = std::thread::Builder::new().name("ffmpeg-frames".to_owned());
+        let listener = std::thread::Builder::new().name("ffmpeg-log".to_owned());
+        decoder.reader = out
+            .map(|out| reader.spawn(move || read_frames(out, &sender, newest_only.as_ref())))
+            .transpose()
+            .map_err(|source| not_started(spec, source))?;
+        err.map(|err| listener.spawn(move || listen(err, &input, &words)))
+            .transpose()
+            .map_err(|source| not_started(spec, source))?;
+        Ok(decoder)
+    }
+
+    /// Waits at most `timeout` for a picture.
+    pub(super) fn take(&self, timeout: Duration) -> Took {
+        match self.frames.recv_timeout(timeout) {
+            Ok(frame) => Took::Frame(frame),
+            Err(RecvTimeoutError::Timeout) => Took::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Took::Finished,
+        }
+    }
+
+    /// How it went, after [`Took::Finished`].
+    pub(super) fn finish(mut self) -> Result<(), CaptureError> {
+        let read = match self.reader.take().map(JoinHandle::join) {
+            Some(Ok(read)) => read,
+            _ => Err(std::io::Error::other("the reading thread is gone")),
+        };
+        // A picture that can't be read leaves the child alive: it is killed on drop.
+        let status = wait(&mut self.child).filter(|_| read.is_ok());
+        let reason = match (&read, status) {
+            (Ok(frames), Some(status)) if status.success() && *frames > 0 => return Ok(()),
+            (Ok(_), Some(status)) if status.success() => "it holds no picture".to_owned(),
+            (Ok(_), Some(status)) => format!("ffmpeg ended with {status}"),
+            (Ok(_), None) => "ffmpeg closed its output but did not end".to_owned(),
+            (Err(error), _) => format!("what ffmpeg sent could not be read: {error}"),
+        };
+        let words = self.last_words.recv_timeout(PATIENCE / 4);
+        Err(CaptureError::Broken(format!(
+            "reading {} failed: {reason}; {}; try `ffprobe` on it",
+            self.input,
+            words.map_or_else(
+                |_| "ffmpeg said nothing".to_owned(),
+                |words| format!("its last words: {}", words.join(" | "))
+            )
+        )))
+    }
+
+    #[cfg(test)]
+    pub(super) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // Fails only where the child has been reaped already.
+        let _ = self.child.kill();
+        if wait(&mut self.child).is_none() {
+            tracing::warn!(input = %self.input, "ffmpeg was killed but does not end; left behind");
+        }
+        // A reader that waits to hand over a picture ends when nobody can take it.
+        self.frames = never();
+        if let Some(reader) = self.reader.take()
+            && until(PATIENCE, || reader.is_finished().then_some(())).is_none()
+        {
+            tracing::warn!(input = %self.input, "ffmpeg's pipe is still open; its reader left behind");
+        }
+    }
+}
+
+fn not_started(spec: &Ffmpeg, source: std::io::Error) -> CaptureError {
+    let program = spec.program.display();
+    let what = if source.kind() == std::io::ErrorKind::NotFound {
+        format!(
+            "the program `{program}` was not found; install the package `ffmpeg` (Debian: apt \
+             install ffmpeg) to read {}",
+            spec.input
+        )
+    } else {
+        format!("can't start `{program}` to read {}", spec.input)
+    };
+    CaptureError::Io { what, source }
+}
+
+/// Reads pictures until the pipe ends or nobody takes them. With `newest_only`, the picture waiting
+/// there gives way to a newer one; else the reader waits, and ffmpeg with it.
+fn read_frames(
+    out: ChildStdout,
+    sender: &Sender<Frame>,
+    newest_only: Option<&Receiver<Frame>>,
+) -> std::io::Result<u64> {
+    let mut out = BufReader::with_capacity(1 << 16, out);
+    let mut seq = 0;
+    while let Some(picture) = ppm::read(&mut out)? {
+        let frame = Frame {
+            seq,
+            at: Moment::now(),
+            name: None,
+            pixels: Pixels::Rgb8 {
+                width: picture.width,
+                height: picture.height,
+                data: picture.data,
+            },
+        };
+        seq += 1;
+        let taken = match newest_only {
+            None => sender.send(frame).is_ok(),
+            Some(slot) => replace(sender, slot, frame),
+        };
+        if !taken {
+            break;
+        }
+    }
+    Ok(seq)
+}
+
+/// Puts `frame` in the place of the one that waits, if one does.
+fn replace(sender: &Sender<Frame>, slot: &Receiver<Frame>, mut frame: Frame) -> bool {
+    loop {
+        match sender.try_send(frame) {
+            Ok(()) => return true,
+            Err(TrySendError::Disconnected(_)) => return false,
+            Err(TrySendError::Full(back)) => {
+                frame = back;
+                // Empty by now if the consumer was faster: then there is room.
+                let _ = slot.try_recv();
+            }
+        }
+    }
+}
+
+/// Passes ffmpeg's complaints to the log and, at the end, the last of them to `words`.
+fn listen(err: ChildStderr, input: &Input, words: &Sender<Vec<String>>) {
+    let mut err = BufReader::new(err);
+    let mut last = VecDeque::with_capacity(LAST_WORDS);
+    let mut line = Vec::new();
+    let mut window = (Instant::now(), 0);
+    // A line without end is cut: memory stays bounded whatever the child does.
+    while let Ok(1..) = (&mut err).take(4096).read_until(b'\n', &mut line) {
+        let text = String::from_utf8_lossy(&line);
+        let text = match input {
+            Input::Stream(url) => url.redact(text.trim_end()),
+            Input::File(_) => text.trim_end().to_owned(),
+        };
+        line.clear();
+        if window.0.elapsed() > WINDOW {
+            window = (Instant::now(), 0);
+        }
+        let grave = ["[error]", "[fatal]", "[panic]"]
+            .iter()
+            .any(|level| text.contains(level));
+        if grave && window.1 < WARNINGS {
+            window.1 += 1;
+            tracing::warn!(%input, "ffmpeg: {text}");
+        } else {
+            tracing::debug!(%input, "ffmpeg: {text}");
+        }
+        if last.len() == LAST_WORDS {
+            last.pop_front();
+        }
+        last.push_back(text);
+    }
+    if !last.is_empty() {
+        // Nobody listens any more where the source was dropped.
+        let _ = words.send(last.into());
+    }
+}
+
+/// The child's status, if it ends within [`PATIENCE`].
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    until(PATIENCE, || child.try_wait().ok().flatten())
+}
+
+/// Asks again and again, at most for `patience`.
+fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let answer = ask();
+        if answer.is_some() || start.elapsed() > patience {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,115 @@
+//! A frame's pixels as an RGB picture.
+//!
+//! Encoded pictures are told by their first bytes, JPEG or PNG. Sizes are checked before memory is
+//! asked for, a panic of a decoder is caught, and a damaged or unfinished picture is a
+//! [`Rejection`]: never a guess. PNG of any depth becomes 8 bits, grey becomes RGB, alpha is
+//! dropped as Pillow's `convert("RGB")` does.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::codecs::png::PngDecoder;
+use image::{DynamicImage, ImageDecoder, Limits};
+
+use super::{Rejection, jpeg};
+use crate::capture::Pixels;
+
+/// Largest side that is accepted.
+pub(super) const MAX_SIDE: u32 = 16_384;
+/// Smallest side that is accepted.
+const MIN_SIDE: u32 = 16;
+/// Largest picture: bounds the memory of a frame to 192 MiB, and while it is decoded to three times
+/// that.
+const MAX_PIXELS: u64 = 64 << 20;
+
+/// A picture, borrowed where its frame was raw already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture<'a> {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `[height, width, 3]`, RGB, 8 bits.
+    pub data: Cow<'a, [u8]>,
+}
+
+/// The picture of a frame.
+///
+/// # Errors
+/// [`Rejection::Size`] and [`Rejection::Undecodable`].
+pub fn decode(pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
+    let (width, height, data) = match pixels {
+        Pixels::Rgb8 {
+            width,
+            height,
+            data,
+        } => {
+            accept_size(*width, *height)?;
+            (*width, *height, Cow::Borrowed(data.as_slice()))
+        }
+        Pixels::Encoded(bytes) => {
+            let (width, height, data) = decode_file(bytes)?;
+            (width, height, Cow::Owned(data))
+        }
+    };
+    let expected = u64::from(width) * u64::from(height) * 3;
+    if data.len() as u64 != expected {
+        return undecodable(format!(
+            "{} bytes where {width}x{height} pixels need {expected}",
+            data.len()
+        ));
+    }
+    Ok(Picture {
+        width,
+        height,
+        data,
+    })
+}
+
+/// Refuses sizes that are not sensible.
+pub(super) fn accept_size(width: u32, height: u32) -> Result<(), Rejection> {
+    let sides = MIN_SIDE..=MAX_SIDE;
+    if !sides.contains(&width) || !sides.contains(&height) {
+        return Err(Rejection::Size { width, height });
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return undecodable(format!(
+            "{width}x{height} is more than the {MAX_PIXELS} pixels that are accepted"
+        ));
+    }
+    Ok(())
+}
+
+/// Width, height and `[height, width, 3]` of a JPEG or PNG file.
+fn decode_file(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
+    let decoder = match bytes {
+        [] => return undecodable("the file is empty or could not be read"),
+        [0xff, 0xd8, 0xff, ..] => jpeg::decode,
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => decode_png,
+        _ => return undecodable("neither JPEG nor PNG by its first bytes"),
+    };
+    // Nothing outlives the call, so a panic leaves nothing half-done behind.
+    catch_unwind(AssertUnwindSafe(|| decoder(bytes)))
+        .unwrap_or_else(|_| undecodable("the decoder panicked on it"))
+}
+
+fn decode_png(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
+    let damaged = |error| Rejection::Undecodable(format!("damaged PNG: {error}"));
+    let mut limits = Limits::default();
+    // RGBA of 16 bits takes 8 bytes a pixel.
+    limits.max_alloc = Some(MAX_PIXELS * 8);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    accept_size(width, height)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    Ok((width, height, picture.into_rgb8().into_raw()))
+}
+
+fn undecodable<T>(why: impl Into<String>) -> Result<T, Rejection> {
+    Err(Rejection::Undecodable(why.into()))
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

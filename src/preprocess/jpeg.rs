@@ -1,0 +1,230 @@
+//! A JPEG file: its outline, read marker by marker, and then its pixels, strictly.
+//!
+//! The outline is looked at before any memory is asked for: size, kind, number of scans, and that
+//! the end-of-image marker is there. Decoders forgive its absence and paint what is missing grey;
+//! here a damaged picture is an error. What the outline can't tell is a file whose end belongs to
+//! another picture: a source that reuses buffers must cut each frame at its own length. Orientation
+//! (EXIF) and colour profiles are ignored.
+
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::Rejection;
+use super::decode::{MAX_SIDE, accept_size};
+
+/// A progressive picture has about ten scans; thousands are an attack on the decoder's time.
+const MAX_SCANS: usize = 64;
+
+const SOI: u8 = 0xd8;
+const EOI: u8 = 0xd9;
+const SOS: u8 = 0xda;
+
+/// The pixels of a JPEG file, `[height, width, 3]`, with width and height.
+///
+/// # Errors
+/// When it is cut off, damaged, too large or small, or of a kind that cameras don't make (12 bits,
+/// four colours, arithmetic coding, lossless).
+pub(super) fn decode(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
+    let outline = outline(bytes).map_err(Rejection::Undecodable)?;
+    accept_size(outline.width, outline.height)?;
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(MAX_SIDE as usize)
+        .set_max_height(MAX_SIDE as usize)
+        .jpeg_set_max_scans(MAX_SCANS)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes[..outline.end]), options);
+    let data = decoder
+        .decode()
+        .map_err(|error| Rejection::Undecodable(format!("damaged JPEG: {error:?}")))?;
+    Ok((outline.width, outline.height, data))
+}
+
+/// What the markers of a file say.
+#[derive(Debug, PartialEq, Eq)]
+struct Outline {
+    width: u32,
+    height: u32,
+    /// Just after the end-of-image marker; what follows is padding.
+    end: usize,
+}
+
+/// Walks the markers from start to end of image.
+fn outline(bytes: &[u8]) -> Result<Outline, String> {
+    let mut rest = Rest { bytes, at: 2 };
+    let mut size = None;
+    let mut scans = 0;
+    loop {
+        match rest.marker()? {
+            EOI => break,
+            SOI => return Err("a second JPEG starts within this one".to_owned()),
+            // Restart and temporary markers stand alone.
+            0x01 | 0xd0..=0xd7 => {}
+            SOS => {
+                scans += 1;
+                if scans > MAX_SCANS {
+                    return Err(format!("JPEG with more than {MAX_SCANS} scans"));
+                }
+                rest.segment()?;
+                rest.skip_scan()?;
+            }
+            0xc0..=0xc2 if size.is_some() => return Err("JPEG with two frame headers".to_owned()),
+            0xc0..=0xc2 => size = Some(frame_header(rest.segment()?)?),
+            0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                return Err(
+                    "JPEG with lossless, hierarchical or arithmetic coding; save it as \
+                            baseline or progressive"
+                        .to_owned(),
+                );
+            }
+            _ => {
+                rest.segment()?;
+            }
+        }
+    }
+    match (size, scans) {
+        (Some((width, height)), 1..) => Ok(Outline {
+            width,
+            height,
+            end: rest.at,
+        }),
+        _ => Err("JPEG without a picture".to_owned()),
+    }
+}
+
+/// Width and height from the body of a start-of-frame segment.
+fn frame_header(body: &[u8]) -> Result<(u32, u32), String> {
+    let &[bits, h1, h0, w1, w0, components, ..] = body else {
+        return Err("JPEG with a frame header that is too short".to_owned());
+    };
+    if bits != 8 {
+        return Err(format!(
+            "JPEG with {bits} bits a colour; save it with 8 bits"
+        ));
+    }
+    if components != 1 && components != 3 {
+        return Err(format!(
+            "JPEG with {components} colour components (CMYK?); save it as RGB or grey"
+        ));
+    }
+    Ok((
+        u16::from_be_bytes([w1, w0]).into(),
+        u16::from_be_bytes([h1, h0]).into(),
+    ))
+}
+
+/// What has not been walked yet.
+struct Rest<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Rest<'a> {
+    /// The code of the marker that must stand here.
+    fn marker(&mut self) -> Result<u8, String> {
+        if self.byte()? != 0xff {
+            return Err("damaged JPEG: no marker where one must stand".to_owned());
+        }
+        loop {
+            // Any number of fill bytes may come before the code.
+            match self.byte()? {
+                0xff => {}
+                0 => return Err("damaged JPEG: no marker where one must stand".to_owned()),
+                code => return Ok(code),
+            }
+        }
+    }
+
+    /// The body of the segment that starts here with its length.
+    fn segment(&mut self) -> Result<&'a [u8], String> {
+        let length = usize::from(u16::from_be_bytes([self.byte()?, self.byte()?]));
+        let body = length
+            .checked_sub(2)
+            .ok_or("damaged JPEG: a segment of impossible length")?;
+        let end = self.at + body;
+        let segment = self.bytes.get(self.at..end).ok_or_else(cut_off)?;
+        self.at = end;
+        Ok(segment)
+    }
+
+    /// Passes the coded data of a scan, to the marker that ends it.
+    fn skip_scan(&mut self) -> Result<(), String> {
+        loop {
+            let found = self.bytes[self.at..].iter().position(|&byte| byte == 0xff);
+            self.at += found.ok_or_else(cut_off)?;
+            match self.bytes.get(self.at + 1) {
+                // A stuffed byte, a restart, a fill byte: still within the scan.
+                Some(0 | 0xd0..=0xd7) => self.at += 2,
+                Some(0xff) => self.at += 1,
+                Some(_) => return Ok(()),
+                None => return Err(cut_off()),
+            }
+        }
+    }
+
+    fn byte(&mut self) -> Result<u8, String> {
+        let byte = self.bytes.get(self.at).copied().ok_or_else(cut_off)?;
+        self.at += 1;
+        Ok(byte)
+    }
+}
+
+fn cut_off() -> String {
+    "JPEG cut off: its end is missing".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outline_ends_at_the_end_marker_and_sees_through_thumbnails() {
+        #[rustfmt::skip]
+        let bytes = [
+            0xff, SOI,
+            // An application segment that holds an end marker of its own.
+            0xff, 0xe1, 0, 6, 0xff, EOI, 0xff, SOI,
+            0xff, 0xff, 0xc0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0,
+            0xff, SOS, 0, 8, 1, 1, 0, 0, 63, 0,
+            1, 2, 0xff, 0, 3, 0xff, 0xd0, 4, 0xff, 0xff,
+            EOI,
+            9, 9, 9,
+        ];
+        let outline = outline(&bytes).unwrap();
+        assert_eq!(
+            outline,
+            Outline {
+                width: 64,
+                height: 48,
+                end: bytes.len() - 3
+            }
+        );
+    }
+
+    #[test]
+    fn kinds_that_no_camera_makes_are_refused_with_advice() {
+        let with = |sof: u8, bits: u8, components: u8| {
+            let header = [
+                0xff, SOI, 0xff, sof, 0, 8, bits, 0, 48, 0, 64, components, 0xff, EOI,
+            ];
+            outline(&header).unwrap_err()
+        };
+        assert!(with(0xc1, 12, 3).contains("12 bits"));
+        assert!(with(0xc0, 8, 4).contains("CMYK"));
+        assert!(with(0xc3, 8, 3).contains("lossless"));
+        assert!(with(0xc9, 8, 3).contains("arithmetic"));
+        assert!(with(0xc0, 8, 3).contains("without a picture"));
+    }
+
+    #[test]
+    fn a_bomb_of_scans_is_refused_by_its_outline() {
+        let mut bytes = vec![0xff, SOI, 0xff, 0xc2, 0, 8, 8, 0, 48, 0, 64, 3];
+        for _ in 0..1000 {
+            bytes.extend([0xff, SOS, 0, 2, 0]);
+        }
+        bytes.extend([0xff, EOI]);
+        assert!(outline(&bytes).unwrap_err().contains("scans"));
+    }
+}
