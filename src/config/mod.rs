@@ -20,6 +20,7 @@ pub use issues::{Issue, Issues};
 pub use load::load;
 pub use name::{Name, Prefix};
 
+use crate::capture::Fps;
 use crate::decide::Rules;
 
 /// A configuration without faults.
@@ -117,7 +118,7 @@ pub struct Camera {
     /// Where frames come from.
     pub source: Source,
     /// Frames a second at most; `None` is as many as the source gives.
-    pub fps: Option<f64>,
+    pub fps: Option<Fps>,
     /// No frame for this long: the source is closed and opened anew.
     pub deadline: Duration,
     /// When frames become an incident.

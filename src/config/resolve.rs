@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::{Camera, Config, Credentials, Issues, Log, Mqtt, Name, Node, Retry, Source};
+use crate::capture::Fps;
 use crate::decide::Rules;
 
 /// A day, the longest duration that any key accepts.
@@ -239,7 +240,8 @@ fn camera(
             "is empty: name the directory that `calibrate` wrote",
         );
     }
-    let fps = section.within("fps", &(0.001..=1000.0), issues);
+    let fps = section.within("fps", &(0.001..=Fps::MAX), issues);
+    let fps = fps.and_then(|fps| Fps::new(fps).ok());
     let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
     let source = source(section.section("source", issues), folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);

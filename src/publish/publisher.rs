@@ -61,6 +61,11 @@ impl Publisher {
         }
     }
 
+    /// Takes a message that is to be heard before all others of its topic.
+    pub fn announce(&mut self, message: Message) {
+        self.take(message);
+    }
+
     /// Delivers until `inbox` closes, then says goodbye. `notes` carries messages of the supervisor;
     /// its closing says that a stop was asked: then a full outbox is waited for no longer than the
     /// drain may take, or nobody would ever come to close the inbox. Gives back what could not be
