@@ -8,6 +8,7 @@ mod clock;
 pub mod ffmpeg;
 pub mod images;
 mod pace;
+pub mod synthetic;
 
 use std::sync::Arc;
 use std::time::Duration;
