@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::capture::Opener;
-use crate::capture::ffmpeg::{Ffmpeg, Input};
+use crate::capture::ffmpeg::Ffmpeg;
 use crate::capture::images::Images;
 use crate::capture::synthetic::Synthetic;
-use crate::config::{Camera, Config, Issues, Name, Source};
+use crate::config::{Camera, Config, Issues, Name, Retry, Source};
 use crate::decide::{Identity, Picture, Tracker};
 use crate::infer::{
     Extractor, StudentRunner, Teacher, TeacherFile, TeacherRunner, pretrained_streams,
@@ -20,6 +21,10 @@ use crate::publish::{Info, InfoCamera, ProfileIdentity, Reporter, Topics};
 use crate::score::profile::Profile;
 
 use super::inspector::{Inspector, Seen};
+
+/// Pauses between attempts to open a source: a camera that is plugged in again is seen within half a
+/// minute, and a missing one costs nothing.
+const RETRY: Retry = Retry { min: Duration::from_secs(1), max: Duration::from_secs(30) };
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -116,7 +121,7 @@ impl Inspection {
                 name: camera.name.to_string(),
                 opener: opener(&camera),
                 deadline: camera.deadline,
-                retry: config.mqtt.retry,
+                retry: RETRY,
                 prepare: Box::new(move |frame| preprocessor.prepare(&frame)),
                 infer: Box::new(move |prepared| see(&extractor, &prepared)),
                 decide: Inspector::new(camera.name, loaded.profile, tracker, reporter),
@@ -168,7 +173,7 @@ fn opener(camera: &Camera) -> Box<dyn Opener> {
         Source::Images { path, repeat } => {
             Box::new(Images { path: path.clone(), fps, repeat: *repeat })
         }
-        Source::Ffmpeg { input } => Box::new(Ffmpeg::new(Input::parse(input), fps)),
+        Source::Ffmpeg { input } => Box::new(Ffmpeg::new(input.clone(), fps)),
         Source::Synthetic { seed, frames, defects } => Box::new(Synthetic {
             seed: *seed,
             frames: *frames,

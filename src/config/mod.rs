@@ -21,6 +21,7 @@ pub use load::load;
 pub use name::{Name, Prefix};
 
 use crate::capture::Fps;
+use crate::capture::ffmpeg::Input;
 use crate::decide::Rules;
 
 /// A configuration without faults.
@@ -137,8 +138,8 @@ pub enum Source {
     },
     /// Whatever an `ffmpeg` child process can read.
     Ffmpeg {
-        /// A URL, or the absolute path of a file.
-        input: String,
+        /// A stream, or a file.
+        input: Input,
     },
     /// The built-in scene of parts on a belt.
     Synthetic {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::section::Section;
 use super::{Camera, Config, Credentials, Issues, Log, Mqtt, Name, Node, Retry, Source};
 use crate::capture::Fps;
+use crate::capture::ffmpeg::Input;
 use crate::decide::Rules;
 
 /// A day, the longest duration that any key accepts.
@@ -282,15 +283,14 @@ fn source(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<So
                     repeat,
                 }
             }),
-        Kind::Ffmpeg => section
-            .mandatory_text("input", "a URL or a file", issues)
-            .map(|input| {
-                let is_url = input.contains("://");
-                let file = || folder.join(&input).to_string_lossy().into_owned();
-                Source::Ffmpeg {
-                    input: if is_url { input.clone() } else { file() },
-                }
-            }),
+        Kind::Ffmpeg => section.mandatory_text("input", "a URL or a file", issues).map(|input| {
+            Source::Ffmpeg {
+                input: match Input::parse(&input) {
+                    Input::File(path) => Input::File(folder.join(path)),
+                    stream @ Input::Stream(_) => stream,
+                },
+            }
+        }),
         Kind::Synthetic => Some(Source::Synthetic {
             seed: section.get("seed", issues).unwrap_or(1),
             frames: section.get("frames", issues),
