@@ -62,14 +62,26 @@ pub enum ProfileError {
     },
     /// A file or directory could not be written.
     #[error(
-        "writing {} failed ({needed} bytes are needed in all); what was there before is untouched: \
-         free some space, check the permissions, or choose another --out", .path.display()
+        "writing {} failed{}; what was there before is untouched: free some space, check that the \
+         directory exists and may be written, or choose another --out",
+        .path.display(), in_all(.needed)
     )]
     Write {
         /// What was being written.
         path: PathBuf,
-        /// Bytes of the whole Profile; 0 before they are known.
-        needed: usize,
+        /// Bytes of the whole Profile, once they are known.
+        needed: Option<usize>,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The new Profile is in place, but may not be on the disk yet.
+    #[error(
+        "the new Profile is in {}, but the system could not confirm that it would outlive a power \
+         cut: check the disk, and save again", .dir.display()
+    )]
+    Unsynced {
+        /// The new Profile.
+        dir: PathBuf,
         /// The system's answer.
         source: std::io::Error,
     },
@@ -88,6 +100,12 @@ pub enum ProfileError {
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+fn in_all(needed: &Option<usize>) -> String {
+    needed
+        .map(|bytes| format!(" ({bytes} bytes are needed in all)"))
+        .unwrap_or_default()
 }
 
 /// What to do about a Profile, one of whose files can't be used.

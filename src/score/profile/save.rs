@@ -23,7 +23,8 @@ impl Profile {
     ///
     /// # Errors
     /// [`ProfileError::Foreign`] if something else lies there, [`ProfileError::Write`] if it can't
-    /// be written, [`ProfileError::Retire`] if only the former could not be put aside.
+    /// be written; [`ProfileError::Unsynced`] and [`ProfileError::Retire`] once the new one is in
+    /// place.
     pub fn save(&self, dir: &Path) -> Result<(), ProfileError> {
         self.save_by(dir, exchange)
     }
@@ -31,7 +32,7 @@ impl Profile {
     pub(super) fn save_by(&self, dir: &Path, exchange: Exchange) -> Result<(), ProfileError> {
         let place = Place::find(dir)?;
         let files = self.files();
-        let needed = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let needed = Some(files.iter().map(|(_, bytes)| bytes.len()).sum());
         let fails = |path: &Path| {
             let path = path.to_owned();
             move |source| ProfileError::Write {
@@ -51,7 +52,10 @@ impl Profile {
         }
         sync_dir(new.path()).map_err(fails(&place.dir))?;
         place.take(new, exchange, needed)?;
-        sync_dir(&place.parent).map_err(fails(&place.parent))
+        sync_dir(&place.parent).map_err(|source| ProfileError::Unsynced {
+            dir: place.dir,
+            source,
+        })
     }
 
     /// Names and contents of the files.
@@ -81,7 +85,7 @@ pub fn check_target(dir: &Path) -> Result<(), ProfileError> {
     let path = place.parent;
     probe.map(drop).map_err(|source| ProfileError::Write {
         path,
-        needed: 0,
+        needed: None,
         source,
     })
 }
@@ -125,7 +129,7 @@ impl Place {
         &self,
         new: tempfile::TempDir,
         exchange: Exchange,
-        needed: usize,
+        needed: Option<usize>,
     ) -> Result<(), ProfileError> {
         let failed = |source| ProfileError::Write {
             path: self.dir.clone(),
@@ -197,7 +201,7 @@ fn absent(dir: &Path) -> Result<PathBuf, ProfileError> {
             let source = other.err().unwrap_or(io::ErrorKind::NotADirectory.into());
             Err(ProfileError::Write {
                 path: parent.to_owned(),
-                needed: 0,
+                needed: None,
                 source,
             })
         }

@@ -185,7 +185,8 @@ fn an_empty_directory_or_a_link_to_a_profile_may_be_saved_to() {
 
 #[test]
 fn a_damaged_file_is_named_with_the_way_out_and_may_be_replaced() {
-    let damages: [(&str, fn(&Path)); 3] = [
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 3] = [
         ("truncated", |path| {
             let bytes = fs::read(path).unwrap();
             fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
@@ -295,6 +296,39 @@ fn arrays_that_calibration_cannot_have_written_are_refused() {
     );
 }
 
+proptest! {
+    #[test]
+    fn a_byte_changed_in_the_arrays_is_an_error_or_other_values_but_no_panic(
+        place: prop::sample::Index, value: u8, cut: prop::sample::Index, in_header: bool,
+    ) {
+        static SAVED: std::sync::LazyLock<Profile> =
+            std::sync::LazyLock::new(|| fixture::profile(30, 1));
+        let mut bytes = arrays::encode(SAVED.statistics());
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        let at = place.index(if in_header { header } else { bytes.len() });
+        bytes[at] = value;
+        let _ = arrays::decode(&bytes, SAVED.manifest());
+        bytes.truncate(cut.index(bytes.len()));
+        prop_assert!(arrays::decode(&bytes, SAVED.manifest()).is_err());
+    }
+}
+
+proptest! {
+    // Each case saves and syncs a Profile.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn a_byte_changed_in_profile_json_is_always_noticed(place: prop::sample::Index, value: u8) {
+        let (_folder, dir) = saved();
+        let path = dir.join(MANIFEST);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = place.index(bytes.len());
+        prop_assume!(bytes[at] != value);
+        bytes[at] = value;
+        fs::write(&path, bytes).unwrap();
+        prop_assert!(load(&dir).is_err());
+    }
+}
+
 #[test]
 fn a_folder_without_profile_json_is_no_profile() {
     let folder = tempfile::tempdir().unwrap();
@@ -315,7 +349,7 @@ fn a_full_disk_leaves_the_former_and_nothing_else() {
     large.student = vec![7; 1 << 20];
     let error = large.save(&dir).unwrap_err();
     println!("{error}");
-    assert!(matches!(&error, ProfileError::Write { needed, .. } if *needed > 1 << 20));
+    assert!(matches!(&error, ProfileError::Write { needed: Some(n), .. } if *n > 1 << 20));
     assert_eq!(load(&dir).unwrap().manifest().origin.seed, 1);
     assert_eq!(names(folder.path()), ["cam0"]);
 }
