@@ -1,1 +1,119 @@
-//! (to come)
+//! Scores to incidents: persistence, hysteresis, cooldown.
+//!
+//! A [`Tracker`] follows one camera. It is a plain value fed with values: time comes with the
+//! frames, durations are measured on the monotonic clock alone, so a replay decides the same. A
+//! frame that can't be judged is neither a hit nor a miss. Nothing here sends anything.
+
+mod incident;
+mod region;
+mod tracker;
+
+use std::time::Duration;
+
+pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
+pub use region::Region;
+pub use tracker::Tracker;
+#[cfg(test)]
+pub(crate) use tracker::tests as stories;
+
+use crate::preprocess::{Rejection, SceneStatistics};
+use crate::score::Score;
+
+/// When frames become an incident, and when it ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    /// Anomalous frames among the last `window` judged ones that open an incident, `1..=window`.
+    pub hits: usize,
+    /// Judged frames that are looked back on.
+    pub window: usize,
+    /// A frame is calm when it is not anomalous and its score's `value` is below this line,
+    /// `0..=0.5`; the threshold is at 0.5.
+    pub release: f64,
+    /// Calm frames in a row that close an incident, at least 1.
+    pub release_after: usize,
+    /// After an incident, no other one opens for this long; those that would are counted.
+    pub cooldown: Duration,
+    /// An open incident is reported again at most this often.
+    pub update_every: Duration,
+    /// The worst `value` having risen by this much since the last report is reported at once.
+    pub notable_rise: f64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            hits: 3,
+            window: 5,
+            release: 0.45,
+            release_after: 5,
+            cooldown: Duration::from_secs(30),
+            update_every: Duration::from_secs(10),
+            notable_rise: 0.1,
+        }
+    }
+}
+
+/// What is known of a picture besides its score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picture {
+    /// Columns of the frame.
+    pub width: u32,
+    /// Rows of the frame.
+    pub height: u32,
+    /// Its global appearance.
+    pub scene: SceneStatistics,
+}
+
+/// A frame that could be judged: every number of its score is finite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    score: Score,
+    picture: Picture,
+}
+
+impl Judged {
+    /// Checks a score.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFinite`] where a number of the score is not finite.
+    pub fn new(score: Score, picture: Picture) -> Result<Self, Rejection> {
+        let numbers = [
+            score.raw,
+            score.threshold,
+            score.value,
+            score.p_value,
+            score.pretrained,
+            score.discrepancy,
+            score.paper,
+            score.default,
+            score.parts.z,
+            score.parts.pooled_mid,
+            score.parts.pooled_late,
+            score.parts.residual,
+            score.local,
+            score.local_threshold,
+        ];
+        let cells = score.map.iter().all(|cell| cell.is_finite());
+        if cells && numbers.iter().all(|number| number.is_finite()) {
+            Ok(Judged { score, picture })
+        } else {
+            Err(Rejection::NotFinite)
+        }
+    }
+
+    /// The score.
+    pub fn score(&self) -> &Score {
+        &self.score
+    }
+
+    /// The picture.
+    pub fn picture(&self) -> Picture {
+        self.picture
+    }
+
+    /// Where in the picture the anomaly is.
+    pub fn region(&self) -> Option<Region> {
+        region::region(&self.score, self.picture.width, self.picture.height)
+    }
+}

@@ -1,1 +1,68 @@
-//! (to come)
+//! Threads and the links between them, and nothing of images.
+//!
+//! ```text
+//! capture (one a camera) =newest=> prepare -> infer -> decide -> publish
+//! ```
+//!
+//! The steps are closures that the caller gives, per camera; every thread but capture serves all
+//! cameras. Stopping is one mechanism: capture is asked, returns, its sender drops, and each inbox
+//! closes in turn. A stage that fails drops its ends: the same path.
+
+mod capture;
+mod generation;
+mod link;
+mod meter;
+mod seam;
+mod stage;
+mod stop;
+
+pub use generation::{Finished, Running, start};
+pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
+pub use meter::{CameraCounts, Meter};
+pub use seam::{EX_SOFTWARE, exit_on_panic};
+pub use stage::{Decide, Decided, Failure, Step};
+pub use stop::{Asker, Stop, stop};
+
+use std::time::Duration;
+
+use crate::capture::{Frame, Moment, Opener};
+use crate::config::Retry;
+use crate::preprocess::Rejection;
+
+/// What travels between the stages: a frame of a camera in some form, or why there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item<T> {
+    /// Index of the camera.
+    pub camera: usize,
+    /// Which frame.
+    pub stamp: Stamp,
+    /// The frame, or why it can't be judged.
+    pub content: Result<T, Rejection>,
+}
+
+/// Which frame of a camera, and when it was taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stamp {
+    /// Number since the source was opened.
+    pub seq: u64,
+    /// When it was taken.
+    pub at: Moment,
+}
+
+/// Everything that the pipeline needs of one camera.
+pub struct Camera<P, D: Decide> {
+    /// For logs and counters.
+    pub name: String,
+    /// The source.
+    pub opener: Box<dyn Opener>,
+    /// No frame for this long: the source is dropped and opened anew.
+    pub deadline: Duration,
+    /// Pauses between attempts to open it.
+    pub retry: Retry,
+    /// Decodes and resizes a frame; a panic in it is a rejection.
+    pub prepare: Step<Frame, P>,
+    /// Runs the models; a panic in it is a rejection.
+    pub infer: Step<P, D::Seen>,
+    /// Decides.
+    pub decide: D,
+}

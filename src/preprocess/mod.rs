@@ -79,6 +79,9 @@ pub enum Rejection {
     /// The features or scores are not finite.
     #[error("the score is not a finite number")]
     NotFinite,
+    /// There is no picture at all: the source is down.
+    #[error("no frames: {0}")]
+    NoFrames(String),
 }
 
 impl Rejection {
@@ -89,6 +92,7 @@ impl Rejection {
             Rejection::Size { .. } => "size",
             Rejection::Inference(_) => "inference",
             Rejection::NotFinite => "not_finite",
+            Rejection::NoFrames(_) => "no_frames",
         }
     }
 }

@@ -1,0 +1,56 @@
+//! `inspectd check`: loads the configuration and all that it names, opens nothing else, and says
+//! what is wrong, all of it.
+
+use serde::Serialize;
+
+use super::inspection::Inspection;
+use crate::cli::CheckArgs;
+use crate::config::{Config, Issues};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    faults: &'a Issues,
+}
+
+/// Prints a summary or every fault.
+pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
+    let checked = crate::config::load(&args.config).and_then(Inspection::load);
+    if args.json {
+        let none = Issues::default();
+        let faults = checked.as_ref().err().unwrap_or(&none);
+        println!(
+            "{}",
+            serde_json::to_string(&Report {
+                ok: checked.is_ok(),
+                faults
+            })?
+        );
+    }
+    let inspection = checked?;
+    if !args.json {
+        summarise(&inspection.config);
+    }
+    Ok(())
+}
+
+fn summarise(config: &Config) {
+    println!("node     {}", config.node.name);
+    println!("broker   {}:{}", config.mqtt.host, config.mqtt.port);
+    let teacher = config
+        .teacher
+        .as_ref()
+        .map(|path| path.display().to_string());
+    println!(
+        "teacher  {}",
+        teacher.unwrap_or_else(|| "bundled".to_owned())
+    );
+    for camera in &config.cameras {
+        println!(
+            "camera   {}, Profile {}",
+            camera.name,
+            camera.profile.display()
+        );
+    }
+    println!("The configuration has no fault.");
+}

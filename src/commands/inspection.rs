@@ -1,0 +1,217 @@
+//! What a configuration asks for, loaded: one teacher for all cameras, each camera's student,
+//! statistics and source. Everything that can fail at start fails here, all faults at once, before
+//! any thread starts. Nothing is opened that others could miss: no camera, no connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capture::Opener;
+use crate::capture::ffmpeg::Ffmpeg;
+use crate::capture::images::Images;
+use crate::capture::synthetic::Synthetic;
+use crate::config::{Camera, Config, Issues, Name, Retry, Source};
+use crate::decide::{Identity, Picture, Tracker};
+use crate::infer::{
+    Extractor, StudentRunner, Teacher, TeacherFile, TeacherRunner, pretrained_streams,
+};
+use crate::pipeline;
+use crate::preprocess::{Prepared, Preprocessor};
+use crate::publish::{Info, InfoCamera, ProfileIdentity, Reporter, Topics};
+use crate::score::profile::Profile;
+
+use super::inspector::{Inspector, Seen};
+
+/// Pauses between attempts to open a source: a camera that is plugged in again is seen within half a
+/// minute, and a missing one costs nothing.
+const RETRY: Retry = Retry {
+    min: Duration::from_secs(1),
+    max: Duration::from_secs(30),
+};
+
+/// A configuration with all that it names.
+pub(super) struct Inspection {
+    pub(super) config: Config,
+    teacher: TeacherRunner,
+    cameras: Vec<Loaded>,
+}
+
+/// One camera's part.
+struct Loaded {
+    profile: Profile,
+    student: StudentRunner,
+}
+
+impl Inspection {
+    /// Loads and checks what `config` names.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, under the key that names the thing at fault.
+    pub(super) fn load(config: Config) -> Result<Inspection, Issues> {
+        let mut issues = Issues::default();
+        let teacher = match load_teacher(&config) {
+            Ok(teacher) => teacher,
+            Err(fault) => {
+                issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
+                return Err(issues);
+            }
+        };
+        let mut cameras = Vec::new();
+        for (index, camera) in config.cameras.iter().enumerate() {
+            match load_camera(camera, &teacher) {
+                Ok(loaded) => cameras.push(loaded),
+                Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),
+            }
+        }
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        let mut streams = pretrained_streams(teacher.info()).to_vec();
+        streams.extend(cameras.iter().flat_map(|camera| camera.student.streams()));
+        match teacher.runner(&streams) {
+            Ok(teacher) => Ok(Inspection {
+                config,
+                teacher,
+                cameras,
+            }),
+            Err(fault) => {
+                issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
+                Err(issues)
+            }
+        }
+    }
+
+    /// What the node says of itself.
+    pub(super) fn info(&self, boot_id: &Arc<str>, started: jiff::Timestamp) -> Info {
+        let cameras = self.config.cameras.iter().zip(&self.cameras);
+        Info {
+            version: env!("CARGO_PKG_VERSION"),
+            schemas: ["urn:inspectd:schema:alert:1.0"],
+            boot_id: Arc::clone(boot_id),
+            started_at: format!("{started:.3}"),
+            teacher: format!("sha256:{}", self.teacher.info().sha256),
+            cameras: cameras
+                .map(|(camera, loaded)| InfoCamera {
+                    name: camera.name.to_string(),
+                    profile: Arc::new(identity(&loaded.profile)),
+                })
+                .collect(),
+            last_reload_error: None,
+        }
+    }
+
+    /// The cameras for the pipeline. `carried` holds the trackers of a former generation by camera.
+    pub(super) fn into_cameras(
+        self,
+        boot_id: &Arc<str>,
+        mut carried: HashMap<Name, Tracker>,
+    ) -> Vec<pipeline::Camera<Prepared, Inspector>> {
+        let Inspection {
+            config,
+            teacher,
+            cameras,
+        } = self;
+        let topics = Topics::new(&config.mqtt.prefix, &config.node.name);
+        let mut built = Vec::new();
+        for (camera, loaded) in config.cameras.into_iter().zip(cameras) {
+            let identity_of = Identity {
+                node: config.node.name.as_str().into(),
+                camera: camera.name.as_str().into(),
+                boot_id: Arc::clone(boot_id),
+            };
+            let tracker = match carried.remove(&camera.name) {
+                Some(tracker) => tracker.with_rules(camera.incident),
+                None => Tracker::new(identity_of.clone(), camera.incident),
+            };
+            let profile = Arc::new(identity(&loaded.profile));
+            let reporter = Reporter::new(topics.camera(&camera.name), identity_of, profile);
+            let mut preprocessor = Preprocessor::new(&teacher.info().preprocessing);
+            let extractor = Extractor::new(teacher.clone(), loaded.student);
+            built.push(pipeline::Camera {
+                name: camera.name.to_string(),
+                opener: opener(&camera),
+                deadline: camera.deadline,
+                retry: RETRY,
+                prepare: Box::new(move |frame| preprocessor.prepare(&frame)),
+                infer: Box::new(move |prepared| see(&extractor, &prepared)),
+                decide: Inspector::new(camera.name, loaded.profile, tracker, reporter),
+            });
+        }
+        built
+    }
+}
+
+/// Both models on one picture; what else is known of it travels beside.
+fn see(extractor: &Extractor, prepared: &Prepared) -> Result<Seen, crate::preprocess::Rejection> {
+    let features = extractor.features(prepared)?;
+    let Prepared {
+        width,
+        height,
+        scene,
+        ..
+    } = *prepared;
+    Ok(Seen {
+        features,
+        picture: Picture {
+            width,
+            height,
+            scene,
+        },
+    })
+}
+
+fn load_teacher(config: &Config) -> Result<Teacher, crate::infer::TeacherError> {
+    let file = TeacherFile::open(config.teacher.as_deref())?;
+    if file.sidecar_assumed {
+        tracing::warn!(
+            teacher = file.name,
+            "no sidecar: mean and std are taken as 0.5"
+        );
+    }
+    Teacher::load(&file)
+}
+
+fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
+    let profile = Profile::load(&camera.profile, teacher.info())?;
+    let blocks = &profile.manifest().origin.student.blocks;
+    let student = StudentRunner::load(profile.student(), blocks).map_err(|fault| {
+        let dir = camera.profile.display();
+        anyhow::anyhow!("can't run the student of the Profile {dir}: {fault}; calibrate again")
+    })?;
+    Ok(Loaded { profile, student })
+}
+
+fn identity(profile: &Profile) -> ProfileIdentity {
+    let origin = &profile.manifest().origin;
+    ProfileIdentity {
+        id: profile.id().to_owned(),
+        teacher: format!("sha256:{}", origin.teacher.sha256),
+        calibrated_at: Some(format!("{:.3}", profile.receipt().calibrated_at)),
+        normal_frames: origin.normal_frames as u64,
+    }
+}
+
+/// The source of a camera.
+fn opener(camera: &Camera) -> Box<dyn Opener> {
+    let fps = camera.fps;
+    match &camera.source {
+        Source::Images { path, repeat } => Box::new(Images {
+            path: path.clone(),
+            fps,
+            repeat: *repeat,
+        }),
+        Source::Ffmpeg { input } => Box::new(Ffmpeg::new(input.clone(), fps)),
+        Source::Synthetic {
+            seed,
+            frames,
+            defects,
+        } => Box::new(Synthetic {
+            seed: *seed,
+            frames: *frames,
+            fps,
+            defects: *defects,
+            ..Synthetic::default()
+        }),
+    }
+}

@@ -1,0 +1,54 @@
+//! Signals as values on a channel: ask to stop, ask to reload. A second signal to stop ends the
+//! process at once: whoever asks twice does not want to wait for a drain.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use crossbeam_channel::{Receiver, bounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// A flag that is raised by the first SIGTERM or SIGINT; the second one exits.
+pub(super) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
+    let was_asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // In this order: the first signal finds the flag down and raises it, the second one exits.
+        let status = i32::from(u8::from(sysexits::ExitCode::TempFail));
+        flag::register_conditional_shutdown(signal, status, Arc::clone(&was_asked))?;
+        flag::register(signal, Arc::clone(&was_asked))?;
+    }
+    Ok(was_asked)
+}
+
+/// Starts to listen, for the rest of the process.
+pub(super) fn listen() -> std::io::Result<Receiver<Asked>> {
+    stop_flag()?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let (tell, asked) = bounded(4);
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in &mut signals {
+                let asked = if signal == SIGHUP {
+                    Asked::Reload
+                } else {
+                    Asked::Stop
+                };
+                if tell.send(asked).is_err() {
+                    return;
+                }
+            }
+        })?;
+    Ok(asked)
+}

@@ -1,0 +1,313 @@
+//! The layered table to a [`Config`]: every key once, with its default and its range.
+//!
+//! Reading goes on after a fault, so that all faults are reported at once; the values that stand in
+//! for faulty ones never leave this file. Relative paths are meant from the folder of the file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::section::Section;
+use super::{Camera, Config, Credentials, Issues, Log, Mqtt, Name, Node, Retry, Source};
+use crate::capture::Fps;
+use crate::capture::ffmpeg::Input;
+use crate::decide::Rules;
+
+/// A day, the longest duration that any key accepts.
+const DAY_S: f64 = 86_400.0;
+
+/// Resolves a table that was written in a file of `folder`, adding to `issues` found before.
+pub(super) fn resolve(
+    table: toml::Table,
+    folder: &Path,
+    mut issues: Issues,
+) -> Result<Config, Issues> {
+    let mut root = Section::root(table);
+    let found = &mut issues;
+    let node = node(root.section("node", found), folder, found);
+    let teacher = teacher(root.section("teacher", found), folder, found);
+    let mqtt = mqtt(
+        root.section("mqtt", found),
+        node.as_ref().map(|n| &n.name),
+        folder,
+        found,
+    );
+    let log = log(root.section("log", found), found);
+    let rules = rules(root.section("incident", found), Rules::default(), found);
+    let cameras = cameras(&mut root, rules, folder, found);
+    root.finish(found);
+    match (node, mqtt) {
+        (Some(node), Some(mqtt)) if issues.is_empty() => Ok(Config {
+            node,
+            teacher,
+            mqtt,
+            cameras,
+            log,
+        }),
+        _ => Err(issues),
+    }
+}
+
+fn node(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Node> {
+    let given = section.given("name");
+    let mut name = section.get("name", issues);
+    if !given {
+        name = host_name();
+        if name.is_none() {
+            issues.add(
+                section.path("name"),
+                "is missing, and the host has no name to take",
+            );
+        }
+    }
+    let state_dir = section.text("state_dir", issues);
+    let state_dir = folder.join(state_dir.unwrap_or_else(|| "/var/lib/inspectd".to_owned()));
+    section.finish(issues);
+    Some(Node {
+        name: name?,
+        state_dir,
+    })
+}
+
+/// The host's name as a slug.
+fn host_name() -> Option<Name> {
+    Name::slug(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+fn teacher(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<PathBuf> {
+    let path = section.text("path", issues).map(|path| folder.join(path));
+    section.finish(issues);
+    path
+}
+
+fn mqtt(
+    mut section: Section,
+    node: Option<&Name>,
+    folder: &Path,
+    issues: &mut Issues,
+) -> Option<Mqtt> {
+    let host = section
+        .text("host", issues)
+        .unwrap_or_else(|| "localhost".to_owned());
+    if host.contains(['/', ' ']) {
+        issues.add(
+            section.path("host"),
+            format!("is {host:?}; give the host's name alone, no URL"),
+        );
+    }
+    let port = section.number("port", 1883, &(1..=u16::MAX), issues);
+    let prefix = section.get("prefix", issues).unwrap_or_default();
+    let default_id = node.map_or_else(|| "inspectd".to_owned(), |node| format!("inspectd-{node}"));
+    let client_id = section.text("client_id", issues).unwrap_or(default_id);
+    if client_id.len() > 128 {
+        issues.add(section.path("client_id"), "has more than 128 bytes");
+    }
+    let credentials = credentials(&mut section, folder, issues);
+    let keep_alive = seconds(&mut section, "keep_alive_s", 30.0, (5.0, 3600.0), issues);
+    let min = seconds(&mut section, "retry_min_s", 1.0, (0.05, 60.0), issues);
+    let max = seconds(&mut section, "retry_max_s", 60.0, (0.05, 3600.0), issues);
+    if max < min {
+        issues.add(section.path("retry_max_s"), "is below retry_min_s");
+    }
+    let outbox = section.number("outbox", 1000, &(1..=100_000), issues);
+    let drain = seconds(&mut section, "drain_s", 5.0, (0.1, 60.0), issues);
+    section.finish(issues);
+    let retry = Retry { min, max };
+    Some(Mqtt {
+        host,
+        port,
+        prefix,
+        client_id,
+        credentials,
+        keep_alive,
+        retry,
+        outbox,
+        drain,
+    })
+}
+
+fn credentials(section: &mut Section, folder: &Path, issues: &mut Issues) -> Option<Credentials> {
+    let username = section.text("username", issues);
+    let file = section.text("password_file", issues);
+    let Some(username) = username else {
+        if file.is_some() {
+            issues.add(
+                section.path("username"),
+                "is missing: password_file is given",
+            );
+        }
+        return None;
+    };
+    let password = match file.map(|file| folder.join(file)) {
+        None => String::new(),
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+            Err(e) => {
+                issues.add(
+                    section.path("password_file"),
+                    format!("{}: {e}", path.display()),
+                );
+                return None;
+            }
+        },
+    };
+    Some(Credentials { username, password })
+}
+
+fn log(mut section: Section, issues: &mut Issues) -> Log {
+    let format = section.get("format", issues).unwrap_or_default();
+    let level = section.get("level", issues).unwrap_or_default();
+    section.finish(issues);
+    Log { format, level }
+}
+
+/// The rules of a table; what it leaves out is as in `base`.
+fn rules(mut section: Section, base: Rules, issues: &mut Issues) -> Rules {
+    let window = section.number("window", base.window, &(1..=1000), issues);
+    let hits = section.number("hits", base.hits.min(window), &(1..=1000), issues);
+    if hits > window {
+        issues.add(
+            section.path("hits"),
+            format!("is {hits}, more than the window of {window} frames"),
+        );
+    }
+    let release = section.number("release", base.release, &(0.0..=0.5), issues);
+    let release_after = section.number("release_after", base.release_after, &(1..=100_000), issues);
+    let duration = |section: &mut Section, key, default: Duration, issues: &mut Issues| {
+        seconds(section, key, default.as_secs_f64(), (0.0, DAY_S), issues)
+    };
+    let cooldown = duration(&mut section, "cooldown_s", base.cooldown, issues);
+    let update_every = duration(&mut section, "update_every_s", base.update_every, issues);
+    let notable_rise = section.number("notable_rise", base.notable_rise, &(0.0..=1.0), issues);
+    section.finish(issues);
+    Rules {
+        hits,
+        window,
+        release,
+        release_after,
+        cooldown,
+        update_every,
+        notable_rise,
+    }
+}
+
+fn cameras(root: &mut Section, base: Rules, folder: &Path, issues: &mut Issues) -> Vec<Camera> {
+    let mut first: HashMap<Name, usize> = HashMap::new();
+    let mut cameras = Vec::new();
+    let sections = root.sections("camera", issues);
+    if sections.is_empty() {
+        issues.add("camera", "is missing: give at least one [[camera]]");
+    }
+    for (i, section) in sections.into_iter().enumerate() {
+        let key = section.path("name");
+        let (name, rest) = camera(section, base, folder, issues);
+        if let Some(name) = name {
+            if name.is_reserved() {
+                issues.add(
+                    &key,
+                    format!("\"{name}\" is reserved: it is a topic of the node"),
+                );
+            }
+            if let Some(other) = first.get(&name) {
+                issues.add(
+                    &key,
+                    format!("\"{name}\" is the name of camera[{other}] already"),
+                );
+            }
+            first.entry(name).or_insert(i);
+        }
+        cameras.extend(rest);
+    }
+    cameras
+}
+
+/// One camera: its name, where that is right, and the whole of it, where all is.
+fn camera(
+    mut section: Section,
+    base: Rules,
+    folder: &Path,
+    issues: &mut Issues,
+) -> (Option<Name>, Option<Camera>) {
+    let name: Option<Name> = section.required("name", "its name in topics", issues);
+    let profile = section.required(
+        "profile",
+        "the directory that `calibrate --out` wrote",
+        issues,
+    );
+    let profile: Option<String> = profile;
+    if profile.as_ref().is_some_and(|path| path.trim().is_empty()) {
+        issues.add(
+            section.path("profile"),
+            "is empty: name the directory that `calibrate` wrote",
+        );
+    }
+    let fps = section.within("fps", &(0.001..=Fps::MAX), issues);
+    let fps = fps.and_then(|fps| Fps::new(fps).ok());
+    let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
+    let source = source(section.section("source", issues), folder, issues);
+    let incident = rules(section.section("incident", issues), base, issues);
+    section.finish(issues);
+    let whole = name
+        .clone()
+        .zip(profile)
+        .zip(source)
+        .map(|((name, profile), source)| Camera {
+            name,
+            profile: folder.join(profile),
+            source,
+            fps,
+            deadline,
+            incident,
+        });
+    (name, whole)
+}
+
+/// The kinds of sources by the names that they have in the file.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Images,
+    Ffmpeg,
+    Synthetic,
+}
+
+fn source(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Source> {
+    let kind = section.required("kind", "images, ffmpeg or synthetic", issues)?;
+    let source = match kind {
+        Kind::Images => section
+            .mandatory_text("path", "the folder of images", issues)
+            .map(|path| {
+                let repeat = section.get("repeat", issues).unwrap_or(false);
+                Source::Images {
+                    path: folder.join(path),
+                    repeat,
+                }
+            }),
+        Kind::Ffmpeg => section
+            .mandatory_text("input", "a URL or a file", issues)
+            .map(|input| Source::Ffmpeg {
+                input: match Input::parse(&input) {
+                    Input::File(path) => Input::File(folder.join(path)),
+                    stream @ Input::Stream(_) => stream,
+                },
+            }),
+        Kind::Synthetic => Some(Source::Synthetic {
+            seed: section.get("seed", issues).unwrap_or(1),
+            frames: section.get("frames", issues),
+            defects: section.get("defects", issues).unwrap_or(true),
+        }),
+    };
+    section.finish(issues);
+    source
+}
+
+/// A duration that is written as a number of seconds.
+fn seconds(
+    section: &mut Section,
+    key: &'static str,
+    default: f64,
+    (low, high): (f64, f64),
+    issues: &mut Issues,
+) -> Duration {
+    Duration::from_secs_f64(section.number(key, default, &(low..=high), issues))
+}

@@ -1,0 +1,104 @@
+//! An incident as it is reported: one alert id, phases opened, updated and closed.
+//!
+//! Ids are derived from the frame that opened the incident, never drawn: a replay gives the same.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::Judged;
+use crate::capture::Moment;
+
+/// Where an incident is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The first report.
+    Opened,
+    /// It goes on.
+    Updated,
+    /// The last report.
+    Closed,
+}
+
+/// Why somebody is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The picture is not as it was learnt.
+    Anomaly,
+}
+
+/// Why an incident ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndedBy {
+    /// The pictures have become normal.
+    Released,
+    /// Inspection stopped; nobody knows how it went on.
+    Stopped,
+}
+
+/// One report of an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// A ULID; the same in all reports of the incident.
+    pub id: String,
+    /// Counts its reports, from 1.
+    pub report: u32,
+    /// Its phase.
+    pub phase: Phase,
+    /// Its cause.
+    pub cause: Cause,
+    /// The first anomalous frame of those that opened it.
+    pub started: Moment,
+    /// The frame that closed it.
+    pub ended: Option<Moment>,
+    /// Why it ended.
+    pub ended_by: Option<EndedBy>,
+    /// The frame that made this report.
+    pub at: Moment,
+    /// Incidents that the cooldown kept back since the former one.
+    pub suppressed: u64,
+    /// Anomalous frames in the window at this report.
+    pub hits: usize,
+    /// Frames of the window.
+    pub window: usize,
+    /// The worst frame so far: its number, ...
+    pub worst_seq: u64,
+    /// ... its moment ...
+    pub worst_at: Moment,
+    /// ... and its score.
+    pub worst: Judged,
+}
+
+/// Whose incidents they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the node.
+    pub node: Arc<str>,
+    /// Name of the camera.
+    pub camera: Arc<str>,
+    /// Identifier of this boot of the machine.
+    pub boot_id: Arc<str>,
+}
+
+impl Identity {
+    /// The id of the incident that the frame `seq`, taken `at`, opens: sorts by wall time.
+    pub(super) fn incident_id(&self, seq: u64, at: &Moment) -> String {
+        let mut hash = Sha256::new();
+        for text in [&self.node, &self.camera, &self.boot_id] {
+            hash.update(text.as_bytes());
+            hash.update([0]);
+        }
+        hash.update(seq.to_le_bytes());
+        hash.update(at.since_boot.as_nanos().to_le_bytes());
+        let digest = hash.finalize();
+        let random = digest
+            .iter()
+            .take(10)
+            .fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+        let milliseconds = at.wall.as_millisecond().max(0).unsigned_abs();
+        ulid::Ulid::from_parts(milliseconds, random).to_string()
+    }
+}

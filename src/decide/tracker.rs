@@ -1,0 +1,179 @@
+//! The life of the incidents of one camera.
+//!
+//! At most one incident is open. It opens when `hits` of the last `window` judged frames are
+//! anomalous, closes when the score has stayed under the release line for `release_after` judged
+//! frames, and the cooldown after it counts, instead of opening, what would have opened.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Cause, EndedBy, Identity, Incident, Judged, Phase, Rules};
+use crate::capture::Moment;
+use crate::preprocess::Rejection;
+
+/// Follows one camera.
+#[derive(Debug)]
+pub struct Tracker {
+    identity: Identity,
+    rules: Rules,
+    /// The last judged frames: the moment of each anomalous one, `None` for the others.
+    recent: VecDeque<Option<Moment>>,
+    open: Option<Open>,
+    /// Monotonic time until which nothing opens.
+    cooling_until: Duration,
+    suppressed: u64,
+    /// Whether the crowd of hits at hand was counted as suppressed already.
+    counted: bool,
+    last_seen: Option<Moment>,
+}
+
+/// An open incident and what the rules need to know of it.
+#[derive(Debug)]
+struct Open {
+    last: Incident,
+    reported_at: Duration,
+    reported_value: f64,
+    calm: usize,
+}
+
+impl Tracker {
+    /// A camera of which nothing has been seen.
+    pub fn new(identity: Identity, rules: Rules) -> Self {
+        Tracker {
+            identity,
+            rules,
+            recent: VecDeque::new(),
+            open: None,
+            cooling_until: Duration::ZERO,
+            suppressed: 0,
+            counted: false,
+            last_seen: None,
+        }
+    }
+
+    /// The same camera under other rules: an open incident stays open.
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// The last report of the incident that is open.
+    pub fn open(&self) -> Option<&Incident> {
+        self.open.as_ref().map(|open| &open.last)
+    }
+
+    /// Takes the next frame, and reports where an incident changes by it.
+    ///
+    /// A frame that can't be judged changes nothing: the window keeps what it has.
+    pub fn observe(
+        &mut self,
+        seq: u64,
+        at: Moment,
+        judgement: Result<&Judged, &Rejection>,
+    ) -> Option<Incident> {
+        self.last_seen = Some(at);
+        let judged = judgement.ok()?;
+        let anomalous = judged.score().is_anomalous();
+        self.recent.push_back(anomalous.then_some(at));
+        while self.recent.len() > self.rules.window {
+            self.recent.pop_front();
+        }
+        if self.open.is_some() {
+            self.follow(seq, at, judged)
+        } else {
+            self.watch(seq, at, judged)
+        }
+    }
+
+    /// Ends the inspection: an open incident is closed as stopped.
+    pub fn stop(&mut self) -> Option<Incident> {
+        let at = self.last_seen?;
+        self.close(at, EndedBy::Stopped)
+    }
+
+    fn hits(&self) -> usize {
+        self.recent.iter().flatten().count()
+    }
+
+    /// A frame while no incident is open.
+    fn watch(&mut self, seq: u64, at: Moment, judged: &Judged) -> Option<Incident> {
+        if self.hits() < self.rules.hits {
+            self.counted = false;
+            return None;
+        }
+        if at.since_boot < self.cooling_until {
+            self.suppressed += u64::from(!self.counted);
+            self.counted = true;
+            return None;
+        }
+        let incident = Incident {
+            id: self.identity.incident_id(seq, &at),
+            report: 1,
+            phase: Phase::Opened,
+            cause: Cause::Anomaly,
+            started: self.recent.iter().flatten().next().copied().unwrap_or(at),
+            ended: None,
+            ended_by: None,
+            at,
+            suppressed: std::mem::take(&mut self.suppressed),
+            hits: self.hits(),
+            window: self.rules.window,
+            worst_seq: seq,
+            worst_at: at,
+            worst: judged.clone(),
+        };
+        self.open = Some(Open {
+            last: incident.clone(),
+            reported_at: at.since_boot,
+            reported_value: judged.score().value,
+            calm: 0,
+        });
+        Some(incident)
+    }
+
+    /// A frame while an incident is open.
+    fn follow(&mut self, seq: u64, at: Moment, judged: &Judged) -> Option<Incident> {
+        let hits = self.hits();
+        let rules = self.rules;
+        let open = self.open.as_mut()?;
+        let score = judged.score();
+        if score.value > open.last.worst.score().value {
+            (open.last.worst_seq, open.last.worst_at) = (seq, at);
+            open.last.worst = judged.clone();
+        }
+        open.last.hits = hits;
+        let is_calm = !score.is_anomalous() && score.value < rules.release;
+        open.calm = if is_calm { open.calm + 1 } else { 0 };
+        if open.calm >= rules.release_after {
+            return self.close(at, EndedBy::Released);
+        }
+        let worst = open.last.worst.score().value;
+        let has_risen = worst >= open.reported_value + rules.notable_rise.max(f64::EPSILON);
+        let is_due = at.since_boot.saturating_sub(open.reported_at) >= rules.update_every;
+        if !has_risen && !is_due {
+            return None;
+        }
+        (open.reported_at, open.reported_value) = (at.since_boot, worst);
+        open.last.report += 1;
+        open.last.phase = Phase::Updated;
+        open.last.at = at;
+        Some(open.last.clone())
+    }
+
+    fn close(&mut self, at: Moment, ended_by: EndedBy) -> Option<Incident> {
+        let mut incident = self.open.take()?.last;
+        incident.report += 1;
+        incident.phase = Phase::Closed;
+        incident.at = at;
+        incident.ended = Some(at);
+        incident.ended_by = Some(ended_by);
+        self.recent.clear();
+        self.counted = false;
+        self.cooling_until = at.since_boot.saturating_add(self.rules.cooldown);
+        Some(incident)
+    }
+}
+
+#[cfg(test)]
+#[path = "tracker_tests.rs"]
+pub(crate) mod tests;

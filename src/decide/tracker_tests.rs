@@ -1,0 +1,285 @@
+//! The tracker against stories told frame by frame, and against its promises for any story.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::Picture;
+use crate::infer::Grid;
+use crate::preprocess::SceneStatistics;
+use crate::score::{Parts, Score};
+
+/// A score whose `raw` is given: threshold 0, value `0.5 + raw / (2 (1 + |raw|))`.
+pub(crate) fn score(raw: f64) -> Score {
+    Score {
+        raw,
+        threshold: 0.0,
+        value: 0.5 + 0.5 * raw / (1.0 + raw.abs()),
+        p_value: 0.5,
+        pretrained: raw,
+        discrepancy: 0.0,
+        paper: raw,
+        default: raw,
+        parts: Parts {
+            z: raw,
+            pooled_mid: 0.0,
+            pooled_late: 0.0,
+            residual: 0.0,
+        },
+        local: 0.0,
+        local_threshold: 1.0,
+        map: vec![0.0, 1.0, 2.0, 3.0],
+        grid: Grid {
+            rows: 2,
+            columns: 2,
+        },
+    }
+}
+
+pub(crate) fn judged(raw: f64) -> Judged {
+    let picture = Picture {
+        width: 64,
+        height: 48,
+        scene: SceneStatistics::default(),
+    };
+    Judged::new(score(raw), picture).unwrap()
+}
+
+/// Frame `n` of a camera with two frames a second.
+pub(crate) fn moment(n: u64) -> Moment {
+    let since_boot = Duration::from_millis(500 * n);
+    let wall = jiff::Timestamp::from_millisecond(1_790_000_000_000 + 500 * n as i64).unwrap();
+    Moment {
+        wall,
+        since_boot,
+        synced: true,
+    }
+}
+
+pub(crate) fn tracker(rules: Rules) -> Tracker {
+    let identity = Identity {
+        node: "press".into(),
+        camera: "cam0".into(),
+        boot_id: "5c0e".into(),
+    };
+    Tracker::new(identity, rules)
+}
+
+/// What comes of a story: `A` anomalous, `.` calm, `-` between release line and threshold,
+/// `?` not to be judged.
+pub(crate) fn tell(tracker: &mut Tracker, story: &str) -> Vec<(u64, Incident)> {
+    let mut reports = Vec::new();
+    for (n, frame) in (0u64..).zip(story.chars()) {
+        let judgement = match frame {
+            'A' => Ok(judged(3.0)),
+            'B' => Ok(judged(30.0)),
+            '.' => Ok(judged(-3.0)),
+            '-' => Ok(judged(-0.05)),
+            _ => Err(Rejection::Undecodable("test".into())),
+        };
+        let report = tracker.observe(n, moment(n), judgement.as_ref());
+        reports.extend(report.map(|report| (n, report)));
+    }
+    reports
+}
+
+fn phases(reports: &[(u64, Incident)]) -> Vec<(u64, Phase)> {
+    reports
+        .iter()
+        .map(|(n, report)| (*n, report.phase))
+        .collect()
+}
+
+#[test]
+fn three_of_five_open_and_five_calm_frames_close() {
+    let reports = tell(&mut tracker(Rules::default()), "..A.AA.....");
+    assert_eq!(phases(&reports), [(5, Phase::Opened), (10, Phase::Closed)]);
+    let (opened, closed) = (&reports[0].1, &reports[1].1);
+    assert_eq!(opened.id, closed.id);
+    assert_eq!((opened.report, closed.report), (1, 2));
+    assert_eq!(opened.started, moment(2));
+    assert_eq!(opened.hits, 3);
+    assert_eq!(closed.ended, Some(moment(10)));
+    assert_eq!(closed.ended_by, Some(EndedBy::Released));
+}
+
+#[test]
+fn two_of_five_open_nothing() {
+    assert!(tell(&mut tracker(Rules::default()), "A...A..A...A.A...AA").is_empty());
+}
+
+#[test]
+fn frames_that_cannot_be_judged_are_neither_hits_nor_misses() {
+    let story = "A????????A??????????A";
+    assert_eq!(
+        phases(&tell(&mut tracker(Rules::default()), story)),
+        [(20, Phase::Opened)]
+    );
+    let mut tracker = tracker(Rules::default());
+    tell(&mut tracker, &format!("AAA{}", "?".repeat(500)));
+    assert!(
+        tracker.open().is_some(),
+        "blindness does not close an incident"
+    );
+}
+
+#[test]
+fn a_score_that_hovers_under_the_threshold_does_not_close() {
+    let reports = tell(&mut tracker(Rules::default()), "AAA-----------....-.....");
+    assert_eq!(
+        reports.last().map(|(n, r)| (*n, r.phase)),
+        Some((23, Phase::Closed))
+    );
+}
+
+#[test]
+fn the_cooldown_counts_what_would_have_opened_once_each() {
+    let rules = Rules {
+        cooldown: Duration::from_secs(20),
+        ..Rules::default()
+    };
+    let story = format!(
+        "AAA.....{}{}{}",
+        "AAAA.....",
+        "AAA......",
+        ".".repeat(20) + "AAA"
+    );
+    let reports = tell(&mut tracker(rules), &story);
+    let opened: Vec<u64> = reports
+        .iter()
+        .filter(|(_, r)| r.phase == Phase::Opened)
+        .map(|(_, r)| r.suppressed)
+        .collect();
+    assert_eq!(opened, [0, 2]);
+}
+
+#[test]
+fn an_anomaly_that_outlasts_the_cooldown_opens_when_it_ends() {
+    let rules = Rules {
+        cooldown: Duration::from_secs(5),
+        ..Rules::default()
+    };
+    let reports = tell(&mut tracker(rules), &format!("AAA.....{}", "A".repeat(30)));
+    assert_eq!(
+        phases(&reports)[..3],
+        [(2, Phase::Opened), (7, Phase::Closed), (17, Phase::Opened)]
+    );
+    assert_eq!(reports[2].1.suppressed, 1);
+}
+
+#[test]
+fn updates_come_by_time_or_by_a_notable_rise() {
+    let reports = tell(
+        &mut tracker(Rules::default()),
+        &format!("AAA{}", "A".repeat(20)),
+    );
+    assert_eq!(phases(&reports), [(2, Phase::Opened), (22, Phase::Updated)]);
+    let reports = tell(&mut tracker(Rules::default()), "AAABBBB");
+    assert_eq!(phases(&reports), [(2, Phase::Opened), (3, Phase::Updated)]);
+    assert_eq!(reports[1].1.worst_seq, 3);
+}
+
+#[test]
+fn stopping_closes_what_is_open_and_says_so() {
+    let mut tracker = tracker(Rules::default());
+    assert_eq!(tracker.stop(), None);
+    tell(&mut tracker, "AAA??");
+    let closed = tracker.stop().unwrap();
+    assert_eq!(
+        (closed.phase, closed.ended_by),
+        (Phase::Closed, Some(EndedBy::Stopped))
+    );
+    assert_eq!(closed.at, moment(4));
+    assert_eq!(tracker.stop(), None);
+}
+
+#[test]
+fn new_rules_keep_the_open_incident() {
+    let mut before = tracker(Rules::default());
+    let opened = tell(&mut before, "AAA").remove(0).1;
+    let mut after = before.with_rules(Rules {
+        window: 2,
+        hits: 1,
+        release_after: 1,
+        ..Rules::default()
+    });
+    let closed = after.observe(3, moment(3), Ok(&judged(-3.0))).unwrap();
+    assert_eq!((closed.id, closed.phase), (opened.id, Phase::Closed));
+}
+
+#[test]
+fn ids_are_ulids_that_tell_cameras_apart_and_repeat_on_replay() {
+    let id = |camera: &str, n| {
+        let identity = Identity {
+            node: "n".into(),
+            camera: camera.into(),
+            boot_id: "b".into(),
+        };
+        identity.incident_id(n, &moment(n))
+    };
+    assert_eq!(id("a", 1).len(), 26);
+    assert_eq!(id("a", 1), id("a", 1));
+    assert_ne!(id("a", 1), id("b", 1));
+    assert!(id("b", 1) < id("a", 2), "ids sort by time");
+}
+
+#[test]
+fn a_score_that_is_not_finite_cannot_be_judged() {
+    let picture = judged(0.0).picture();
+    let mut map = score(1.0);
+    map.map[2] = f32::INFINITY;
+    for wrong in [
+        Score {
+            p_value: f64::NAN,
+            ..score(1.0)
+        },
+        map,
+    ] {
+        assert_eq!(Judged::new(wrong, picture), Err(Rejection::NotFinite));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_story_keeps_the_promises(
+        story in "[A.?B-]{0,200}", hits in 1usize..5, extra in 0usize..4, release_after in 1usize..6,
+        cooldown in 0u64..20,
+    ) {
+        let cooldown = Duration::from_secs(cooldown);
+        let rules = Rules { hits, window: hits + extra, release_after, cooldown, ..Rules::default() };
+        let mut tracker = tracker(rules);
+        let mut open: Option<Incident> = None;
+        let mut closed_at: Option<Duration> = None;
+        let mut ids = std::collections::HashSet::new();
+        for (n, report) in tell(&mut tracker, &story) {
+            match report.phase {
+                Phase::Opened => {
+                    prop_assert!(open.is_none(), "two open at {n}");
+                    prop_assert!(ids.insert(report.id.clone()), "an id came twice");
+                    prop_assert!(report.hits >= hits && report.report == 1);
+                    let judged: Vec<char> = story[..=n as usize].chars().filter(|c| *c != '?').collect();
+                    let window = judged.iter().rev().take(hits + extra);
+                    prop_assert!(window.filter(|c| matches!(c, 'A' | 'B')).count() >= hits);
+                    if let Some(closed) = closed_at {
+                        prop_assert!(report.at.since_boot >= closed + cooldown);
+                    }
+                    open = Some(report);
+                }
+                Phase::Updated | Phase::Closed => {
+                    let former = open.take();
+                    prop_assert!(former.is_some(), "nothing was open at {n}");
+                    let former = former.unwrap();
+                    prop_assert_eq!(&former.id, &report.id);
+                    prop_assert_eq!(former.report + 1, report.report);
+                    prop_assert!(report.worst.score().value >= former.worst.score().value);
+                    if report.phase == Phase::Closed {
+                        closed_at = Some(report.at.since_boot);
+                        prop_assert_eq!(report.ended, Some(report.at));
+                    } else {
+                        open = Some(report);
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(open.is_some(), tracker.open().is_some());
+    }
+}

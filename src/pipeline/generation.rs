@@ -1,0 +1,247 @@
+//! One generation of the pipeline: all threads under one configuration, started and joined in
+//! order.
+//!
+//! A reload ends one generation and starts the next, and carries over what the deciders and the
+//! publisher give back. Nothing here decides when to stop: the caller does.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tracing::warn;
+
+use super::capture::Capture;
+use super::link::{self, FanIn};
+use super::stage::{Decide, Failure, Guarded, Step, decide};
+use super::{Asker, Camera, Item, Meter, Stop, stop};
+use crate::capture::{Frame, Moment};
+use crate::preprocess::Rejection;
+
+/// Frames of footage that wait for prepare: one is taken while the next is read.
+const FOOTAGE_DEPTH: usize = 2;
+/// Items between prepare, infer and decide: one is made while another is used. More would make
+/// verdicts older, not more.
+const STAGE_DEPTH: usize = 1;
+/// Messages that wait for the publisher: several of each camera, so that a moment of its absence
+/// does not hold up inference.
+const MESSAGE_DEPTH: usize = 256;
+/// Messages of the supervisor that wait for the publisher.
+const NOTE_DEPTH: usize = 4;
+/// How long after a stop a source may hang before it is given up.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A pipeline that runs.
+pub struct Running<D: Decide, O> {
+    asker: Option<Asker>,
+    captures: Vec<(String, JoinHandle<()>)>,
+    prepare: JoinHandle<Result<(), Failure>>,
+    infer: JoinHandle<Result<(), Failure>>,
+    decide: JoinHandle<(Vec<D>, Sender<D::Message>)>,
+    publish: JoinHandle<O>,
+    notes: Sender<D::Message>,
+    ended: Receiver<Infallible>,
+    meter: Arc<Meter>,
+}
+
+/// What a pipeline gives back.
+#[derive(Debug)]
+pub struct Finished<D, O> {
+    /// The deciders, in the order of the cameras.
+    pub deciders: Vec<D>,
+    /// What the publisher gave back.
+    pub published: O,
+    /// Why it ended, where that was a fault.
+    pub result: Result<(), Failure>,
+}
+
+/// Starts all threads. `publish` gets the inbox that closes when all is decided, and the notes of
+/// the supervisor, which close when a stop is asked.
+///
+/// # Errors
+///
+/// The system's answer where a thread could not be started; those that were end by themselves.
+pub fn start<P, D, O>(
+    cameras: Vec<Camera<P, D>>,
+    clock: fn() -> Moment,
+    publish: impl FnOnce(&Receiver<D::Message>, Receiver<D::Message>) -> O + Send + 'static,
+) -> io::Result<Running<D, O>>
+where
+    P: Send + 'static,
+    D: Decide,
+    O: Send + 'static,
+{
+    let meter = Arc::new(Meter::new(cameras.iter().map(|camera| camera.name.clone())));
+    let (asker, stop) = stop();
+    let (to_publish, messages) = bounded(MESSAGE_DEPTH);
+    let (notes, noted) = bounded(NOTE_DEPTH);
+    let publish = spawn("publish", move || publish(&messages, noted))?;
+
+    let (mut prepares, mut infers, mut deciders) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut captures, mut inlets) = (Vec::new(), Vec::new());
+    for (index, camera) in cameras.into_iter().enumerate() {
+        let (to, inlet) = if camera.opener.is_live() {
+            link::newest()
+        } else {
+            link::waiting(FOOTAGE_DEPTH)
+        };
+        inlets.push(inlet);
+        prepares.push(camera.prepare);
+        infers.push(camera.infer);
+        deciders.push(camera.decide);
+        captures.push(Capture {
+            camera: index,
+            name: camera.name,
+            opener: camera.opener,
+            deadline: camera.deadline,
+            retry: camera.retry,
+            clock,
+            to,
+            stop: stop.clone(),
+            meter: Arc::clone(&meter),
+        });
+    }
+    let (to_infer, prepared) = bounded(STAGE_DEPTH);
+    let (to_decide, seen) = bounded(STAGE_DEPTH);
+    let (alive, ended) = bounded(0);
+    let counting = Arc::clone(&meter);
+    let decide = spawn("decide", move || {
+        let _alive = alive;
+        (decide(&seen, deciders, &to_publish, &counting), to_publish)
+    })?;
+    let infer = spawn_infer(prepared, infers, to_decide, Arc::clone(&meter))?;
+    let prepare = spawn_prepare(inlets, stop, prepares, to_infer, Arc::clone(&meter))?;
+    let captures = captures
+        .into_iter()
+        .map(|capture| {
+            let name = capture.name.clone();
+            Ok((name, spawn("capture", move || capture.run())?))
+        })
+        .collect::<io::Result<_>>()?;
+    let asker = Some(asker);
+    Ok(Running {
+        asker,
+        captures,
+        prepare,
+        infer,
+        decide,
+        publish,
+        notes,
+        ended,
+        meter,
+    })
+}
+
+fn spawn_prepare<P: Send + 'static>(
+    inlets: Vec<link::Receiver<Item<Frame>>>,
+    stop: Stop,
+    steps: Vec<Step<Frame, P>>,
+    to: Sender<Item<P>>,
+    meter: Arc<Meter>,
+) -> io::Result<JoinHandle<Result<(), Failure>>> {
+    spawn("prepare", move || {
+        let latency = &meter.prepare;
+        let stage = Guarded {
+            stage: "prepare",
+            latency,
+            rejection: Rejection::Undecodable,
+        };
+        stage.run(FanIn::new(inlets, stop, GRACE), steps, &to)
+    })
+}
+
+fn spawn_infer<P: Send + 'static, F: Send + 'static>(
+    inbox: Receiver<Item<P>>,
+    steps: Vec<Step<P, F>>,
+    to: Sender<Item<F>>,
+    meter: Arc<Meter>,
+) -> io::Result<JoinHandle<Result<(), Failure>>> {
+    spawn("infer", move || {
+        let latency = &meter.infer;
+        let stage = Guarded {
+            stage: "infer",
+            latency,
+            rejection: Rejection::Inference,
+        };
+        stage.run(inbox.into_iter(), steps, &to)
+    })
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+impl<D: Decide, O> Running<D, O> {
+    /// Closes when all sources have ended or a stage has failed: time to [`Running::join`].
+    pub fn ended(&self) -> &Receiver<Infallible> {
+        &self.ended
+    }
+
+    /// The counters.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Gives the publisher a message beside those of the deciders. Waits where many wait already;
+    /// does nothing where the publisher is gone.
+    pub fn note(&self, message: D::Message) {
+        // A publisher that is gone has ended the pipeline; join tells why.
+        let _ = self.notes.send(message);
+    }
+
+    /// Asks the sources to stop, waits for each stage in order, and gives back what they hold.
+    /// `last` makes each decider's last messages, while they can still be published.
+    pub fn join(mut self, mut last: impl FnMut(&mut D) -> Vec<D::Message>) -> Finished<D, O> {
+        drop(self.asker.take());
+        drop(self.notes);
+        let deadline = Instant::now() + GRACE;
+        let prepare = joined(self.prepare, "prepare").and_then(|result| result);
+        for (camera, capture) in self.captures {
+            while !capture.is_finished() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if !capture.is_finished() {
+                warn!(camera, "the source hangs; it is left behind");
+            } else if capture.join().is_err() {
+                warn!(camera, "the source ended by a panic");
+            }
+        }
+        let infer = joined(self.infer, "infer").and_then(|result| result);
+        let mut result = prepare.and(infer);
+        let mut deciders = Vec::new();
+        match joined(self.decide, "decide") {
+            Ok((given, to_publish)) => {
+                deciders = given;
+                let messages = deciders.iter_mut().flat_map(&mut last);
+                let lost = messages
+                    .filter_map(|message| to_publish.send(message).err())
+                    .count();
+                if lost > 0 {
+                    warn!(messages = lost, "nobody publishes the last messages");
+                }
+            }
+            Err(fault) => result = result.and(Err(fault)),
+        }
+        match self.publish.join() {
+            Ok(published) => Finished {
+                deciders,
+                published,
+                result,
+            },
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn joined<T>(thread: JoinHandle<T>, name: &'static str) -> Result<T, Failure> {
+    thread.join().map_err(|_| Failure::Thread(name))
+}
+
+#[cfg(test)]
+#[path = "generation_tests.rs"]
+mod tests;

@@ -1,0 +1,252 @@
+//! The links after the sources, and the inbox that gathers them.
+//!
+//! [`newest`] is the one place where frames are lost: a frame that nobody took gives way to the next
+//! one, and the sender learns it, to count it. [`waiting`] loses nothing and is for footage, where
+//! every frame counts and none is stale. [`FanIn`] takes from many links, each with the same chance.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{self as channel, Select};
+
+use super::Stop;
+
+/// The end of a link that a source holds.
+#[derive(Debug)]
+pub struct Sender<T>(SenderKind<T>);
+
+#[derive(Debug)]
+enum SenderKind<T> {
+    Newest(Slot<T>, channel::Sender<()>),
+    Waiting(channel::Sender<T>),
+}
+
+/// The end of a link that a stage holds.
+#[derive(Debug)]
+pub struct Receiver<T>(ReceiverKind<T>);
+
+#[derive(Debug)]
+enum ReceiverKind<T> {
+    Newest(Slot<T>, channel::Receiver<()>),
+    Waiting(channel::Receiver<T>),
+}
+
+type Slot<T> = Arc<Mutex<Option<T>>>;
+
+/// What became of a value that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It waits for the receiver.
+    Queued,
+    /// It waits, and took the place of one that nobody had taken.
+    Replaced,
+}
+
+/// The other end is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// A link that keeps the newest value.
+pub fn newest<T>() -> (Sender<T>, Receiver<T>) {
+    let slot = Arc::new(Mutex::new(None));
+    let (wake, woken) = channel::bounded(1);
+    let sender = Sender(SenderKind::Newest(Arc::clone(&slot), wake));
+    (sender, Receiver(ReceiverKind::Newest(slot, woken)))
+}
+
+/// A link that makes the sender wait while `depth` values wait.
+pub fn waiting<T>(depth: usize) -> (Sender<T>, Receiver<T>) {
+    let (sender, receiver) = channel::bounded(depth);
+    (
+        Sender(SenderKind::Waiting(sender)),
+        Receiver(ReceiverKind::Waiting(receiver)),
+    )
+}
+
+impl<T> Sender<T> {
+    /// Sends a value.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the receiver is gone.
+    pub fn send(&self, value: T) -> Result<Sent, Closed> {
+        match &self.0 {
+            SenderKind::Waiting(sender) => {
+                sender.send(value).map(|()| Sent::Queued).or(Err(Closed))
+            }
+            SenderKind::Newest(slot, wake) => {
+                let former = lock(slot).replace(value);
+                match wake.try_send(()) {
+                    Err(channel::TrySendError::Disconnected(())) => Err(Closed),
+                    _ if former.is_some() => Ok(Sent::Replaced),
+                    _ => Ok(Sent::Queued),
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(slot: &Slot<T>) -> std::sync::MutexGuard<'_, Option<T>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gathers links until all are closed, or until the grace after a stop has passed: a source that
+/// hangs in its driver must not keep the daemon from ending.
+pub struct FanIn<T> {
+    inlets: Vec<Receiver<T>>,
+    stop: Stop,
+    grace: Duration,
+    deadline: Option<Instant>,
+}
+
+/// What an inlet answered.
+enum Answer<T> {
+    Value(T),
+    Nothing,
+    Closed,
+}
+
+impl<T> FanIn<T> {
+    /// Gathers these links; `grace` counts from the moment when `stop` is asked.
+    pub fn new(inlets: Vec<Receiver<T>>, stop: Stop, grace: Duration) -> Self {
+        FanIn {
+            inlets,
+            stop,
+            grace,
+            deadline: None,
+        }
+    }
+
+    /// Waits for one inlet to answer; `None` when the grace has passed.
+    fn answer(&mut self) -> Option<(usize, Answer<T>)> {
+        let mut select = Select::new();
+        for inlet in &self.inlets {
+            match &inlet.0 {
+                ReceiverKind::Newest(_, woken) => select.recv(woken),
+                ReceiverKind::Waiting(receiver) => select.recv(receiver),
+            };
+        }
+        let operation = match self.deadline {
+            Some(deadline) => select.select_deadline(deadline).ok()?,
+            None => {
+                select.recv(self.stop.channel());
+                select.select()
+            }
+        };
+        let index = operation.index();
+        let Some(inlet) = self.inlets.get(index) else {
+            let asked = operation.recv(self.stop.channel());
+            debug_assert!(asked.is_err(), "a stop carries no value");
+            self.deadline = Some(Instant::now() + self.grace);
+            return Some((index, Answer::Nothing));
+        };
+        let answer = match &inlet.0 {
+            ReceiverKind::Newest(slot, woken) => match operation.recv(woken) {
+                Ok(()) => lock(slot).take().map_or(Answer::Nothing, Answer::Value),
+                Err(_) => Answer::Closed,
+            },
+            ReceiverKind::Waiting(receiver) => operation
+                .recv(receiver)
+                .map_or(Answer::Closed, Answer::Value),
+        };
+        Some((index, answer))
+    }
+}
+
+impl<T> Iterator for FanIn<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        while !self.inlets.is_empty() {
+            match self.answer()? {
+                (_, Answer::Value(value)) => return Some(value),
+                (_, Answer::Nothing) => {}
+                (index, Answer::Closed) => drop(self.inlets.swap_remove(index)),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::stop;
+    use super::*;
+
+    #[test]
+    fn the_newest_value_wins_and_the_loss_is_told() {
+        let (sender, receiver) = newest();
+        assert_eq!(sender.send(1), Ok(Sent::Queued));
+        assert_eq!(sender.send(2), Ok(Sent::Replaced));
+        assert_eq!(sender.send(3), Ok(Sent::Replaced));
+        drop(sender);
+        let (_asker, stop) = stop();
+        let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+        assert_eq!(values, [3]);
+    }
+
+    #[test]
+    fn a_sender_learns_that_the_receiver_is_gone() {
+        let (sender, receiver) = newest();
+        drop(receiver);
+        assert_eq!(sender.send(1), Err(Closed));
+        let (sender, receiver) = waiting(1);
+        drop(receiver);
+        assert_eq!(sender.send(1), Err(Closed));
+    }
+
+    #[test]
+    fn every_value_is_taken_or_counted_and_the_last_one_is_always_taken() {
+        let (sender, receiver) = newest();
+        let (_asker, stop) = stop();
+        let source = thread::spawn(move || {
+            (0..20_000)
+                .filter(|n| sender.send(*n) == Ok(Sent::Replaced))
+                .count()
+        });
+        let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+        assert_eq!(values.len() + source.join().unwrap(), 20_000);
+        assert_eq!(values.last(), Some(&19_999));
+        assert!(values.is_sorted());
+    }
+
+    #[test]
+    fn a_waiting_link_loses_nothing() {
+        let (sender, receiver) = waiting(2);
+        let (_asker, stop) = stop();
+        let source = thread::spawn(move || (0..5000).all(|n| sender.send(n) == Ok(Sent::Queued)));
+        let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+        assert_eq!(values, (0..5000).collect::<Vec<_>>());
+        assert!(source.join().unwrap());
+    }
+
+    #[test]
+    fn a_busy_camera_does_not_starve_a_slow_one() {
+        let (busy, busy_end) = waiting(1000);
+        let (slow, slow_end) = waiting(1000);
+        for n in 0..1000 {
+            busy.send(("busy", n)).unwrap();
+        }
+        slow.send(("slow", 0)).unwrap();
+        let (_asker, stop) = stop();
+        let fan_in = FanIn::new(vec![busy_end, slow_end], stop, Duration::ZERO);
+        let position = fan_in.take(200).position(|(name, _)| name == "slow");
+        assert!(position.is_some(), "not within 200 of 1001");
+    }
+
+    #[test]
+    fn a_source_that_hangs_is_given_up_after_the_grace() {
+        let (sender, receiver) = newest::<i32>();
+        let (asker, stop) = stop();
+        drop(asker);
+        let start = Instant::now();
+        assert_eq!(
+            FanIn::new(vec![receiver], stop, Duration::from_millis(100)).next(),
+            None
+        );
+        assert!(start.elapsed() >= Duration::from_millis(100));
+        drop(sender);
+    }
+}

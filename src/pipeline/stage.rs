@@ -1,0 +1,147 @@
+//! The stages between capture and publish: loops that take an item, run a step, pass it on.
+//!
+//! A stage ends when its inbox closes or when nobody takes what it makes. Rejected items pass
+//! through untouched, so that the order of a camera's frames never changes.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use tracing::error;
+
+use super::meter::Latency;
+use super::seam::{PanicBudget, caught};
+use super::{Item, Meter, Stamp};
+use crate::preprocess::Rejection;
+
+/// A step of one camera.
+pub type Step<A, B> = Box<dyn FnMut(A) -> Result<B, Rejection> + Send>;
+
+/// A stage that can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Too many panics in a short time.
+    #[error(
+        "{stage} panicked more than five times within a minute (last: {reason}); \
+         the log has each panic, please report it"
+    )]
+    Panics {
+        /// The stage.
+        stage: &'static str,
+        /// The text of the last panic.
+        reason: String,
+    },
+    /// A thread ended by a panic outside of the seam.
+    #[error("the thread {0} ended by a panic; the log has it, please report it")]
+    Thread(&'static str),
+}
+
+/// The last step of one camera: what is seen becomes messages.
+pub trait Decide: Send + 'static {
+    /// What inference found.
+    type Seen: Send + 'static;
+    /// What is published.
+    type Message: Send + 'static;
+
+    /// Takes the next frame.
+    fn decide(
+        &mut self,
+        stamp: Stamp,
+        seen: Result<Self::Seen, Rejection>,
+    ) -> Decided<Self::Message>;
+}
+
+/// What was decided about a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Decided<M> {
+    /// What is to be published.
+    pub messages: Vec<M>,
+    /// Whether the frame is anomalous by itself, or why it can't be judged.
+    pub verdict: Result<bool, Rejection>,
+}
+
+/// A stage whose step may panic.
+pub(super) struct Guarded<'a> {
+    pub(super) stage: &'static str,
+    pub(super) latency: &'a Latency,
+    /// What a panic is to the frame.
+    pub(super) rejection: fn(String) -> Rejection,
+}
+
+impl Guarded<'_> {
+    /// Runs the step of each item's camera.
+    pub(super) fn run<A, B>(
+        &self,
+        inbox: impl Iterator<Item = Item<A>>,
+        mut steps: Vec<Step<A, B>>,
+        to: &Sender<Item<B>>,
+    ) -> Result<(), Failure> {
+        let mut budget = PanicBudget::default();
+        for Item {
+            camera,
+            stamp,
+            content,
+        } in inbox
+        {
+            let content = match content {
+                Err(rejection) => Err(rejection),
+                Ok(content) => {
+                    let step = &mut steps[camera];
+                    match self.latency.time(|| caught(|| step(content))) {
+                        Ok(result) => result,
+                        Err(reason) if budget.spend(Instant::now()) => {
+                            Err((self.rejection)(reason))
+                        }
+                        Err(reason) => {
+                            return Err(Failure::Panics {
+                                stage: self.stage,
+                                reason,
+                            });
+                        }
+                    }
+                }
+            };
+            if to
+                .send(Item {
+                    camera,
+                    stamp,
+                    content,
+                })
+                .is_err()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decides on each item, and gives back the deciders when the inbox closes.
+pub(super) fn decide<D: Decide>(
+    inbox: &Receiver<Item<D::Seen>>,
+    mut deciders: Vec<D>,
+    to: &Sender<D::Message>,
+    meter: &Meter,
+) -> Vec<D> {
+    for item in inbox {
+        let decider = &mut deciders[item.camera];
+        let decided = meter
+            .decide
+            .time(|| decider.decide(item.stamp, item.content));
+        let counters = meter.camera(item.camera);
+        match &decided.verdict {
+            Ok(anomalous) => {
+                counters.judged.fetch_add(1, Relaxed);
+                counters.anomalous.fetch_add(u64::from(*anomalous), Relaxed);
+            }
+            Err(rejection) => counters.reject(rejection),
+        }
+        for message in decided.messages {
+            if to.send(message).is_err() {
+                error!("nobody publishes any more; what was decided last is lost");
+                return deciders;
+            }
+        }
+    }
+    deciders
+}

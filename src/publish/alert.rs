@@ -1,0 +1,254 @@
+//! The alert on the wire: a CloudEvent 1.0 in structured mode, as the MQTT contract has it.
+//!
+//! Every number comes from a [`crate::decide::Judged`] and is finite, so JSON never carries a null
+//! in place of one. Times are those of the frames, RFC 3339 in UTC with milliseconds.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::capture::Moment;
+use crate::decide::{Cause, EndedBy, Identity, Incident, Phase};
+use crate::infer::Grid;
+use crate::preprocess::SceneStatistics;
+use crate::score::Parts;
+
+/// Which Profile judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProfileIdentity {
+    /// `sha256:...` of the Profile.
+    pub id: String,
+    /// `sha256:...` of the teacher's file.
+    pub teacher: String,
+    /// When it was calibrated, RFC 3339, where that is known.
+    pub calibrated_at: Option<String>,
+    /// Normal frames that it was calibrated with.
+    pub normal_frames: u64,
+}
+
+/// One report of an incident, ready for its topic.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// The whole topic.
+    pub topic: String,
+    event: Event,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Event {
+    specversion: &'static str,
+    id: String,
+    source: String,
+    subject: String,
+    r#type: &'static str,
+    #[serde(serialize_with = "milliseconds")]
+    time: Timestamp,
+    datacontenttype: &'static str,
+    dataschema: &'static str,
+    data: Data,
+}
+
+/// The `data` of the event, and an element of `alert/active`.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Data {
+    alert_id: String,
+    phase: Phase,
+    severity: &'static str,
+    cause: Cause,
+    #[serde(serialize_with = "milliseconds")]
+    started_at: Timestamp,
+    #[serde(serialize_with = "milliseconds_if_any")]
+    ended_at: Option<Timestamp>,
+    ended_by: Option<EndedBy>,
+    late: bool,
+    suppressed: u64,
+    clock: Clock,
+    frame: Frame,
+    score: Score,
+    persistence: Persistence,
+    region: Option<Region>,
+    scene: SceneStatistics,
+    #[serde(serialize_with = "shared")]
+    profile: Arc<ProfileIdentity>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Clock {
+    synced: bool,
+    #[serde(serialize_with = "shared")]
+    boot_id: Arc<str>,
+    mono_ms: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Frame {
+    seq: u64,
+    width: u32,
+    height: u32,
+    #[serde(serialize_with = "milliseconds")]
+    taken_at: Timestamp,
+}
+
+/// A score on the wire; part of the alert and of the state.
+#[derive(Debug, Clone, Serialize)]
+struct Score {
+    value: f64,
+    raw: f64,
+    threshold: f64,
+    p_value: f64,
+    local_threshold: f64,
+    parts: ScoreParts,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ScoreParts {
+    pretrained: f64,
+    discrepancy: f64,
+    paper: f64,
+    #[serde(flatten)]
+    default: Parts,
+    local: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Persistence {
+    hits: usize,
+    window: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Region {
+    bbox: [u32; 4],
+    peak_cell: [usize; 2],
+    grid: [usize; 2],
+}
+
+impl Alert {
+    /// The report of an incident of `identity`'s camera, for `topic`.
+    pub fn new(
+        topic: String,
+        identity: &Identity,
+        incident: &Incident,
+        profile: &Arc<ProfileIdentity>,
+    ) -> Self {
+        let event = Event {
+            specversion: "1.0",
+            id: format!("{}-{}", incident.id, incident.report),
+            source: format!("inspectd/{}/{}", identity.node, identity.camera),
+            subject: incident.id.clone(),
+            r#type: "io.inspectd.alert.v1",
+            time: incident.at.wall,
+            datacontenttype: "application/json",
+            dataschema: "urn:inspectd:schema:alert:1.0",
+            data: Data::new(identity, incident, profile),
+        };
+        Alert { topic, event }
+    }
+
+    /// The event's id; with its source it is unique.
+    pub fn id(&self) -> &str {
+        &self.event.id
+    }
+
+    /// The payload. `late` says that it waited for the broker.
+    pub fn encode(&self, late: bool) -> Vec<u8> {
+        let mut event = self.event.clone();
+        event.data.late = late;
+        serde_json::to_vec(&event).expect("an event has text keys and finite numbers")
+    }
+}
+
+impl Data {
+    pub(super) fn new(
+        identity: &Identity,
+        incident: &Incident,
+        profile: &Arc<ProfileIdentity>,
+    ) -> Self {
+        let judged = &incident.worst;
+        let picture = judged.picture();
+        Data {
+            alert_id: incident.id.clone(),
+            phase: incident.phase,
+            severity: "warn",
+            cause: incident.cause,
+            started_at: incident.started.wall,
+            ended_at: incident.ended.map(|at| at.wall),
+            ended_by: incident.ended_by,
+            late: false,
+            suppressed: incident.suppressed,
+            clock: Clock::new(&incident.at, &identity.boot_id),
+            frame: Frame {
+                seq: incident.worst_seq,
+                width: picture.width,
+                height: picture.height,
+                taken_at: incident.worst_at.wall,
+            },
+            score: Score::new(judged.score()),
+            persistence: Persistence {
+                hits: incident.hits,
+                window: incident.window,
+            },
+            region: judged.region().map(|region| Region {
+                bbox: region.bbox,
+                peak_cell: region.peak_cell,
+                grid: {
+                    let Grid { rows, columns } = region.grid;
+                    [rows, columns]
+                },
+            }),
+            scene: picture.scene,
+            profile: Arc::clone(profile),
+        }
+    }
+}
+
+impl Clock {
+    fn new(at: &Moment, boot_id: &Arc<str>) -> Self {
+        let mono_ms = u64::try_from(at.since_boot.as_millis()).unwrap_or(u64::MAX);
+        Clock {
+            synced: at.synced,
+            boot_id: Arc::clone(boot_id),
+            mono_ms,
+        }
+    }
+}
+
+impl Score {
+    fn new(score: &crate::score::Score) -> Self {
+        Score {
+            value: score.value,
+            raw: score.raw,
+            threshold: score.threshold,
+            p_value: score.p_value,
+            local_threshold: score.local_threshold,
+            parts: ScoreParts {
+                pretrained: score.pretrained,
+                discrepancy: score.discrepancy,
+                paper: score.paper,
+                default: score.parts,
+                local: score.local,
+            },
+        }
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(super) fn milliseconds<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{time:.3}"))
+}
+
+fn milliseconds_if_any<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => milliseconds(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// The value behind an `Arc`.
+pub(super) fn shared<T: Serialize + ?Sized, S: Serializer>(
+    value: &Arc<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    value.as_ref().serialize(to)
+}

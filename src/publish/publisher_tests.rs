@@ -1,0 +1,281 @@
+//! The publisher against a real broker that is there, absent, late, or restarted.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::super::broker::{Broker, Subscriber, free_port};
+use super::super::{ProfileIdentity, Reporter};
+use super::*;
+use crate::config::Retry;
+use crate::decide::{Identity, Rules, stories};
+use crate::preprocess::Rejection;
+
+fn settings(port: u16) -> Mqtt {
+    Mqtt {
+        host: "127.0.0.1".into(),
+        port,
+        prefix: crate::config::Prefix::default(),
+        client_id: format!("publisher-{port}"),
+        credentials: None,
+        keep_alive: Duration::from_secs(5),
+        retry: Retry {
+            min: Duration::from_millis(50),
+            max: Duration::from_millis(200),
+        },
+        outbox: 1000,
+        drain: Duration::from_secs(5),
+    }
+}
+
+fn topics() -> Topics {
+    Topics::new(&crate::config::Prefix::default(), &"press".parse().unwrap())
+}
+
+fn reporter() -> Reporter {
+    let profile = ProfileIdentity {
+        id: "sha256:9a".into(),
+        teacher: "sha256:1f".into(),
+        calibrated_at: Some("2026-09-01T08:00:00Z".into()),
+        normal_frames: 420,
+    };
+    let identity = Identity {
+        node: "press".into(),
+        camera: "cam0".into(),
+        boot_id: "b".into(),
+    };
+    let topics = topics().camera(&"cam0".parse().unwrap());
+    Reporter::new(topics, identity, Arc::new(profile))
+}
+
+/// The alerts of `count` incidents, two each.
+fn alerts(count: u64) -> Vec<Message> {
+    let rules = Rules {
+        hits: 1,
+        window: 1,
+        release_after: 1,
+        cooldown: Duration::ZERO,
+        ..Rules::default()
+    };
+    let mut tracker = stories::tracker(rules);
+    let reporter = reporter();
+    let story = "A.".repeat(usize::try_from(count).unwrap());
+    let reports = stories::tell(&mut tracker, &story);
+    let messages = reports
+        .iter()
+        .flat_map(|(_, report)| reporter.incident(report, &tracker));
+    messages
+        .filter(|message| matches!(message, Message::Alert(_)))
+        .collect()
+}
+
+/// A publisher on a thread, as the pipeline has it.
+fn spawn(settings: Mqtt, depth: usize) -> (Sender<Message>, JoinHandle<Outbox>) {
+    let (sender, inbox) = bounded(depth);
+    let outbox = Outbox::new(settings.outbox);
+    let publisher = Publisher::new(settings, topics(), outbox);
+    (
+        sender,
+        thread::spawn(move || publisher.run(&inbox, never())),
+    )
+}
+
+#[test]
+fn alerts_arrive_in_order_between_online_and_offline() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let (sender, publisher) = spawn(settings(broker.port), 8);
+    for message in alerts(100) {
+        sender.send(message).unwrap();
+    }
+    drop(sender);
+    assert!(publisher.join().unwrap().is_empty());
+    subscriber
+        .wait_for(10, "inspectd/press/availability", "offline")
+        .unwrap();
+    let order: Vec<&str> = subscriber.seen.iter().map(|r| r.topic.as_str()).collect();
+    assert_eq!(order[0], "inspectd/press/availability");
+    assert_eq!(subscriber.seen[0].payload, "online");
+    let alerts = subscriber.alerts();
+    assert_eq!(alerts.len(), 200);
+    assert!(subscriber.seen.iter().all(|r| !r.retained));
+    for pair in alerts.chunks(2) {
+        assert_eq!(pair[0]["data"]["phase"], "opened");
+        assert_eq!(pair[1]["data"]["phase"], "closed");
+        assert_eq!(pair[0]["subject"], pair[1]["subject"]);
+    }
+}
+
+#[test]
+fn a_broker_that_comes_late_gets_everything() {
+    let port = free_port();
+    let (sender, publisher) = spawn(settings(port), 8);
+    for message in alerts(50) {
+        sender.send(message).unwrap();
+    }
+    thread::sleep(Duration::from_millis(600));
+    let _broker = Broker::start_on(port);
+    drop(sender);
+    let left = publisher.join().unwrap();
+    assert!(left.is_empty(), "the broker acknowledged every alert");
+}
+
+#[test]
+fn a_broker_restarted_in_the_middle_loses_no_alert() {
+    let mut broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let sent = alerts(300);
+    let expected = sent.len();
+    let feeder = thread::spawn(move || {
+        for message in sent {
+            sender.send(message).unwrap();
+            thread::sleep(Duration::from_millis(4));
+        }
+    });
+    for _ in 0..3 {
+        thread::sleep(Duration::from_millis(400));
+        broker.stop();
+        thread::sleep(Duration::from_millis(200));
+        broker.resume();
+    }
+    feeder.join().unwrap();
+    assert!(publisher.join().unwrap().is_empty());
+    subscriber.wait_for_alerts(20, expected).unwrap();
+    assert_eq!(subscriber.alerts().len(), expected);
+}
+
+#[test]
+fn a_full_outbox_blocks_the_sender_and_drops_nothing() {
+    let mut settings = settings(free_port());
+    settings.outbox = 3;
+    settings.drain = Duration::from_millis(300);
+    let (sender, publisher) = spawn(settings, 1);
+    let mut messages = alerts(10).into_iter();
+    // Three in the outbox, one in the link.
+    for message in messages.by_ref().take(4) {
+        sender
+            .send_timeout(message, Duration::from_secs(2))
+            .unwrap();
+    }
+    let fifth = messages.next().unwrap();
+    assert!(
+        sender
+            .send_timeout(fifth, Duration::from_millis(300))
+            .is_err(),
+        "it must block"
+    );
+    drop(sender);
+    drop(publisher);
+}
+
+#[test]
+fn what_nobody_took_is_given_back() {
+    let mut settings = settings(free_port());
+    settings.drain = Duration::from_millis(200);
+    let (sender, publisher) = spawn(settings, 4);
+    for message in alerts(2) {
+        sender.send(message).unwrap();
+    }
+    drop(sender);
+    assert_eq!(publisher.join().unwrap().len(), 4);
+}
+
+#[test]
+fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
+    let broker = Broker::start();
+    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let mut tracker = stories::tracker(Rules::default());
+    let mut reporter = reporter();
+    for message in reporter.start(&tracker) {
+        sender.send(message).unwrap();
+    }
+    let judged = stories::judged(3.0);
+    for n in 0..6 {
+        let at = stories::moment(n);
+        let change = tracker.observe(n, at, Ok(&judged));
+        for message in reporter.frame(n, at, Ok(&judged), change.as_ref(), &tracker) {
+            sender.send(message).unwrap();
+        }
+    }
+    thread::sleep(Duration::from_millis(500));
+    let mut subscriber = Subscriber::new(broker.port);
+    let is_there = |topic: &'static str| {
+        move |seen: &[super::super::broker::Received]| seen.iter().any(|r| r.topic == topic)
+    };
+    for topic in [
+        "inspectd/press/cam0/state",
+        "inspectd/press/cam0/alert/active",
+    ] {
+        subscriber.wait(5, is_there(topic)).unwrap();
+    }
+    subscriber
+        .wait_for(5, "inspectd/press/cam0/availability", "online")
+        .unwrap();
+    assert!(
+        subscriber
+            .seen
+            .iter()
+            .all(|r| r.retained && !r.topic.ends_with("/alert"))
+    );
+    let find = |topic: &str| {
+        subscriber
+            .seen
+            .iter()
+            .find(|r| r.topic.ends_with(topic))
+            .unwrap()
+            .json()
+    };
+    assert_eq!(find("cam0/state")["anomaly"], "ON");
+    assert_eq!(find("alert/active")[0]["phase"], "opened");
+    drop(sender);
+    publisher.join().unwrap();
+}
+
+#[test]
+fn the_will_speaks_for_a_publisher_that_vanishes() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let settings = settings(broker.port);
+    let offline = Retained {
+        topic: topics().availability(),
+        payload: b"offline".to_vec(),
+        delivery: Delivery::AtLeastOnce,
+    };
+    let session = Session::open(&settings, &offline).unwrap();
+    let connected = session.happenings().recv_timeout(Duration::from_secs(5));
+    assert_eq!(connected, Ok(Happening::Connected));
+    assert!(session.send("t", b"1".to_vec(), Delivery::AtLeastOnce, false));
+    drop(session);
+    subscriber
+        .wait_for(15, "inspectd/press/availability", "offline")
+        .unwrap();
+}
+
+#[test]
+fn states_come_once_a_second_and_at_once_when_they_change() {
+    let tracker = stories::tracker(Rules::default());
+    let mut reporter = reporter();
+    let rejection = Rejection::Undecodable("test".into());
+    let judged = stories::judged(-1.0);
+    let mut states = Vec::new();
+    // Two frames a second; the fifth to the eighth can't be judged.
+    for n in 0..12 {
+        let judgement = if (4..8).contains(&n) {
+            Err(&rejection)
+        } else {
+            Ok(&judged)
+        };
+        let messages = reporter.frame(n, stories::moment(n), judgement, None, &tracker);
+        states.extend(messages.iter().filter_map(|message| match message {
+            Message::Retained(r) if r.topic.ends_with("/state") => {
+                let state: serde_json::Value = serde_json::from_slice(&r.payload).unwrap();
+                assert_eq!(state["judged"], !(4..8).contains(&n));
+                Some(n)
+            }
+            _ => None,
+        }));
+    }
+    assert_eq!(states, [0, 2, 4, 6, 8, 10]);
+}
