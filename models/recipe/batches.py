@@ -1,0 +1,105 @@
+"""Batches from the pool: crops, flips, turns, colours, blur, noise and pasted defects.
+
+Everything is done on whole batches in torch.  A pasted defect (a spot, a scratch, or a patch of the
+neighbouring image) comes with the share of every 16x16 patch it covers, the target of one loss.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from model import PATCH
+
+
+def coin(n, chance, rng):
+    return torch.rand(n, generator=rng) < chance
+
+
+def uniform(shape, low, high, rng):
+    return torch.rand(shape, generator=rng) * (high - low) + low
+
+
+def crop(images, size, rng):
+    """Random crop, turn, flip and stretch by one bilinear sampling."""
+    n = len(images)
+    zoom = torch.exp(uniform(n, math.log(0.35), math.log(1.05), rng))
+    stretch = torch.exp(uniform(n, -0.25, 0.25, rng))
+    turn = uniform(n, -0.35, 0.35, rng) + (coin(n, 0.25, rng) * math.pi / 2)
+    flip = 1 - 2 * coin(n, 0.5, rng).float()
+    room = (1 - zoom).clamp(min=0)
+    shift = uniform((n, 2), -1, 1, rng) * room[:, None]
+    cos, sin = turn.cos() * zoom, turn.sin() * zoom
+    theta = torch.stack([torch.stack([cos * stretch * flip, -sin / stretch, shift[:, 0]], 1),
+                         torch.stack([sin * stretch * flip, cos / stretch, shift[:, 1]], 1)], 1)
+    where = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
+    return F.grid_sample(images, where, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def recolour(images, rng):
+    """Mix and shift channels, vary contrast, turn some images grey."""
+    n = len(images)
+    mix = torch.eye(3) + 0.2 * torch.randn(n, 3, 3, generator=rng)
+    mix = torch.where(coin(n, 0.2, rng)[:, None, None], torch.full((3, 3), 1 / 3), mix)
+    mix = mix * uniform(n, 0.4, 1.3, rng)[:, None, None]
+    centre = images.mean((2, 3), keepdim=True)
+    shift = uniform((n, 1, 1, 1), -0.25, 0.25, rng)
+    mixed = torch.bmm(mix, (images - centre).flatten(2)).view_as(images)
+    tone = torch.bmm(mix, centre.flatten(2) - 0.5).view_as(centre)
+    return (mixed + tone + 0.5 + shift).clamp(0, 1)
+
+
+def defects(images, rng):
+    """Paste a defect into half of the images, a second into some; return each patch's share of change."""
+    n, _, size, _ = images.shape
+    axis = torch.arange(size, dtype=torch.float32)
+    pasted = images.clone()
+    for chance in (0.45, 0.15):
+        hit = coin(n, chance, rng).nonzero()[:, 0]
+        m = len(hit)
+        if m == 0:
+            continue
+        target = pasted[hit]
+        centre = uniform((m, 2), 0.05, 0.95, rng) * size
+        long = torch.exp(uniform((m, 1, 1), math.log(2.0), math.log(size / 6), rng))
+        short = torch.where(coin(m, 0.5, rng)[:, None, None], long * uniform((m, 1, 1), 0.5, 1, rng),
+                            uniform((m, 1, 1), 0.7, 2.0, rng))
+        turn = uniform((m, 1, 1), 0, math.pi, rng)
+        dx, dy = (axis - centre[:, :1])[:, None, :], (axis - centre[:, 1:])[:, :, None]
+        u, v = turn.cos() * dx + turn.sin() * dy, turn.cos() * dy - turn.sin() * dx
+        v = v + 0.4 * turn * u * u / long  # bend
+        cover = torch.sigmoid((1 - (u / long) ** 2 - (v / short) ** 2) * 4)[:, None]
+        kind = torch.randint(4, (m, 1, 1, 1), generator=rng)
+        tint = target.mean((2, 3), keepdim=True) + 0.35 * torch.randn(m, 3, 1, 1, generator=rng)
+        paint = torch.where(kind == 0, images[(hit + n // 4 + 1) % n], target.roll((size // 3, size // 4), (2, 3)))
+        paint = torch.where(kind == 2, tint, paint)
+        paint = torch.where(kind == 3, target * uniform((m, 1, 1, 1), 0.3, 1.6, rng), paint)
+        pasted[hit] = target + cover * uniform((m, 1, 1, 1), 0.4, 1.0, rng) * (paint - target)
+    changed = (pasted - images).abs().mean(1, keepdim=True)
+    share = F.max_pool2d(changed, PATCH).flatten(1)
+    return pasted.clamp(0, 1), (share / 0.15).clamp(0, 1)
+
+
+def degrade(images, rng):
+    """Blur some images (as enlarged small pictures are) and add noise to others."""
+    n, _, size, _ = images.shape
+    small = int(torch.randint(size // 5, size, (1,), generator=rng))
+    blurred = F.interpolate(F.interpolate(images, size=(small, small), mode="bilinear", antialias=True),
+                            size=(size, size), mode="bilinear")
+    images = torch.where(coin(n, 0.35, rng)[:, None, None, None], blurred, images)
+    level = uniform((n, 1, 1, 1), 0, 0.06, rng) * coin(n, 0.5, rng)[:, None, None, None]
+    return (images + level * torch.randn(images.shape, generator=rng)).clamp(0, 1)
+
+
+def batch(pool, instances, count, size, rng, with_defects=True):
+    """Images in -1..1, their classes, and the defect share of each patch.
+
+    The second half of a batch shows the images of the first half again, in other views.
+    """
+    pick = torch.randint(len(pool), (count // 2,), generator=rng).repeat(2)
+    images = torch.from_numpy(pool[pick.numpy()]).permute(0, 3, 1, 2).float() / 255
+    images = recolour(crop(images, size, rng), rng)
+    share = torch.zeros(count, (size // PATCH) ** 2)
+    if with_defects:
+        images, share = defects(images, rng)
+    return degrade(images, rng) * 2 - 1, pick // instances, share

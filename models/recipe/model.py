@@ -1,0 +1,88 @@
+"""The teacher: a plain pre-norm vision transformer with class token and learned positions.
+
+Attention is written out (matmul, softmax, matmul) so that the exported graph is explicit.  The
+position table belongs to the full 14x14 grid; smaller training images average it down, so that one
+table serves both resolutions.  The output is all tokens after the final LayerNorm, class token first.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+PATCH, GRID = 16, 14
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads, ratio):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.fc1, self.fc2 = nn.Linear(width, ratio * width), nn.Linear(ratio * width, width)
+        self.fused = True  # training only; the export writes attention out
+
+    def attention(self, x):
+        batch, tokens, width = x.shape
+        q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        else:
+            mixed = (q * (width // self.heads) ** -0.5 @ k.transpose(-2, -1)).softmax(-1) @ v
+        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+
+
+class Teacher(nn.Module):
+    def __init__(self, width=128, depth=8, heads=4, ratio=4):
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, PATCH, PATCH)
+        self.cls = nn.Parameter(torch.zeros(1, 1, width))
+        self.position = nn.Parameter(grid_waves(width))
+        self.position_cls = nn.Parameter(torch.zeros(1, 1, width))
+        self.blocks = nn.ModuleList(Block(width, heads, ratio) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.fixed = None  # full position table, folded in by the export
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.03)
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.cls, std=0.02)
+
+    def embed(self, images, mask=None, mask_token=None):
+        x = self.patch(images)
+        side = x.shape[-1]
+        x = x.flatten(2).transpose(1, 2)
+        if mask is not None:
+            x = torch.where(mask[..., None], mask_token.to(x.dtype), x)
+        if self.fixed is not None:
+            return torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.fixed
+        table = self.position
+        if side != GRID:
+            table = F.interpolate(table, size=(side, side), mode="bilinear", antialias=True)
+        x = x + table.flatten(2).transpose(1, 2)
+        return torch.cat([(self.cls + self.position_cls).expand(x.shape[0], -1, -1).to(x.dtype), x], 1)
+
+    def stream(self, images, mask=None, mask_token=None):
+        """The outputs of all blocks, then the normalised tokens."""
+        x = self.embed(images, mask, mask_token)
+        out = []
+        for block in self.blocks:
+            x = block(x)
+            out.append(x)
+        return out + [self.norm(x)]
+
+    def forward(self, images):
+        return self.stream(images)[-1]
+
+
+def grid_waves(width):
+    """Sine and cosine positions as a start for the learned table, small against the patches."""
+    rates = torch.exp(torch.linspace(0, 3, width // 4)) * 0.1
+    steps = torch.arange(GRID, dtype=torch.float32)[:, None] * rates
+    waves = torch.cat([steps.sin(), steps.cos()], 1).T  # (width / 2, GRID)
+    rows = waves[:, :, None].expand(-1, -1, GRID)
+    columns = waves[:, None, :].expand(-1, GRID, -1)
+    return 0.3 * torch.cat([rows, columns])[None].contiguous()
