@@ -40,6 +40,18 @@ fn jpeg(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
+/// Another picture of the same size, with more in it.
+fn busy_jpeg(width: u32, height: u32) -> Vec<u8> {
+    let picture = RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([(x * y) as u8, (x * 37 + y * 11) as u8, (y * 91) as u8])
+    });
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode_image(&picture)
+        .unwrap();
+    bytes
+}
+
 fn png(picture: &DynamicImage) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
@@ -58,7 +70,15 @@ fn difference(a: &RgbImage, b: &RgbImage) -> u8 {
 
 #[test]
 fn jpegs_agree_with_pillow() {
-    for name in ["baseline", "progressive", "restarts", "grey"] {
+    for name in [
+        "baseline",
+        "progressive",
+        "restarts",
+        "grey",
+        "sampling444",
+        "sampling422",
+        "sampling420",
+    ] {
         let ours = decoded(&oracle(&format!("{name}.jpg"))).unwrap();
         let pillows = image::load_from_memory(&oracle(&format!("{name}.png"))).unwrap();
         // The standard leaves the inverse transform and the chroma upsampling a little freedom.
@@ -130,6 +150,53 @@ fn a_jpeg_cut_anywhere_is_refused() {
         assert!(decoded(&bytes).is_ok());
         for end in 0..bytes.len() {
             assert!(decoded(&bytes[..end]).is_err(), "{end} of {}", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn half_a_jpeg_with_an_end_marker_glued_on_is_refused() {
+    let bytes = jpeg(128, 96);
+    for part in [0.6, 0.8, 0.95, 0.99] {
+        let mut half = bytes[..(bytes.len() as f64 * part) as usize].to_owned();
+        half.extend([0xff, 0xd9]);
+        assert!(decoded(&half).is_err(), "{part}");
+    }
+}
+
+#[test]
+fn half_of_one_jpeg_and_the_tail_of_another_are_refused() {
+    let (a, b) = (jpeg(128, 96), busy_jpeg(128, 96));
+    let start = a.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap() + 14;
+    for part in [0.3, 0.5, 0.7, 0.9] {
+        let half = start + ((a.len() - start) as f64 * part) as usize;
+        let tail = b.len() - ((b.len() - start) as f64 * (1.0 - part)) as usize;
+        let glued = [&a[..half], &b[tail..]].concat();
+        assert!(decoded(&glued).is_err(), "{part}");
+    }
+}
+
+#[test]
+fn a_scan_that_leaves_out_a_restart_marker_is_refused() {
+    let mut bytes = oracle("restarts.jpg");
+    let marker = bytes
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xd1])
+        .unwrap();
+    bytes.drain(marker..marker + 2);
+    assert!(decoded(&bytes).is_err());
+}
+
+#[test]
+fn pictures_of_every_size_and_quality_are_accepted() {
+    for (width, height) in [(16, 16), (17, 31), (64, 48), (33, 100), (241, 19)] {
+        for quality in [1, 50, 75, 90, 100] {
+            let mut bytes = Vec::new();
+            JpegEncoder::new_with_quality(&mut bytes, quality)
+                .encode_image(&picture(width, height))
+                .unwrap();
+            let got = decoded(&bytes);
+            assert!(got.is_ok(), "{width}x{height} {quality}: {got:?}");
         }
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! The outline is looked at before any memory is asked for: size, kind, number of scans, and that
 //! the end-of-image marker is there. Decoders forgive its absence and paint what is missing grey;
-//! here a damaged picture is an error. What the outline can't tell is a file whose end belongs to
-//! another picture: a source that reuses buffers must cut each frame at its own length. Orientation
-//! (EXIF) and colour profiles are ignored.
+//! here a damaged picture is an error. Of baseline pictures the blocks are counted too (`scan`), which
+//! finds the half picture that ends well. Orientation (EXIF) and colour profiles are ignored.
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -13,6 +12,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Rejection;
 use super::decode::{MAX_SIDE, accept_size};
+use super::scan::{Component, FrameHeader, Tables};
 
 /// A progressive picture has about ten scans; thousands are an attack on the decoder's time.
 const MAX_SCANS: usize = 64;
@@ -20,6 +20,8 @@ const MAX_SCANS: usize = 64;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
+const DHT: u8 = 0xc4;
+const DRI: u8 = 0xdd;
 
 /// The pixels of a JPEG file, `[height, width, 3]`, with width and height.
 ///
@@ -54,7 +56,8 @@ struct Outline {
 /// Walks the markers from start to end of image.
 fn outline(bytes: &[u8]) -> Result<Outline, String> {
     let mut rest = Rest { bytes, at: 2 };
-    let mut size = None;
+    let mut frame: Option<FrameHeader> = None;
+    let mut tables = Tables::default();
     let mut scans = 0;
     loop {
         match rest.marker()? {
@@ -67,11 +70,24 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
                 if scans > MAX_SCANS {
                     return Err(format!("JPEG with more than {MAX_SCANS} scans"));
                 }
-                rest.segment()?;
-                rest.skip_scan()?;
+                let header = rest.segment()?;
+                let data = rest.scan()?;
+                let frame = frame
+                    .as_ref()
+                    .ok_or("damaged JPEG: a scan without a frame")?;
+                // A size that is refused below is not worth a walk.
+                if frame.sequential && accept_size(frame.width, frame.height).is_ok() {
+                    tables.check(frame, header, data)?;
+                }
             }
-            0xc0..=0xc2 if size.is_some() => return Err("JPEG with two frame headers".to_owned()),
-            0xc0..=0xc2 => size = Some(frame_header(rest.segment()?)?),
+            0xc0..=0xc2 if frame.is_some() => return Err("JPEG with two frame headers".to_owned()),
+            sof @ 0xc0..=0xc2 => frame = Some(frame_header(sof, rest.segment()?)?),
+            DHT => tables
+                .define(rest.segment()?)
+                .ok_or("damaged JPEG: impossible codes")?,
+            DRI => tables
+                .set_restart(rest.segment()?)
+                .ok_or("damaged JPEG: no restart interval")?,
             0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 return Err(
                     "JPEG with lossless, hierarchical or arithmetic coding; save it as \
@@ -84,35 +100,60 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
             }
         }
     }
-    match (size, scans) {
-        (Some((width, height)), 1..) => Ok(Outline {
-            width,
-            height,
+    match (frame, scans) {
+        (Some(frame), 1..) => Ok(Outline {
+            width: frame.width,
+            height: frame.height,
             end: rest.at,
         }),
         _ => Err("JPEG without a picture".to_owned()),
     }
 }
 
-/// Width and height from the body of a start-of-frame segment.
-fn frame_header(body: &[u8]) -> Result<(u32, u32), String> {
-    let &[bits, h1, h0, w1, w0, components, ..] = body else {
-        return Err("JPEG with a frame header that is too short".to_owned());
-    };
+/// The body of the start-of-frame segment with this marker.
+fn frame_header(sof: u8, body: &[u8]) -> Result<FrameHeader, String> {
+    let too_short = "JPEG with a frame header that is too short";
+    let (&[bits, h1, h0, w1, w0, count], rest) = body.split_first_chunk().ok_or(too_short)?;
     if bits != 8 {
         return Err(format!(
             "JPEG with {bits} bits a colour; save it with 8 bits"
         ));
     }
-    if components != 1 && components != 3 {
+    if count != 1 && count != 3 {
         return Err(format!(
-            "JPEG with {components} colour components (CMYK?); save it as RGB or grey"
+            "JPEG with {count} colour components (CMYK?); save it as RGB or grey"
         ));
     }
-    Ok((
+    let components: Vec<Component> = rest
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .take(count.into())
+        .map(|&[id, sampling, _]| Component {
+            id,
+            across: u32::from(sampling >> 4),
+            down: u32::from(sampling & 15),
+        })
+        .collect();
+    if components.len() != usize::from(count) {
+        return Err(too_short.to_owned());
+    }
+    if components
+        .iter()
+        .any(|c| !(1..=4).contains(&c.across) || !(1..=4).contains(&c.down))
+    {
+        return Err("damaged JPEG: impossible sampling factors".to_owned());
+    }
+    let (width, height) = (
         u16::from_be_bytes([w1, w0]).into(),
         u16::from_be_bytes([h1, h0]).into(),
-    ))
+    );
+    Ok(FrameHeader {
+        width,
+        height,
+        sequential: sof != 0xc2,
+        components,
+    })
 }
 
 /// What has not been walked yet.
@@ -149,8 +190,9 @@ impl<'a> Rest<'a> {
         Ok(segment)
     }
 
-    /// Passes the coded data of a scan, to the marker that ends it.
-    fn skip_scan(&mut self) -> Result<(), String> {
+    /// The coded data of a scan, to the marker that ends it.
+    fn scan(&mut self) -> Result<&'a [u8], String> {
+        let start = self.at;
         loop {
             let found = self.bytes[self.at..].iter().position(|&byte| byte == 0xff);
             self.at += found.ok_or_else(cut_off)?;
@@ -158,7 +200,7 @@ impl<'a> Rest<'a> {
                 // A stuffed byte, a restart, a fill byte: still within the scan.
                 Some(0 | 0xd0..=0xd7) => self.at += 2,
                 Some(0xff) => self.at += 1,
-                Some(_) => return Ok(()),
+                Some(_) => return Ok(&self.bytes[start..self.at]),
                 None => return Err(cut_off()),
             }
         }
@@ -206,8 +248,10 @@ mod tests {
     #[test]
     fn kinds_that_no_camera_makes_are_refused_with_advice() {
         let with = |sof: u8, bits: u8, components: u8| {
+            #[rustfmt::skip]
             let header = [
-                0xff, SOI, 0xff, sof, 0, 8, bits, 0, 48, 0, 64, components, 0xff, EOI,
+                0xff, SOI, 0xff, sof, 0, 17, bits, 0, 48, 0, 64, components,
+                1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, EOI,
             ];
             outline(&header).unwrap_err()
         };
@@ -220,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_bomb_of_scans_is_refused_by_its_outline() {
-        let mut bytes = vec![0xff, SOI, 0xff, 0xc2, 0, 8, 8, 0, 48, 0, 64, 3];
+        let mut bytes = vec![0xff, SOI, 0xff, 0xc2, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0];
         for _ in 0..1000 {
             bytes.extend([0xff, SOS, 0, 2, 0]);
         }

@@ -6,6 +6,7 @@
 mod decode;
 mod jpeg;
 mod resize;
+mod scan;
 
 pub use decode::{Picture, decode};
 pub use resize::Preprocessor;

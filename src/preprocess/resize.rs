@@ -1,9 +1,10 @@
 //! From a frame to the teacher's input: resize, normalise, and the statistics of the scene.
 //!
-//! The resize works on 8-bit RGB and is Pillow's, within one grey level (0.03 on average): antialiased, in the values
-//! as they are stored (no gamma), the aspect not kept. Rows are resized first and columns then, as
-//! Pillow does: between the two the values are rounded and clipped, so the order shows. Everything else is computed on the resized
-//! picture. The steps are a pure function of the frame; a [`Preprocessor`] holds buffers only.
+//! The resize works on 8-bit RGB and is Pillow's, within one grey level (0.03 on average):
+//! antialiased, in the values as they are stored (no gamma), the aspect not kept. Rows are resized
+//! first and columns then, as Pillow does: between the two the values are rounded and clipped, so
+//! the order shows. Everything else is computed on the resized picture. The steps are a pure
+//! function of the frame; a [`Preprocessor`] holds buffers only.
 
 use fast_image_resize as fir;
 

@@ -22,7 +22,12 @@ def main() -> None:
     picture.save(OUT / "restarts.jpg", quality=90, restart_marker_blocks=2)
     picture.convert("L").save(OUT / "grey.jpg", quality=90)
     picture.convert("CMYK").save(OUT / "cmyk.jpg", quality=90)
-    for name in ["baseline", "progressive", "restarts", "grey"]:
+    # Sizes that end within a block.
+    odd = picture.crop((0, 0, 61, 43))
+    for subsampling, name in enumerate(["sampling444", "sampling422", "sampling420"]):
+        odd.save(OUT / f"{name}.jpg", quality=90, subsampling=subsampling, optimize=True)
+    kinds = ["baseline", "progressive", "restarts", "grey"]
+    for name in [*kinds, "sampling444", "sampling422", "sampling420"]:
         Image.open(OUT / f"{name}.jpg").convert("RGB").save(OUT / f"{name}.png", optimize=True)
     picture.convert("P").save(OUT / "palette.png", optimize=True)
     picture.convert("P").convert("RGB").save(OUT / "palette-rgb.png", optimize=True)

@@ -1,7 +1,7 @@
 //! A video file or a stream as a source, decoded by an `ffmpeg` child process (5.1 or newer).
 //!
 //! The child writes PPM pictures, each with its own size, to a pipe; a thread reads them. Of a file
-//! no frame is lost; of a stream only the newest is kept, and the gap shows in [`Frame::seq`]. The
+//! no frame is lost; of a stream only the newest is kept, and the gap shows in the frames' `seq`. The
 //! child's own words go to the log, and the last of them into the error when it fails. It is killed
 //! and reaped when the source is dropped. Starting it anew after a fault is left to the pipeline.
 //!

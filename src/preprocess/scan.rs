@@ -1,0 +1,243 @@
+//! Whether the coded data of a JPEG scan hold just the blocks that its header promises.
+//!
+//! Decoders fill what is missing with grey and pass over what is too much. Both happen when a camera
+//! loses data and the file still ends well: half a picture with an end marker, or the first half of
+//! one picture and the second of another. Here the Huffman codes are walked and the blocks counted;
+//! nothing is decoded. Only sequential coding is walked: cameras don't make progressive pictures.
+
+/// Bytes after the last block that are forgiven: some encoders pad to a word.
+const PADDING: usize = 16;
+
+/// One colour component of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Component {
+    pub(super) id: u8,
+    /// Blocks across and down in one MCU.
+    pub(super) across: u32,
+    pub(super) down: u32,
+}
+
+/// A frame header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FrameHeader {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) sequential: bool,
+    pub(super) components: Vec<Component>,
+}
+
+/// For every 16 bits that may come: length and symbol of the code they start with; length 0 is none.
+type Table = Box<[(u8, u8)]>;
+
+/// The tables in force at a scan: four for DC, four for AC, and the restart interval.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    codes: [[Option<Table>; 4]; 2],
+    restart: u32,
+}
+
+impl Tables {
+    /// Takes a DHT segment's body.
+    pub(super) fn define(&mut self, mut body: &[u8]) -> Option<()> {
+        while let Some((&[class], rest)) = body.split_first_chunk::<1>() {
+            let (counts, rest) = rest.split_first_chunk::<16>()?;
+            let total = counts.iter().map(|&count| usize::from(count)).sum();
+            let (symbols, rest) = rest.split_at_checked(total)?;
+            let slot = self
+                .codes
+                .get_mut(usize::from(class >> 4))?
+                .get_mut(usize::from(class & 15))?;
+            *slot = Some(table(counts, symbols)?);
+            body = rest;
+        }
+        Some(())
+    }
+
+    /// Takes a DRI segment's body.
+    pub(super) fn set_restart(&mut self, body: &[u8]) -> Option<()> {
+        let &[high, low] = body else { return None };
+        self.restart = u16::from_be_bytes([high, low]).into();
+        Some(())
+    }
+
+    /// Checks one scan: `header` is the SOS segment's body, `data` what follows up to the next
+    /// marker that is no restart.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub(super) fn check(
+        &self,
+        frame: &FrameHeader,
+        header: &[u8],
+        data: &[u8],
+    ) -> Result<(), &'static str> {
+        let broken = "damaged JPEG: a scan with an impossible header";
+        let (&count, rest) = header.split_first().ok_or(broken)?;
+        let selectors = rest.get(..2 * usize::from(count)).ok_or(broken)?;
+        let mut blocks = Vec::new();
+        let mut chosen = Vec::new();
+        for &[id, tables] in selectors.as_chunks::<2>().0 {
+            let component = frame.components.iter().find(|c| c.id == id).ok_or(broken)?;
+            let slot = |class: usize, table: u8| {
+                let of_class = &self.codes[class];
+                of_class.get(usize::from(table)).and_then(Option::as_ref)
+            };
+            // Motion JPEG may leave its tables to the decoder, which has the standard ones.
+            let (Some(dc), Some(ac)) = (slot(0, tables >> 4), slot(1, tables & 15)) else {
+                return Ok(());
+            };
+            chosen.push(*component);
+            blocks.push((component.across * component.down, dc, ac));
+        }
+        if let [(count, ..)] = blocks.as_mut_slice() {
+            // Not interleaved: one block is one MCU.
+            *count = 1;
+        }
+        let mut bits = Bits::new(data);
+        for mcu in 0..mcus(frame, &chosen).ok_or(broken)? {
+            if self.restart > 0 && mcu > 0 && mcu.is_multiple_of(self.restart) {
+                bits.restart()?;
+            }
+            for &(count, dc, ac) in &blocks {
+                for _ in 0..count {
+                    bits.block(dc, ac)?;
+                }
+            }
+        }
+        if bits.left() > PADDING {
+            return Err("damaged JPEG: more data than its size needs; parts of two pictures?");
+        }
+        Ok(())
+    }
+}
+
+/// How many MCUs a scan of these components has.
+fn mcus(frame: &FrameHeader, chosen: &[Component]) -> Option<u32> {
+    let across = frame.components.iter().map(|c| c.across).max()?;
+    let down = frame.components.iter().map(|c| c.down).max()?;
+    let (columns, rows) = match chosen {
+        [] => return None,
+        [one] => (
+            (frame.width * one.across).div_ceil(across).div_ceil(8),
+            (frame.height * one.down).div_ceil(down).div_ceil(8),
+        ),
+        _ => (
+            frame.width.div_ceil(8 * across),
+            frame.height.div_ceil(8 * down),
+        ),
+    };
+    Some(columns * rows)
+}
+
+/// The codes of a DHT segment: canonical, shorter first.
+fn table(counts: &[u8; 16], symbols: &[u8]) -> Option<Table> {
+    let mut table = vec![(0, 0); 1 << 16];
+    let mut symbols = symbols.iter();
+    let mut start = 0;
+    for (length, &count) in (1u8..).zip(counts) {
+        let span = 1usize << (16 - length);
+        for &symbol in symbols.by_ref().take(count.into()) {
+            table.get_mut(start..start + span)?.fill((length, symbol));
+            start += span;
+        }
+    }
+    Some(table.into())
+}
+
+/// The bits of a scan, stuffing removed, up to a marker.
+struct Bits<'a> {
+    data: &'a [u8],
+    at: usize,
+    /// The next bits, from the top; zeros after the last.
+    buffer: u64,
+    held: u32,
+}
+
+const TOO_FEW: &str = "JPEG cut off: fewer blocks than its size needs";
+
+impl<'a> Bits<'a> {
+    fn new(data: &'a [u8]) -> Self {
+        Self {
+            data,
+            at: 0,
+            buffer: 0,
+            held: 0,
+        }
+    }
+
+    fn fill(&mut self) {
+        while self.held <= 56 {
+            let step = match self.data.get(self.at..) {
+                Some([0xff, 0, ..]) => 2,
+                Some([byte, ..]) if *byte != 0xff => 1,
+                _ => return,
+            };
+            self.buffer |= u64::from(self.data[self.at]) << (56 - self.held);
+            self.held += 8;
+            self.at += step;
+        }
+    }
+
+    fn skip(&mut self, bits: u32) -> Result<(), &'static str> {
+        self.held = self.held.checked_sub(bits).ok_or(TOO_FEW)?;
+        self.buffer <<= bits;
+        Ok(())
+    }
+
+    /// Passes one code and the bits that belong to it; gives its symbol.
+    fn symbol(&mut self, table: &Table) -> Result<u8, &'static str> {
+        if self.held < 32 {
+            self.fill();
+        }
+        let (length, symbol) = table[(self.buffer >> 48) as usize];
+        if length == 0 {
+            return Err("damaged JPEG: a code that does not exist");
+        }
+        self.skip(u32::from(length) + u32::from(symbol & 15))?;
+        Ok(symbol)
+    }
+
+    fn block(&mut self, dc: &Table, ac: &Table) -> Result<(), &'static str> {
+        self.symbol(dc)?;
+        let mut filled = 1;
+        while filled < 64 {
+            let symbol = self.symbol(ac)?;
+            match (symbol >> 4, symbol & 15) {
+                (15, 0) => filled += 16,
+                (_, 0) => break,
+                (zeros, _) => filled += u32::from(zeros) + 1,
+            }
+        }
+        if filled > 64 {
+            return Err("damaged JPEG: a block of more than 64 values");
+        }
+        Ok(())
+    }
+
+    /// Passes a restart marker, which must come now.
+    fn restart(&mut self) -> Result<(), &'static str> {
+        self.fill();
+        while self
+            .data
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(&[0xff, 0xff]))
+        {
+            self.at += 1;
+        }
+        match self.data.get(self.at..) {
+            Some([0xff, 0xd0..=0xd7, ..]) if self.held < 8 => {
+                *self = Self {
+                    at: self.at + 2,
+                    ..Self::new(self.data)
+                };
+                Ok(())
+            }
+            _ => Err("damaged JPEG: a restart marker is missing"),
+        }
+    }
+
+    /// Bytes not yet passed.
+    fn left(&self) -> usize {
+        (self.held / 8) as usize + self.data.len() - self.at
+    }
+}
