@@ -19,7 +19,13 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
     if args.json {
         let none = Issues::default();
         let faults = checked.as_ref().err().unwrap_or(&none);
-        println!("{}", serde_json::to_string(&Report { ok: checked.is_ok(), faults })?);
+        println!(
+            "{}",
+            serde_json::to_string(&Report {
+                ok: checked.is_ok(),
+                faults
+            })?
+        );
     }
     let inspection = checked?;
     if !args.json {
@@ -31,10 +37,20 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
 fn summarise(config: &Config) {
     println!("node     {}", config.node.name);
     println!("broker   {}:{}", config.mqtt.host, config.mqtt.port);
-    let teacher = config.teacher.as_ref().map(|path| path.display().to_string());
-    println!("teacher  {}", teacher.unwrap_or_else(|| "bundled".to_owned()));
+    let teacher = config
+        .teacher
+        .as_ref()
+        .map(|path| path.display().to_string());
+    println!(
+        "teacher  {}",
+        teacher.unwrap_or_else(|| "bundled".to_owned())
+    );
     for camera in &config.cameras {
-        println!("camera   {}, Profile {}", camera.name, camera.profile.display());
+        println!(
+            "camera   {}, Profile {}",
+            camera.name,
+            camera.profile.display()
+        );
     }
     println!("The configuration has no fault.");
 }

@@ -24,7 +24,10 @@ use super::inspector::{Inspector, Seen};
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is seen within half a
 /// minute, and a missing one costs nothing.
-const RETRY: Retry = Retry { min: Duration::from_secs(1), max: Duration::from_secs(30) };
+const RETRY: Retry = Retry {
+    min: Duration::from_secs(1),
+    max: Duration::from_secs(30),
+};
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -67,7 +70,11 @@ impl Inspection {
         let mut streams = pretrained_streams(teacher.info()).to_vec();
         streams.extend(cameras.iter().flat_map(|camera| camera.student.streams()));
         match teacher.runner(&streams) {
-            Ok(teacher) => Ok(Inspection { config, teacher, cameras }),
+            Ok(teacher) => Ok(Inspection {
+                config,
+                teacher,
+                cameras,
+            }),
             Err(fault) => {
                 issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
                 Err(issues)
@@ -100,7 +107,11 @@ impl Inspection {
         boot_id: &Arc<str>,
         mut carried: HashMap<Name, Tracker>,
     ) -> Vec<pipeline::Camera<Prepared, Inspector>> {
-        let Inspection { config, teacher, cameras } = self;
+        let Inspection {
+            config,
+            teacher,
+            cameras,
+        } = self;
         let topics = Topics::new(&config.mqtt.prefix, &config.node.name);
         let mut built = Vec::new();
         for (camera, loaded) in config.cameras.into_iter().zip(cameras) {
@@ -134,14 +145,29 @@ impl Inspection {
 /// Both models on one picture; what else is known of it travels beside.
 fn see(extractor: &Extractor, prepared: &Prepared) -> Result<Seen, crate::preprocess::Rejection> {
     let features = extractor.features(prepared)?;
-    let Prepared { width, height, scene, .. } = *prepared;
-    Ok(Seen { features, picture: Picture { width, height, scene } })
+    let Prepared {
+        width,
+        height,
+        scene,
+        ..
+    } = *prepared;
+    Ok(Seen {
+        features,
+        picture: Picture {
+            width,
+            height,
+            scene,
+        },
+    })
 }
 
 fn load_teacher(config: &Config) -> Result<Teacher, crate::infer::TeacherError> {
     let file = TeacherFile::open(config.teacher.as_deref())?;
     if file.sidecar_assumed {
-        tracing::warn!(teacher = file.name, "no sidecar: mean and std are taken as 0.5");
+        tracing::warn!(
+            teacher = file.name,
+            "no sidecar: mean and std are taken as 0.5"
+        );
     }
     Teacher::load(&file)
 }
@@ -170,11 +196,17 @@ fn identity(profile: &Profile) -> ProfileIdentity {
 fn opener(camera: &Camera) -> Box<dyn Opener> {
     let fps = camera.fps;
     match &camera.source {
-        Source::Images { path, repeat } => {
-            Box::new(Images { path: path.clone(), fps, repeat: *repeat })
-        }
+        Source::Images { path, repeat } => Box::new(Images {
+            path: path.clone(),
+            fps,
+            repeat: *repeat,
+        }),
         Source::Ffmpeg { input } => Box::new(Ffmpeg::new(input.clone(), fps)),
-        Source::Synthetic { seed, frames, defects } => Box::new(Synthetic {
+        Source::Synthetic {
+            seed,
+            frames,
+            defects,
+        } => Box::new(Synthetic {
             seed: *seed,
             frames: *frames,
             fps,

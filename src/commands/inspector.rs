@@ -32,7 +32,13 @@ impl Inspector {
         tracker: Tracker,
         reporter: Reporter,
     ) -> Self {
-        Inspector { camera, profile, scratch: Scratch::default(), tracker, reporter }
+        Inspector {
+            camera,
+            profile,
+            scratch: Scratch::default(),
+            tracker,
+            reporter,
+        }
     }
 
     /// What is said before the first frame.
@@ -54,7 +60,10 @@ impl Inspector {
     }
 
     fn judge(&mut self, seen: &Seen) -> Result<Judged, Rejection> {
-        let score = self.profile.statistics().score(&seen.features, &mut self.scratch)?;
+        let score = self
+            .profile
+            .statistics()
+            .score(&seen.features, &mut self.scratch)?;
         Judged::new(score, seen.picture)
     }
 }
@@ -68,7 +77,8 @@ impl Decide for Inspector {
         let judgement = seen.and_then(|seen| self.judge(&seen));
         let change = self.tracker.observe(seq, at, judgement.as_ref());
         let messages =
-            self.reporter.frame(seq, at, judgement.as_ref(), change.as_ref(), &self.tracker);
+            self.reporter
+                .frame(seq, at, judgement.as_ref(), change.as_ref(), &self.tracker);
         if let Some(incident) = &change {
             tracing::info!(
                 camera = %self.camera,
@@ -78,6 +88,9 @@ impl Decide for Inspector {
                 "incident"
             );
         }
-        Decided { messages, verdict: judgement.map(|judged| judged.score().is_anomalous()) }
+        Decided {
+            messages,
+            verdict: judgement.map(|judged| judged.score().is_anomalous()),
+        }
     }
 }

@@ -15,8 +15,8 @@ use tracing::{error, info};
 
 use super::inspection::Inspection;
 use super::inspector::Inspector;
-use super::signals::{self, Asked};
 use super::logging;
+use super::signals::{self, Asked};
 use crate::capture::Moment;
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
@@ -55,14 +55,21 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let boot_id = boot_id();
     let mut inspection = Inspection::load(config)?;
     let outbox = Outbox::new(inspection.config.mqtt.outbox);
-    let mut carried = Carried { trackers: HashMap::new(), outbox };
+    let mut carried = Carried {
+        trackers: HashMap::new(),
+        outbox,
+    };
     loop {
         let started = Timestamp::now();
         let mut info = inspection.info(&boot_id, started);
         let config = &inspection.config;
         let topic = Topics::new(&config.mqtt.prefix, &config.node.name).info();
         let running = start(inspection, &boot_id, carried, &info, &topic)?;
-        info!(version = info.version, cameras = info.cameras.len(), "inspecting");
+        info!(
+            version = info.version,
+            cameras = info.cameras.len(),
+            "inspecting"
+        );
         let turn = supervise(&running, &signals, &args.config, &mut info, &topic);
         let finished = finish(running, &turn);
         finished.result?;
@@ -71,7 +78,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
             Turn::Stop => return Err(Undelivered(finished.published.len()).into()),
             Turn::Reload(next) => {
                 let trackers = finished.deciders.into_iter().map(Inspector::into_tracker);
-                carried = Carried { trackers: trackers.collect(), outbox: finished.published };
+                carried = Carried {
+                    trackers: trackers.collect(),
+                    outbox: finished.published,
+                };
                 inspection = *next;
             }
         }
@@ -93,7 +103,9 @@ fn start(
     for message in cameras.iter_mut().flat_map(|camera| camera.decide.start()) {
         publisher.announce(message);
     }
-    pipeline::start(cameras, Moment::now, move |inbox, notes| publisher.run(inbox, notes))
+    pipeline::start(cameras, Moment::now, move |inbox, notes| {
+        publisher.run(inbox, notes)
+    })
 }
 
 /// Waits until the generation has to end, and answers what is asked meanwhile.
@@ -135,7 +147,13 @@ fn load(path: &Path) -> Result<Inspection, Issues> {
 fn finish(running: Running<Inspector, Outbox>, turn: &Turn) -> Finished<Inspector, Outbox> {
     running.meter().log();
     running.join(|inspector| match turn {
-        Turn::Reload(next) if next.config.cameras.iter().any(|c| c.name == inspector.camera) => {
+        Turn::Reload(next)
+            if next
+                .config
+                .cameras
+                .iter()
+                .any(|c| c.name == inspector.camera) =>
+        {
             Vec::new()
         }
         _ => inspector.stop(),

@@ -30,13 +30,19 @@ pub(super) fn listen() -> std::io::Result<Receiver<Asked>> {
     }
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (tell, asked) = bounded(4);
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in &mut signals {
-            let asked = if signal == SIGHUP { Asked::Reload } else { Asked::Stop };
-            if tell.send(asked).is_err() {
-                return;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in &mut signals {
+                let asked = if signal == SIGHUP {
+                    Asked::Reload
+                } else {
+                    Asked::Stop
+                };
+                if tell.send(asked).is_err() {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(asked)
 }

@@ -283,14 +283,14 @@ fn source(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<So
                     repeat,
                 }
             }),
-        Kind::Ffmpeg => section.mandatory_text("input", "a URL or a file", issues).map(|input| {
-            Source::Ffmpeg {
+        Kind::Ffmpeg => section
+            .mandatory_text("input", "a URL or a file", issues)
+            .map(|input| Source::Ffmpeg {
                 input: match Input::parse(&input) {
                     Input::File(path) => Input::File(folder.join(path)),
                     stream @ Input::Stream(_) => stream,
                 },
-            }
-        }),
+            }),
         Kind::Synthetic => Some(Source::Synthetic {
             seed: section.get("seed", issues).unwrap_or(1),
             frames: section.get("frames", issues),
