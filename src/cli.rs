@@ -62,8 +62,8 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "ONNX")]
     pub teacher: Option<PathBuf>,
     /// Passes over the footage when training the student [default: 10; 30 with --scoring paper]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub epochs: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub epochs: Option<u16>,
     /// Seed of all that is random: same seed, same machine, same Profile
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -78,6 +78,12 @@ pub struct CalibrateArgs {
     /// thinned evenly to fit
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
     pub cache: u64,
+    /// Frames that are used at most; longer footage is thinned evenly
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = frames)]
+    pub frames: usize,
+    /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder
+    #[arg(long, value_name = "DIR")]
+    pub dump: Option<PathBuf>,
     /// Prints the result as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -183,6 +189,14 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 0.5 => Ok(share),
         _ => Err("a share between 0 and 0.5 is needed, such as 0.005".to_owned()),
+    }
+}
+
+fn frames(text: &str) -> Result<usize, String> {
+    let least = crate::train::calibrate::FEWEST_FRAMES;
+    match text.parse::<usize>() {
+        Ok(frames) if frames >= least => Ok(frames),
+        _ => Err(format!("a number of at least {least} is needed")),
     }
 }
 

@@ -8,12 +8,16 @@ mod clock;
 pub mod ffmpeg;
 pub mod images;
 mod pace;
+mod replay;
+mod spec;
 pub mod synthetic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use pace::Fps;
+pub use replay::{Replay, replay};
+pub use spec::{SourceSpec, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
 /// steps and is what every rule about durations uses.

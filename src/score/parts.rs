@@ -8,7 +8,7 @@
 use super::Parts;
 use super::gaussian::Gaussian;
 use super::samples::{FitError, Samples};
-use crate::infer::Features;
+use crate::infer::{DiscrepancyFeatures, Features, PretrainedFeatures};
 
 /// One frame's small vectors: all that the image-level statistics need of it. The tokens, which
 /// are a hundred times as large, go to the map.
@@ -28,17 +28,22 @@ pub struct FrameVectors {
 
 impl From<&Features> for FrameVectors {
     fn from(features: &Features) -> Self {
-        Self {
-            z: features.pretrained.z.clone(),
-            pooled_mid: features.pretrained.pooled_mid.clone(),
-            pooled_late: features.pretrained.pooled_late.clone(),
-            residual: features.discrepancy.residual.clone(),
-            d: features.discrepancy.d.clone(),
-        }
+        Self::new(&features.pretrained, &features.discrepancy)
     }
 }
 
 impl FrameVectors {
+    /// Of one frame's features.
+    pub fn new(pretrained: &PretrainedFeatures, discrepancy: &DiscrepancyFeatures) -> Self {
+        Self {
+            z: pretrained.z.clone(),
+            pooled_mid: pretrained.pooled_mid.clone(),
+            pooled_late: pretrained.pooled_late.clone(),
+            residual: discrepancy.residual.clone(),
+            d: discrepancy.d.clone(),
+        }
+    }
+
     /// The vectors of the four parts.
     pub(super) fn parts(&self) -> [&[f32]; 4] {
         [&self.z, &self.pooled_mid, &self.pooled_late, &self.residual]

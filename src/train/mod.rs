@@ -30,3 +30,112 @@ mod gradient_tests;
 
 #[cfg(test)]
 mod timing_tests;
+
+mod footage;
+
+mod lesson;
+
+pub mod calibrate;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The steps of a calibration, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The frames of the footage are counted.
+    Count,
+    /// The teacher looks at each.
+    Watch,
+    /// The students learn.
+    Train,
+    /// The statistics are fitted, fold by fold and then as a whole.
+    Fit,
+}
+
+/// Who follows a calibration and may end it.
+#[derive(Clone, Copy)]
+pub struct Supervisor<'a> {
+    /// Called with a step, how much of it is done, and how much there is.
+    pub progress: &'a (dyn Fn(Step, usize, usize) + Sync),
+    /// Once true, calibration ends soon and leaves nothing behind.
+    pub stop: &'a AtomicBool,
+}
+
+impl Supervisor<'_> {
+    fn at(&self, step: Step, done: usize, total: usize) -> Result<(), CalibrationError> {
+        (self.progress)(step, done, total);
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), CalibrationError> {
+        if self.stop.load(Ordering::Relaxed) {
+            Err(CalibrationError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Why there is no calibration.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// The caller asked to stop.
+    #[error("stopped; nothing was written")]
+    Stopped,
+    /// Not enough to learn from.
+    #[error(
+        "only {used} of the footage's {frames} frames can be used, and {} are the least; film at \
+         least {} normal frames{}",
+        calibrate::FEWEST_FRAMES,
+        calibrate::RECOMMENDED_FRAMES,
+        first(rejected)
+    )]
+    TooFewFrames {
+        /// Frames that can be used.
+        used: usize,
+        /// Frames in the footage.
+        frames: usize,
+        /// Names and reasons of those that can't.
+        rejected: Vec<(String, String)>,
+    },
+    /// The models failed.
+    #[error("inference failed: {0}")]
+    Inference(String),
+    /// No room for the features.
+    #[error("can't make a temporary folder: set TMPDIR to a writable folder with room")]
+    TemporaryFolder(#[source] std::io::Error),
+    /// The footage can't be read.
+    #[error("the footage can't be read")]
+    Footage(#[from] crate::capture::CaptureError),
+    /// The teacher can't be used.
+    #[error(transparent)]
+    Teacher(#[from] crate::infer::TeacherError),
+    /// The features can't be kept.
+    #[error(transparent)]
+    Cache(#[from] cache::CacheError),
+    /// Training failed.
+    #[error(transparent)]
+    Train(student::TrainError),
+    /// The statistics can't be fitted.
+    #[error("the footage can't be described by statistics")]
+    Fit(#[from] crate::score::samples::FitError),
+}
+
+impl From<student::TrainError> for CalibrationError {
+    fn from(error: student::TrainError) -> Self {
+        match error {
+            student::TrainError::Stopped => CalibrationError::Stopped,
+            other => CalibrationError::Train(other),
+        }
+    }
+}
+
+/// The first rejected frame, as an example.
+fn first(rejected: &[(String, String)]) -> String {
+    rejected.first().map_or_else(String::new, |(name, reason)| {
+        format!(
+            "; {} could not be used, such as {name}: {reason}",
+            rejected.len()
+        )
+    })
+}

@@ -96,6 +96,7 @@ pub(crate) fn make(dir: &Path) {
         seconds: 0.0,
         version: "test".into(),
         host: "test".into(),
+        teacher: None,
     };
     Profile::new(origin, statistics, student, receipt)
         .save(dir)

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{FORMAT, IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT};
+use super::{FORMAT, IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT, Receipt};
 use super::{STATISTICS, STUDENT, arrays, identity, sha256};
 use crate::infer::TeacherInfo;
 
@@ -43,6 +43,16 @@ impl Profile {
     /// [`ProfileError::Read`].
     pub fn read_manifest(dir: &Path) -> Result<Manifest, ProfileError> {
         read_manifest(dir).map(|(_, manifest)| manifest)
+    }
+
+    /// Reads `receipt.json` alone, say to learn where the teacher lay. Nothing beside it is checked.
+    ///
+    /// # Errors
+    /// As [`Profile::read_manifest`].
+    pub fn read_receipt(dir: &Path) -> Result<Receipt, ProfileError> {
+        read_manifest(dir)?;
+        let path = dir.join(RECEIPT);
+        parse::<IssuedReceipt>(&path, &read(&path)?).map(|issued| issued.receipt)
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Receipt {
     pub version: String,
     /// Name of the machine.
     pub host: String,
+    /// Where the teacher lay; none for the bundled one. A hint: its hash decides.
+    pub teacher: Option<std::path::PathBuf>,
 }
 
 /// The content of `receipt.json`.

@@ -1,0 +1,223 @@
+//! `inspectd evaluate`: what each score of a Profile is worth on labelled images.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::judge::{Judge, Judged};
+use super::progress;
+use crate::capture::{footage, replay};
+use crate::cli::EvaluateArgs;
+use crate::evaluate::dump::Dump;
+use crate::evaluate::enlarge::enlarge;
+use crate::evaluate::masks::{SIDE, mask_of};
+use crate::evaluate::metrics::ImageMetrics;
+use crate::evaluate::pixels::{PixelMetrics, PixelPool};
+use crate::score::{Score, Scoring};
+
+/// The scores in the order of the table, with how to take each from a [`Score`].
+const SCORES: [(&str, fn(&Score) -> f64); 9] = [
+    ("pretrained", |score| score.pretrained),
+    ("discrepancy", |score| score.discrepancy),
+    ("paper", |score| score.paper),
+    ("default", |score| score.default),
+    ("local", |score| score.local),
+    ("part z", |score| score.parts.z),
+    ("part pooled_mid", |score| score.parts.pooled_mid),
+    ("part pooled_late", |score| score.parts.pooled_late),
+    ("part residual", |score| score.parts.residual),
+];
+
+/// The result, as written to `--json`.
+#[derive(Debug, Serialize)]
+struct Table {
+    profile: String,
+    teacher: String,
+    scoring: Scoring,
+    student_blocks: Vec<usize>,
+    normal: usize,
+    anomalous: usize,
+    unjudged: Vec<String>,
+    false_alarms: f64,
+    detected: f64,
+    scores: Vec<Row>,
+    pixels: Option<PixelMetrics>,
+    milliseconds_per_image: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    score: &'static str,
+    #[serde(flatten)]
+    metrics: ImageMetrics,
+}
+
+/// What was gathered over the images.
+#[derive(Default)]
+struct Gathered {
+    normal: Vec<Score>,
+    anomalous: Vec<Score>,
+    unjudged: Vec<String>,
+    pixels: PixelPool,
+    has_masks: bool,
+    dump: Dump,
+    seconds: f64,
+}
+
+/// Measures and prints the table.
+pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
+    let mut gathered = Gathered::default();
+    gathered.folder(&mut judge, &args.normal, Label::Normal, args)?;
+    gathered.folder(&mut judge, &args.anomalous, Label::Anomalous, args)?;
+    let table = gathered.table(&judge)?;
+    print(&table);
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&table)? + "\n";
+        fs::write(path, text).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    if let Some(folder) = &args.dump {
+        gathered.dump.write(folder)?;
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Label {
+    Normal,
+    Anomalous,
+}
+
+impl Gathered {
+    /// Judges all images of a folder.
+    fn folder(
+        &mut self,
+        judge: &mut Judge,
+        folder: &Path,
+        label: Label,
+        args: &EvaluateArgs,
+    ) -> anyhow::Result<()> {
+        let images = footage(folder)?.into_opener();
+        let bar = progress::counter(&format!("judging {}", folder.display()));
+        for frame in replay(images.as_ref())? {
+            let frame = frame?;
+            let name = frame.name.clone().unwrap_or_default().to_string();
+            let started = std::time::Instant::now();
+            let judged = judge.judge(&frame);
+            self.seconds += started.elapsed().as_secs_f64();
+            bar.inc(1);
+            match judged {
+                Ok(judged) => self.judged(&name, judged, label, args)?,
+                Err(rejection) => {
+                    let path = folder.join(&name);
+                    tracing::warn!("{} is left out: {rejection}", path.display());
+                    self.unjudged.push(path.display().to_string());
+                }
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn judged(
+        &mut self,
+        name: &str,
+        judged: Judged,
+        label: Label,
+        args: &EvaluateArgs,
+    ) -> anyhow::Result<()> {
+        let score = judged.score;
+        if let Some(masks) = &args.masks {
+            let map = enlarge(&score.map, score.grid, SIDE, SIDE);
+            if label == Label::Normal {
+                self.pixels.add_normal(&map)?;
+            } else {
+                self.has_masks = true;
+                self.pixels.add(&map, &mask_of(masks, name)?, SIDE)?;
+            }
+        }
+        if args.dump.is_some() {
+            let row = std::array::from_fn(|column| SCORES[column].1(&score));
+            self.dump
+                .push(name, label == Label::Anomalous, &judged.features, row);
+        }
+        match label {
+            Label::Normal => self.normal.push(score),
+            Label::Anomalous => self.anomalous.push(score),
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, judge: &Judge) -> anyhow::Result<Table> {
+        let take = |scores: &[Score], of: fn(&Score) -> f64| -> Vec<f64> {
+            scores.iter().map(of).collect()
+        };
+        let row = |(score, of): (&'static str, fn(&Score) -> f64)| {
+            let metrics = ImageMetrics::new(&take(&self.normal, of), &take(&self.anomalous, of));
+            let metrics = metrics.context(
+                "nothing to compare: both folders must hold at least one image that can be judged",
+            )?;
+            Ok(Row { score, metrics })
+        };
+        let scores = SCORES
+            .into_iter()
+            .map(row)
+            .collect::<anyhow::Result<Vec<Row>>>()?;
+        let share = |scores: &[Score]| {
+            scores.iter().filter(|s| s.is_anomalous()).count() as f64 / scores.len() as f64
+        };
+        let manifest = judge.profile().manifest();
+        let count = self.normal.len() + self.anomalous.len();
+        Ok(Table {
+            profile: judge.profile().id().to_owned(),
+            teacher: manifest.origin.teacher.sha256.clone(),
+            scoring: manifest.scoring,
+            student_blocks: manifest.origin.student.blocks.clone(),
+            normal: self.normal.len(),
+            anomalous: self.anomalous.len(),
+            unjudged: self.unjudged.clone(),
+            false_alarms: share(&self.normal),
+            detected: share(&self.anomalous),
+            scores,
+            pixels: self
+                .has_masks
+                .then(|| std::mem::take(&mut self.pixels).metrics())
+                .flatten(),
+            milliseconds_per_image: 1e3 * self.seconds / count as f64,
+        })
+    }
+}
+
+fn print(table: &Table) {
+    println!(
+        "normal {}  anomalous {}  left out {}",
+        table.normal,
+        table.anomalous,
+        table.unjudged.len()
+    );
+    println!("student blocks {:?}", table.student_blocks);
+    println!(
+        "{:<18} {:>7} {:>7} {:>7} {:>10}",
+        "score", "AUROC", "AP", "F1-max", "FPR at 95%"
+    );
+    for Row { score, metrics: m } in &table.scores {
+        println!(
+            "{score:<18} {:>7.3} {:>7.3} {:>7.3} {:>10.3}",
+            m.auroc, m.average_precision, m.f1_max, m.fpr_at_95_recall
+        );
+    }
+    if let Some(pixels) = &table.pixels {
+        println!(
+            "pixels             AUROC {:.3}  AUPRO {:.3}",
+            pixels.auroc, pixels.aupro
+        );
+    }
+    println!(
+        "at the thresholds  {:.1} % of the normal images alarm, {:.1} % of the anomalous",
+        100.0 * table.false_alarms,
+        100.0 * table.detected
+    );
+    println!("{:.1} ms per image", table.milliseconds_per_image);
+}

@@ -1,0 +1,102 @@
+//! Frame to score in one call, for the commands that judge files; the daemon runs the same steps, each
+//! in its own thread.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::capture::{Frame, Moment, Pixels};
+use crate::infer::{Extractor, Features, StudentRunner, Teacher, TeacherFile, pretrained_streams};
+use crate::preprocess::{Preprocessor, Rejection};
+use crate::score::Score;
+use crate::score::profile::Profile;
+use crate::score::tokens::Scratch;
+
+/// A Profile with its teacher, ready to judge.
+pub(super) struct Judge {
+    preprocessor: Preprocessor,
+    extractor: Extractor,
+    profile: Profile,
+    scratch: Scratch,
+}
+
+/// One frame judged.
+pub(super) struct Judged {
+    pub(super) features: Features,
+    pub(super) score: Score,
+}
+
+impl Judge {
+    /// Loads the Profile in `dir` and its teacher: the one given, or the one that the Profile's
+    /// receipt remembers.
+    pub(super) fn open(dir: &Path, teacher: Option<&Path>) -> anyhow::Result<Judge> {
+        let remembered = Profile::read_receipt(dir)?.teacher;
+        let teacher = load_teacher(teacher.or(remembered.as_deref()))?;
+        let profile = Profile::load(dir, teacher.info())?;
+        let extractor = extractor(&teacher, &profile, dir)?;
+        let preprocessor = Preprocessor::new(&teacher.info().preprocessing);
+        Ok(Judge {
+            preprocessor,
+            extractor,
+            profile,
+            scratch: Scratch::default(),
+        })
+    }
+
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Judges one frame.
+    pub(super) fn judge(&mut self, frame: &Frame) -> Result<Judged, Rejection> {
+        let prepared = self.preprocessor.prepare(frame)?;
+        let features = self.extractor.features(&prepared)?;
+        let score = self
+            .profile
+            .statistics()
+            .score(&features, &mut self.scratch)?;
+        Ok(Judged { features, score })
+    }
+}
+
+/// Loads a teacher and warns if its sidecar had to be guessed.
+pub(super) fn load_teacher(path: Option<&Path>) -> anyhow::Result<Teacher> {
+    let file = TeacherFile::open(path)?;
+    if file.sidecar_assumed {
+        tracing::warn!(
+            "{} has no sidecar: mean and std are taken as 0.5; write {} if that is wrong",
+            file.name,
+            crate::infer::sidecar_of(Path::new(&file.name)).display()
+        );
+    }
+    Ok(Teacher::load(&file)?)
+}
+
+/// Teacher and student of a Profile, loaded from `dir`.
+pub(super) fn extractor(
+    teacher: &Teacher,
+    profile: &Profile,
+    dir: &Path,
+) -> anyhow::Result<Extractor> {
+    let blocks = &profile.manifest().origin.student.blocks;
+    let student = StudentRunner::load(profile.student(), blocks)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("can't run the student of the Profile {}", dir.display()))?;
+    let streams = [
+        student.streams().as_slice(),
+        &pretrained_streams(teacher.info()),
+    ]
+    .concat();
+    Ok(Extractor::new(teacher.runner(&streams)?, student))
+}
+
+/// An image file as a frame. A file that can't be read is a frame without bytes, which no step takes
+/// for a picture.
+pub(super) fn frame_of(path: &Path) -> std::io::Result<Frame> {
+    Ok(Frame {
+        seq: 0,
+        at: Moment::now(),
+        name: path.file_name().map(|name| name.to_string_lossy().into()),
+        pixels: Pixels::Encoded(std::fs::read(path)?),
+    })
+}

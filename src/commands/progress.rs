@@ -1,0 +1,61 @@
+//! Progress bars on a terminal; silent where there is none.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::train::Step;
+
+/// A counter for work of unknown length.
+pub(super) fn counter(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<28} {human_pos:>8}  {elapsed}")
+        .expect("the template is well-formed");
+    let bar = ProgressBar::new_spinner()
+        .with_style(style)
+        .with_message(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// The bars of a calibration: one a step, made when the step begins.
+#[derive(Default)]
+pub(super) struct Bars {
+    current: Mutex<Option<(Step, ProgressBar)>>,
+}
+
+impl Bars {
+    /// Shows that `done` of `total` of `step` are done.
+    pub(super) fn at(&self, step: Step, done: usize, total: usize) {
+        let mut current = self
+            .current
+            .lock()
+            .expect("nothing panics while the bars are held");
+        if current.as_ref().is_none_or(|(shown, _)| *shown != step) {
+            if let Some((_, bar)) = current.take() {
+                bar.finish();
+            }
+            *current = Some((step, bar_of(step, total)));
+        }
+        if let Some((_, bar)) = current.as_ref() {
+            bar.set_position(done as u64);
+            if done == total && step != Step::Count {
+                bar.finish();
+            }
+        }
+    }
+}
+
+fn bar_of(step: Step, total: usize) -> ProgressBar {
+    let what = match step {
+        Step::Count => return counter("counting the frames"),
+        Step::Watch => "the teacher looks at them",
+        Step::Train => "the students learn",
+        Step::Fit => "fitting the statistics",
+    };
+    let style = ProgressStyle::with_template("{msg:<28} {wide_bar} {percent:>3} %  {eta} left")
+        .expect("the template is well-formed");
+    ProgressBar::new(total as u64)
+        .with_style(style)
+        .with_message(what)
+}

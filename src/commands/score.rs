@@ -1,0 +1,106 @@
+//! `inspectd score`: scores image files, one line each.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::judge::{Judge, Judged, frame_of};
+use crate::capture::Frame;
+use crate::cli::ScoreArgs;
+use crate::evaluate::heatmap::{Scale, overlay, write_png};
+use crate::preprocess::decode;
+use crate::score::Score;
+
+/// Scores every image; one that can't be judged gets a line that says so, and makes the command fail
+/// at the end.
+pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
+    let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
+    if let Some(folder) = &args.heatmap {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+    }
+    let mut out = std::io::stdout().lock();
+    let mut unjudged = 0;
+    for path in &args.images {
+        let line = match frame_of(path) {
+            Ok(frame) => match judge.judge(&frame) {
+                Ok(judged) => {
+                    if let Some(folder) = &args.heatmap {
+                        write_heatmap(folder, path, &frame, &judged.score)?;
+                    }
+                    line(path, &judged, args.json)
+                }
+                Err(rejection) => Err(rejection.to_string()),
+            },
+            Err(error) => Err(format!("can't be read: {error}")),
+        };
+        let line = line.unwrap_or_else(|reason| {
+            unjudged += 1;
+            unjudged_line(path, &reason, args.json)
+        });
+        writeln!(out, "{line}")?;
+    }
+    anyhow::ensure!(
+        unjudged == 0,
+        super::DataError(format!(
+            "{unjudged} of {} images could not be judged",
+            args.images.len()
+        ))
+    );
+    Ok(())
+}
+
+fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
+    let score = &judged.score;
+    let verdict = if score.is_anomalous() {
+        "anomalous"
+    } else {
+        "normal"
+    };
+    Ok(if as_json {
+        json!({
+            "file": path, "judged": true, "anomalous": score.is_anomalous(),
+            "score": score.value, "raw": score.raw, "threshold": score.threshold,
+            "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
+            "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
+            "default": score.default, "parts": score.parts,
+        })
+        .to_string()
+    } else {
+        format!(
+            "{verdict:<10} {:.3}  raw {:>8.2} of {:.2}  local {:>6.2} of {:.2}  p {:.4}  {}",
+            score.value,
+            score.raw,
+            score.threshold,
+            score.local,
+            score.local_threshold,
+            score.p_value,
+            path.display()
+        )
+    })
+}
+
+fn unjudged_line(path: &Path, reason: &str, as_json: bool) -> String {
+    if as_json {
+        json!({ "file": path, "judged": false, "reason": reason }).to_string()
+    } else {
+        format!("{:<10} {}: {reason}", "unjudged", path.display())
+    }
+}
+
+/// Lays the map over the picture; the strongest colour stands for twice the local threshold.
+fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let target = folder.join(format!("{name}.heatmap.png"));
+    let picture = decode(&frame.pixels)?;
+    let scale = Scale {
+        low: 1.0,
+        high: 2.0 * score.local_threshold as f32,
+    };
+    let overlay = overlay(&picture, &score.map, score.grid, scale)
+        .context("the map does not fit its own grid")?;
+    write_png(&overlay, &target)
+        .with_context(|| format!("can't write the heat map {}", target.display()))
+}

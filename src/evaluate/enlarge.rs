@@ -1,0 +1,51 @@
+//! A map from patches to pixels.
+
+use crate::infer::Grid;
+
+/// `map`, `[rows * columns]`, enlarged bilinearly to `[height, width]`: cell centres lie at pixel
+/// centres, the border repeats.
+pub fn enlarge(map: &[f32], grid: Grid, width: usize, height: usize) -> Vec<f32> {
+    let columns = weights(grid.columns, width);
+    let rows = weights(grid.rows, height);
+    let mut pixels = Vec::with_capacity(width * height);
+    for &(top, bottom, down) in &rows {
+        let (top, bottom) = (&map[top * grid.columns..], &map[bottom * grid.columns..]);
+        for &(left, right, across) in &columns {
+            let above = top[left] + across * (top[right] - top[left]);
+            let below = bottom[left] + across * (bottom[right] - bottom[left]);
+            pixels.push(above + down * (below - above));
+        }
+    }
+    pixels
+}
+
+/// For each pixel the two cells that it lies between and its place between them, 0..1.
+fn weights(cells: usize, pixels: usize) -> Vec<(usize, usize, f32)> {
+    let scale = cells as f32 / pixels as f32;
+    let of = |pixel: usize| {
+        let at = ((pixel as f32 + 0.5) * scale - 0.5).clamp(0.0, (cells - 1) as f32);
+        let first = at as usize;
+        (first, (first + 1).min(cells - 1), at - first as f32)
+    };
+    (0..pixels).map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cell_centres_keep_their_values_and_the_middle_is_the_mean() {
+        let grid = Grid {
+            rows: 2,
+            columns: 2,
+        };
+        let pixels = enlarge(&[0.0, 1.0, 2.0, 3.0], grid, 6, 6);
+        assert_eq!(pixels[6 + 1], 0.0);
+        assert_eq!(pixels[6 + 4], 1.0);
+        assert_eq!(pixels[4 * 6 + 1], 2.0);
+        assert_eq!(pixels[0], 0.0);
+        let four = [pixels[14], pixels[15], pixels[20], pixels[21]];
+        assert!((four.iter().sum::<f32>() / 4.0 - 1.5).abs() < 1e-6);
+    }
+}

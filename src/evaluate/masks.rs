@@ -1,0 +1,50 @@
+//! Masks of defects, as evaluation data comes with them: a picture of the same stem, bright where
+//! the defect is.
+//!
+//! Map and mask meet at one size, [`SIDE`] pixels a side, whatever the picture's: the map enlarged
+//! bilinearly, the mask sampled at the nearest pixel.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::capture::Pixels;
+use crate::preprocess::decode;
+
+/// Rows and columns at which maps and masks are compared.
+pub const SIDE: usize = 224;
+
+/// The mask of the image called `name`, `[SIDE * SIDE]`.
+///
+/// # Errors
+/// No file of that stem, or one that is no picture; the text names it.
+pub fn mask_of(folder: &Path, name: &str) -> anyhow::Result<Vec<bool>> {
+    let stem = Path::new(name).file_stem().unwrap_or_default();
+    let candidates = ["png", "jpg", "jpeg", "PNG", "JPG"];
+    let path = candidates
+        .iter()
+        .map(|extension| folder.join(stem).with_extension(extension))
+        .find(|path| path.is_file())
+        .with_context(|| {
+            format!(
+                "{} has no mask in {}: a PNG or JPEG of the same stem is needed",
+                name,
+                folder.display()
+            )
+        })?;
+    let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let pixels = Pixels::Encoded(bytes);
+    let picture = decode(&pixels).with_context(|| format!("the mask {}", path.display()))?;
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let nearest = |at: usize, length: usize| (2 * at + 1) * length / (2 * SIDE);
+    let pixel = |row: usize, column: usize| {
+        let at = nearest(row, height) * width + nearest(column, width);
+        picture.data[3 * at..3 * at + 3]
+            .iter()
+            .any(|&value| value > 127)
+    };
+    Ok((0..SIDE * SIDE)
+        .map(|i| pixel(i / SIDE, i % SIDE))
+        .collect())
+}

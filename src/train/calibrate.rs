@@ -1,0 +1,144 @@
+//! Calibration: normal footage in, all that a Profile holds out.
+//!
+//! The teacher passes over the footage once. Students are trained: the final one on all frames and,
+//! for the light recipe, one for each of K contiguous folds on the frames outside of it. How scores
+//! of unseen normal frames are spread comes from the folds: each frame is measured by a student and
+//! by Gaussians that did not see its time block (METHOD section 3, 1). The paper's recipe takes too
+//! long to be trained K times: there the folds share one student, whose bias on its own training
+//! frames was measured as small (held-out to training error 0.92 to 1.04).
+
+use super::footage::{Limits, Seen, watch};
+use super::lesson::{FOLDS, Lesson};
+use super::student::Student;
+use super::{CalibrationError, Step, Supervisor};
+use crate::capture::Opener;
+use crate::infer::student_file::{TrainedBlock, to_onnx};
+use crate::infer::{Teacher, TeacherInfo};
+use crate::score::Scoring;
+use crate::score::parts::FrameVectors;
+use crate::score::statistics::{Rates, Statistics};
+
+/// Fewer usable frames than this are refused.
+pub const FEWEST_FRAMES: usize = 20;
+/// Fewer usable frames than this deserve a warning (METHOD section 3, 1).
+pub const RECOMMENDED_FRAMES: usize = 100;
+/// What the user asked for.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// Which score decides; the paper's trains the whole student.
+    pub scoring: Scoring,
+    /// Epochs other than the recipe's.
+    pub epochs: Option<usize>,
+    /// Seed of all that is random.
+    pub seed: u64,
+    /// Share of normal frames that may score above a threshold.
+    pub rate: f64,
+    /// Bytes of the feature cache.
+    pub cache_bytes: u64,
+    /// Frames that are used at most; longer footage is thinned evenly.
+    pub most_frames: usize,
+}
+
+/// What calibration learnt.
+#[derive(Debug)]
+pub struct Calibration {
+    /// All that scores.
+    pub statistics: Statistics,
+    /// The student as ONNX.
+    pub student: Vec<u8>,
+    /// Its blocks, 1-based, rising.
+    pub blocks: Vec<usize>,
+    /// Normal frames that were used.
+    pub used: usize,
+    /// Frames in the footage.
+    pub frames: usize,
+    /// Names and reasons of the frames that could not be used.
+    pub rejected: Vec<(String, String)>,
+    /// Columns and rows of the footage.
+    pub size: (u32, u32),
+    /// What the statistics were fitted on, one per frame used.
+    pub vectors: Vec<FrameVectors>,
+    /// Passes over the footage that the student was trained for.
+    pub epochs: usize,
+    /// Width of the student's MLP.
+    pub mlp_width: usize,
+}
+
+/// Learns what is normal from `footage`.
+///
+/// # Errors
+/// Too few usable frames, a full disk, footage or a teacher that fails, or a stop.
+pub fn calibrate(
+    teacher: &Teacher,
+    footage: &dyn Opener,
+    wishes: &Wishes,
+    supervisor: Supervisor<'_>,
+) -> Result<Calibration, CalibrationError> {
+    let info = teacher.info();
+    let blocks = student_blocks(info, wishes.scoring);
+    let folder = tempfile::tempdir().map_err(CalibrationError::TemporaryFolder)?;
+    let limits = Limits {
+        cache_bytes: wishes.cache_bytes,
+        frames: wishes.most_frames,
+        folder: folder.path(),
+    };
+    let seen = watch(teacher, footage, &blocks, limits, supervisor)?;
+    let used = seen.pretrained.len();
+    if used < FEWEST_FRAMES {
+        return Err(CalibrationError::TooFewFrames {
+            used,
+            frames: seen.frames,
+            rejected: seen.rejected,
+        });
+    }
+    let lesson = Lesson {
+        info,
+        blocks: &blocks,
+        seen: &seen,
+        wishes,
+        supervisor,
+    };
+    let (student, held_out) = match wishes.scoring {
+        Scoring::Default => lesson.learn_light()?,
+        Scoring::Paper => lesson.learn_paper()?,
+    };
+    let all: Vec<usize> = (0..used).collect();
+    let vectors = lesson.vectors(&student)?;
+    let fit = lesson.fit(&student, &vectors, &all)?;
+    let rates = Rates {
+        deciding: wishes.rate,
+        local: wishes.rate,
+    };
+    let statistics = Statistics::calibrate(fit, &held_out, wishes.scoring, rates)?;
+    supervisor.at(Step::Fit, FOLDS + 1, FOLDS + 1)?;
+    let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
+    let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
+    let student = to_onnx(&trained);
+    let Seen {
+        frames,
+        rejected,
+        size,
+        ..
+    } = seen;
+    Ok(Calibration {
+        statistics,
+        student,
+        blocks,
+        used,
+        frames,
+        rejected,
+        size,
+        vectors,
+        epochs,
+        mlp_width,
+    })
+}
+
+/// The light student has the middle block, which residual and map need; the paper's all but the
+/// first two (and the middle one, in a teacher of fewer than five blocks).
+fn student_blocks(info: &TeacherInfo, scoring: Scoring) -> Vec<usize> {
+    match scoring {
+        Scoring::Default => vec![info.mid()],
+        Scoring::Paper => (info.mid().min(3)..=info.blocks).collect(),
+    }
+}

@@ -1,0 +1,116 @@
+//! Footage to features: the teacher's pass over the normal frames, which calibration makes once.
+//!
+//! What later steps need of each frame is kept: the small pre-trained vectors in memory, the
+//! student's inputs and targets in a [`FeatureCache`] on disk. Long footage is thinned evenly; a
+//! frame that can't be decoded is left out and named.
+
+use std::path::Path;
+
+use super::cache::{FeatureCache, frames_that_fit, spread};
+use super::{CalibrationError, Step, Supervisor};
+use crate::capture::{Opener, replay};
+use crate::infer::{PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
+use crate::preprocess::Preprocessor;
+
+/// What the teacher alone saw in the footage.
+pub(super) struct Seen {
+    /// One per frame that was used, in the footage's order.
+    pub(super) pretrained: Vec<PretrainedFeatures>,
+    /// The streams of the same frames.
+    pub(super) cache: FeatureCache,
+    /// Frames in the footage.
+    pub(super) frames: usize,
+    /// Names and reasons of the frames that could not be used.
+    pub(super) rejected: Vec<(String, String)>,
+    /// Columns and rows of the first frame that was used.
+    pub(super) size: (u32, u32),
+}
+
+/// How much of the footage may be used, and where its features lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// Bytes of the cache.
+    pub(super) cache_bytes: u64,
+    /// Frames.
+    pub(super) frames: usize,
+    /// The cache's folder.
+    pub(super) folder: &'a Path,
+}
+
+/// Runs the teacher over `footage` and keeps the streams that the students of `blocks` need.
+pub(super) fn watch(
+    teacher: &Teacher,
+    footage: &dyn Opener,
+    blocks: &[usize],
+    limits: Limits<'_>,
+    supervisor: Supervisor<'_>,
+) -> Result<Seen, CalibrationError> {
+    let info = teacher.info();
+    let kept = streams_of(blocks);
+    let runner = teacher.runner(&[kept.as_slice(), &pretrained_streams(info)].concat())?;
+    let mut preprocessor = Preprocessor::new(&info.preprocessing);
+    let (tokens, width, bytes) = (info.tokens, info.width, limits.cache_bytes);
+
+    let frames = count(footage, supervisor)?;
+    let room = frames_that_fit(kept.len(), tokens, width, bytes).min(limits.frames);
+    let mut wanted = spread(frames, room).into_iter().peekable();
+    let total = wanted.len();
+    let mut seen = Seen {
+        pretrained: Vec::new(),
+        cache: FeatureCache::create(limits.folder, &kept, tokens, width, bytes)?,
+        frames,
+        rejected: Vec::new(),
+        size: (0, 0),
+    };
+    for (index, frame) in replay(footage)?.enumerate() {
+        let frame = frame?;
+        if wanted.next_if_eq(&index).is_none() {
+            continue;
+        }
+        supervisor.at(
+            Step::Watch,
+            seen.pretrained.len() + seen.rejected.len(),
+            total,
+        )?;
+        let prepared = match preprocessor.prepare(&frame) {
+            Ok(prepared) => prepared,
+            Err(rejection) => {
+                let name = frame
+                    .name
+                    .map_or_else(|| format!("frame {index}"), |n| n.to_string());
+                seen.rejected.push((name, rejection.to_string()));
+                continue;
+            }
+        };
+        let output = runner
+            .run(&prepared.input)
+            .map_err(CalibrationError::Inference)?;
+        let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
+        seen.cache.push(&streams)?;
+        if seen.pretrained.is_empty() {
+            seen.size = (prepared.width, prepared.height);
+        }
+        seen.pretrained.push(pretrained_features(&output, info));
+    }
+    supervisor.at(Step::Watch, total, total)?;
+    Ok(seen)
+}
+
+/// The streams that students of `blocks` read and are compared with, rising.
+fn streams_of(blocks: &[usize]) -> Vec<usize> {
+    let mut streams: Vec<usize> = blocks.iter().flat_map(|&i| [i - 1, i]).collect();
+    streams.dedup();
+    streams
+}
+
+/// The number of frames: a pass of its own, cheap beside the teacher's, so that long footage can
+/// be thinned evenly and the time left be told.
+fn count(footage: &dyn Opener, supervisor: Supervisor<'_>) -> Result<usize, CalibrationError> {
+    let mut frames = 0;
+    for frame in replay(footage)? {
+        frame?;
+        frames += 1;
+        supervisor.at(Step::Count, frames, frames)?;
+    }
+    Ok(frames)
+}
