@@ -1,16 +1,15 @@
 //! `inspectd calibrate`: normal footage in, a Profile out.
 
-use std::path::{Path, absolute};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf, absolute};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::judge::load_teacher;
 use super::progress::Bars;
-use crate::capture::footage;
+use super::signals;
+use crate::capture::{Opener, footage};
 use crate::cli::CalibrateArgs;
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
@@ -18,32 +17,69 @@ use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, c
 use crate::train::Supervisor;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 
+/// What is to be made, and of what.
+pub(super) struct Order {
+    pub(super) out: PathBuf,
+    pub(super) teacher: Option<PathBuf>,
+    pub(super) wishes: Wishes,
+    /// Where the features of the frames used are written.
+    pub(super) dump: Option<PathBuf>,
+}
+
+/// A Profile that was made and saved.
+pub(super) struct Made {
+    profile: Profile,
+    out: PathBuf,
+    used: usize,
+    frames: usize,
+    rejected: usize,
+    seconds: f64,
+}
+
 /// Learns, saves the Profile in one step, and says what came out.
 pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
-    let started = Instant::now();
-    check_target(&args.out)?;
-    let footage = footage(&args.footage)?.into_opener();
-    let teacher = load_teacher(args.teacher.as_deref())?;
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_signals(&stop)?;
-    let wishes = Wishes {
-        scoring: args.scoring,
-        epochs: args.epochs.map(usize::from),
-        seed: args.seed,
-        rate: args.rate,
-        cache_bytes: args.cache * 1_000_000,
-        most_frames: args.frames,
+    let order = Order {
+        out: args.out.clone(),
+        teacher: args.teacher.clone(),
+        wishes: Wishes {
+            scoring: args.scoring,
+            epochs: args.epochs.map(usize::from),
+            seed: args.seed,
+            rate: args.rate,
+            cache_bytes: args.cache * 1_000_000,
+            most_frames: args.frames,
+        },
+        dump: args.dump.clone(),
     };
+    let made = carry_out(footage(&args.footage)?.into_opener().as_ref(), &order)?;
+    if args.json {
+        println!("{}", made.json());
+    } else {
+        made.print();
+        println!(
+            "Next: inspectd score --profile {} IMAGE...",
+            made.out.display()
+        );
+    }
+    Ok(())
+}
+
+/// Makes and saves a Profile. The first SIGINT or SIGTERM ends it, and nothing is left behind.
+pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<Made> {
+    let started = Instant::now();
+    check_target(&order.out)?;
+    let teacher = load_teacher(order.teacher.as_deref())?;
+    let stop = signals::stop_flag().context("can't listen for signals")?;
     let bars = Bars::default();
     let progress = |step, done, total| bars.at(step, done, total);
     let supervisor = Supervisor {
         progress: &progress,
         stop: &stop,
     };
-    let learnt = learn(&teacher, footage.as_ref(), &wishes, supervisor)
+    let learnt = learn(&teacher, footage, &order.wishes, supervisor)
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt);
-    if let Some(folder) = &args.dump {
+    if let Some(folder) = &order.dump {
         let mut dump = Dump::default();
         learnt
             .vectors
@@ -52,23 +88,17 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
         dump.write(folder)?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    let (used, frames) = (learnt.used, learnt.frames);
-    let profile = profile(learnt, &teacher, args, seconds)?;
-    profile.save(&args.out)?;
-    report(&profile, args, used, frames, seconds);
-    Ok(())
-}
-
-/// Sets `stop` on the first SIGINT or SIGTERM; a second one ends the program at once.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The conditional shutdown comes first: at the first signal the flag is not set yet.
-        let code = i32::from(u8::from(sysexits::ExitCode::TempFail));
-        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop)))
-            .context("can't listen for signals")?;
-    }
-    Ok(())
+    let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
+    let profile = profile(learnt, &teacher, order, seconds)?;
+    profile.save(&order.out)?;
+    Ok(Made {
+        profile,
+        out: order.out.clone(),
+        used,
+        frames,
+        rejected,
+        seconds,
+    })
 }
 
 fn warn(learnt: &Calibration) {
@@ -86,7 +116,7 @@ fn warn(learnt: &Calibration) {
 fn profile(
     learnt: Calibration,
     teacher: &Teacher,
-    args: &CalibrateArgs,
+    order: &Order,
     seconds: f64,
 ) -> anyhow::Result<Profile> {
     let origin = Origin {
@@ -101,7 +131,7 @@ fn profile(
         }),
         normal_frames: learnt.used,
         epochs: learnt.epochs,
-        seed: args.seed,
+        seed: order.wishes.seed,
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::now(),
@@ -111,7 +141,7 @@ fn profile(
             .nodename()
             .to_string_lossy()
             .into_owned(),
-        teacher: args.teacher.as_deref().map(absolute).transpose()?,
+        teacher: order.teacher.as_deref().map(absolute).transpose()?,
     };
     Ok(Profile::new(
         origin,
@@ -121,43 +151,49 @@ fn profile(
     ))
 }
 
-fn report(profile: &Profile, args: &CalibrateArgs, used: usize, frames: usize, seconds: f64) {
-    let manifest = profile.manifest();
-    let (deciding, local) = (&manifest.deciding, &manifest.local);
-    if args.json {
-        println!(
-            "{}",
-            json!({
-                "profile": profile.id(), "out": args.out, "frames": frames, "used": used,
-                "scoring": manifest.scoring, "seconds": seconds,
-                "threshold": deciding.raw, "local_threshold": local.raw,
-                "asked_rate": deciding.asked_rate, "achieved_rate": deciding.achieved_rate,
-            })
-        );
-        return;
+impl Made {
+    /// For programs.
+    fn json(&self) -> Value {
+        let manifest = self.profile.manifest();
+        let deciding = &manifest.deciding;
+        json!({
+            "profile": self.profile.id(), "out": self.out, "scoring": manifest.scoring,
+            "frames": self.frames, "used": self.used, "rejected": self.rejected,
+            "seconds": self.seconds, "threshold": deciding.raw, "local_threshold": manifest.local.raw,
+            "asked_rate": deciding.asked_rate, "achieved_rate": deciding.achieved_rate,
+        })
     }
-    let shown = |path: &Path| path.display().to_string();
-    println!(
-        "Profile {} written to {}",
-        &profile.id()[..19],
-        shown(&args.out)
-    );
-    println!("  {used} of {frames} frames used, {seconds:.0} s");
-    println!(
-        "  threshold {:.3}, local threshold {:.3}",
-        deciding.raw, local.raw
-    );
-    let (asked, achieved) = (100.0 * deciding.asked_rate, 100.0 * deciding.achieved_rate);
-    if achieved > asked {
+
+    /// For people.
+    pub(super) fn print(&self) {
+        let manifest = self.profile.manifest();
+        let (deciding, local) = (&manifest.deciding, &manifest.local);
+        let Made {
+            profile,
+            out,
+            used,
+            frames,
+            seconds,
+            ..
+        } = self;
         println!(
-            "  {used} frames support a false-alarm rate of {achieved:.2} % of frames per score, not the {asked:.2} % asked; \
-             film more to get there"
+            "Profile {} written to {}",
+            &profile.id()[..19],
+            out.display()
         );
-    } else {
-        println!("  at most {asked:.2} % of normal frames are expected above each threshold");
+        println!("  {used} of {frames} frames used, {seconds:.0} s");
+        println!(
+            "  threshold {:.3}, local threshold {:.3}",
+            deciding.raw, local.raw
+        );
+        let (asked, achieved) = (100.0 * deciding.asked_rate, 100.0 * deciding.achieved_rate);
+        if achieved > asked {
+            println!(
+                "  {used} frames support a false-alarm rate of {achieved:.2} % of the frames for each \
+                 score, not the {asked:.2} % asked: film more to get there"
+            );
+        } else {
+            println!("  about {asked:.2} % of normal frames lie above each threshold");
+        }
     }
-    println!(
-        "Next: inspectd score --profile {} IMAGE...",
-        shown(&args.out)
-    );
 }

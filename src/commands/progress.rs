@@ -18,6 +18,15 @@ pub(super) fn counter(what: &str) -> ProgressBar {
     bar
 }
 
+/// A bar over a span of time.
+pub(super) fn seconds(what: &str, span: Duration) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<28} {wide_bar} {pos:>3} of {len} s")
+        .expect("the template is well-formed");
+    ProgressBar::new(span.as_secs())
+        .with_style(style)
+        .with_message(what.to_owned())
+}
+
 /// The bars of a calibration: one a step, made when the step begins.
 #[derive(Default)]
 pub(super) struct Bars {

@@ -44,7 +44,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         unjudged == 0,
-        super::DataError(format!(
+        super::exit::DataError(format!(
             "{unjudged} of {} images could not be judged",
             args.images.len()
         ))

@@ -19,8 +19,8 @@ pub(super) enum Asked {
     Reload,
 }
 
-/// Starts to listen, for the rest of the process.
-pub(super) fn listen() -> std::io::Result<Receiver<Asked>> {
+/// A flag that is raised by the first SIGTERM or SIGINT; the second one exits.
+pub(super) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
     let was_asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         // In this order: the first signal finds the flag down and raises it, the second one exits.
@@ -28,6 +28,12 @@ pub(super) fn listen() -> std::io::Result<Receiver<Asked>> {
         flag::register_conditional_shutdown(signal, status, Arc::clone(&was_asked))?;
         flag::register(signal, Arc::clone(&was_asked))?;
     }
+    Ok(was_asked)
+}
+
+/// Starts to listen, for the rest of the process.
+pub(super) fn listen() -> std::io::Result<Receiver<Asked>> {
+    stop_flag()?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (tell, asked) = bounded(4);
     thread::Builder::new()

@@ -1,0 +1,220 @@
+//! `inspectd demo`: the main job from end to end on made-up footage. It calibrates on a normal line,
+//! runs the daemon as a process of its own on the same line with seeded defects, listens at a real
+//! broker as any subscriber would, and tells what was caught and what was missed.
+
+mod broker;
+mod outcome;
+
+use std::fs;
+use std::path::{Path, absolute};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use broker::{Broker, Subscriber};
+use outcome::{Alert, Outcome};
+
+use super::calibrate::{self, Order};
+use super::judge::Judge;
+use super::progress;
+use crate::capture::synthetic::{Product, Synthetic, truth};
+use crate::capture::{Frame, replay};
+use crate::cli::DemoArgs;
+use crate::evaluate::heatmap::{Scale, overlay, write_png};
+use crate::preprocess::decode;
+use crate::score::Scoring;
+use crate::train::calibrate::Wishes;
+
+/// Normal frames to learn from.
+const NORMAL_FRAMES: u64 = 240;
+/// Where they lie in the scene: far from what the daemon sees.
+const NORMAL_START: u64 = 100_000;
+/// Frames that the daemon sees.
+const LIVE_FRAMES: u64 = 420;
+/// Their pace.
+const FPS: f64 = 10.0;
+/// How long the daemon may take beyond the footage's own length.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs the whole of it.
+pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
+    let out = absolute(&args.out)?;
+    fs::create_dir_all(&out).with_context(|| format!("can't make the folder {}", out.display()))?;
+    let profile = out.join("profile");
+    let say = |text: &str| {
+        if !args.json {
+            println!("{text}");
+        }
+    };
+
+    say("1. Learning what is normal: 240 frames of good parts on a belt");
+    learn(args, &profile)?;
+
+    say("\n2. Running the daemon on the same line, now with some bad parts");
+    let broker = Broker::start(args.broker.as_deref(), &out)?;
+    say(&format!("   broker: {}", broker.describe()));
+    let subscriber = Subscriber::start(&broker, &out.join("messages.log"))?;
+    let started = Instant::now();
+    watch(args, &out, &broker)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let messages = subscriber.finish()?;
+
+    say("\n3. What a subscriber got");
+    let alerts: Vec<Alert> = messages
+        .iter()
+        .filter_map(|line| Alert::parse(line))
+        .collect();
+    alerts.iter().for_each(|alert| say(&format!("   {alert}")));
+    let outcome = Outcome::new(&alerts, LIVE_FRAMES, |i| {
+        truth(args.seed, Product::default(), i)
+    });
+
+    say("\n4. What was caught");
+    say(&outcome.to_string());
+    let pictures = draw(args, &profile, &outcome, &out)?;
+    if args.json {
+        let report = json!({
+            "frames": LIVE_FRAMES, "seconds": seconds, "messages": messages.len(),
+            "alerts": alerts.len(), "defects": outcome.defects.len(), "caught": outcome.caught(),
+            "missed": outcome.missed(), "false_alarms": outcome.false_alarms, "out": out,
+        });
+        println!("{report}");
+    }
+    say(&format!(
+        "\n{} messages and {pictures} heat maps are in {}",
+        messages.len(),
+        out.display()
+    ));
+    anyhow::ensure!(
+        !alerts.is_empty(),
+        "no alert arrived; the daemon's log is {}/daemon.log",
+        out.display()
+    );
+    Ok(())
+}
+
+fn learn(args: &DemoArgs, profile: &Path) -> anyhow::Result<()> {
+    let footage = scene(args.seed, NORMAL_START, NORMAL_FRAMES, false);
+    let order = Order {
+        out: profile.to_owned(),
+        teacher: args.teacher.clone(),
+        wishes: Wishes {
+            scoring: Scoring::Default,
+            epochs: None,
+            seed: args.seed,
+            rate: 0.005,
+            cache_bytes: 500_000_000,
+            most_frames: NORMAL_FRAMES as usize,
+        },
+        dump: None,
+    };
+    let made = calibrate::carry_out(&footage, &order)?;
+    if !args.json {
+        made.print();
+    }
+    Ok(())
+}
+
+fn scene(seed: u64, start: u64, frames: u64, defects: bool) -> Synthetic {
+    Synthetic {
+        seed,
+        start,
+        frames: Some(frames),
+        defects,
+        ..Synthetic::default()
+    }
+}
+
+/// Runs `inspectd run` until the footage has ended.
+fn watch(args: &DemoArgs, out: &Path, broker: &Broker) -> anyhow::Result<()> {
+    let config = out.join("inspectd.toml");
+    fs::write(&config, configuration(args, out, broker)?)
+        .with_context(|| format!("can't write {}", config.display()))?;
+    let log = out.join("daemon.log");
+    let file = fs::File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
+    let mut daemon = Command::new(std::env::current_exe()?)
+        .args(["run", "--config"])
+        .arg(&config)
+        .stdin(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .context("can't start the daemon")?;
+    let length = Duration::from_secs_f64(LIVE_FRAMES as f64 / FPS);
+    let bar = progress::seconds("   the daemon inspects", length);
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = daemon.try_wait()? {
+            break status;
+        }
+        if started.elapsed() > length + PATIENCE {
+            daemon.kill()?;
+            daemon.wait()?;
+            anyhow::bail!(
+                "the daemon did not end with its footage; its log is {}",
+                log.display()
+            );
+        }
+        bar.set_position(started.elapsed().as_secs());
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    bar.finish_and_clear();
+    anyhow::ensure!(
+        status.success(),
+        "the daemon failed ({status}); its log is {}",
+        log.display()
+    );
+    Ok(())
+}
+
+/// The daemon's configuration: what differs from the defaults. A part takes ten frames to pass, so
+/// two anomalous frames of four make an incident, and the next part may have one of its own.
+fn configuration(args: &DemoArgs, out: &Path, broker: &Broker) -> anyhow::Result<String> {
+    let teacher = match &args.teacher {
+        Some(path) => format!("[teacher]\npath = {:?}\n\n", absolute(path)?),
+        None => String::new(),
+    };
+    Ok(format!(
+        "[node]\nname = \"demo\"\nstate_dir = {out:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
+         [incident]\nhits = 2\nwindow = 4\nrelease_after = 3\ncooldown_s = 0\n\n\
+         [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\n\
+         source = {{ kind = \"synthetic\", seed = {}, frames = {LIVE_FRAMES}, defects = true }}\n",
+        broker.host, broker.port, args.seed
+    ))
+}
+
+/// Draws a heat map of the middle frame of each defect.
+fn draw(args: &DemoArgs, profile: &Path, outcome: &Outcome, out: &Path) -> anyhow::Result<usize> {
+    let folder = out.join("heatmaps");
+    fs::create_dir_all(&folder)?;
+    let mut judge = Judge::open(profile, args.teacher.as_deref())?;
+    for defect in &outcome.defects {
+        let middle = defect.first + (defect.last - defect.first) / 2;
+        let frame = frame(args.seed, middle)?;
+        let score = judge.judge(&frame)?.score;
+        let scale = Scale {
+            low: 1.0,
+            high: 2.0 * score.local_threshold as f32,
+        };
+        let picture = decode(&frame.pixels)?;
+        let drawn = overlay(&picture, &score.map, score.grid, scale);
+        let verdict = if defect.caught { "caught" } else { "missed" };
+        let name = format!(
+            "{middle:04}-{}-{verdict}.png",
+            defect.kind.replace(' ', "-")
+        );
+        write_png(
+            &drawn.context("the map does not fit its own grid")?,
+            &folder.join(name),
+        )?;
+    }
+    Ok(outcome.defects.len())
+}
+
+/// One frame of what the daemon saw.
+fn frame(seed: u64, number: u64) -> anyhow::Result<Frame> {
+    let scene = scene(seed, number, 1, true);
+    let frame = replay(&scene)?.next().context("the scene is empty")?;
+    Ok(frame?)
+}

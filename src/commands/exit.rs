@@ -1,0 +1,59 @@
+//! Exit codes (sysexits): one table from errors to what the program tells its caller.
+
+use std::error::Error;
+
+use sysexits::ExitCode;
+
+use super::run::Undelivered;
+use crate::capture::CaptureError;
+use crate::config::Issues;
+use crate::infer::TeacherError;
+use crate::score::profile::ProfileError;
+use crate::train::CalibrationError;
+
+/// The user's data can't be used, for a reason that no stage's own error says.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct DataError(pub(super) String);
+
+/// The exit code for an error: by the first in its chain that has one.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    error
+        .chain()
+        .find_map(code_of)
+        .unwrap_or(ExitCode::Software)
+}
+
+fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
+    if let Some(error) = error.downcast_ref::<TeacherError>() {
+        return Some(match error {
+            TeacherError::Read { .. } => ExitCode::NoInput,
+            _ => ExitCode::DataErr,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<ProfileError>() {
+        return Some(match error {
+            ProfileError::Write { .. } | ProfileError::Retire { .. } => ExitCode::CantCreat,
+            ProfileError::NotAProfile { .. } => ExitCode::NoInput,
+            _ => ExitCode::DataErr,
+        });
+    }
+    match error.downcast_ref::<CalibrationError>() {
+        Some(CalibrationError::Stopped) => return Some(ExitCode::TempFail),
+        Some(CalibrationError::TooFewFrames { .. } | CalibrationError::Fit(_)) => {
+            return Some(ExitCode::DataErr);
+        }
+        _ => {}
+    }
+    let by_type = [
+        (error.is::<Issues>(), ExitCode::Config),
+        (error.is::<Undelivered>(), ExitCode::TempFail),
+        (error.is::<DataError>(), ExitCode::DataErr),
+        (error.is::<CaptureError>(), ExitCode::NoInput),
+        (error.is::<std::io::Error>(), ExitCode::IoErr),
+    ];
+    by_type
+        .into_iter()
+        .find(|(is, _)| *is)
+        .map(|(_, code)| code)
+}
