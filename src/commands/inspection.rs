@@ -6,11 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::capture::Opener;
-use crate::capture::ffmpeg::Ffmpeg;
-use crate::capture::images::Images;
-use crate::capture::synthetic::Synthetic;
-use crate::config::{Camera, Config, Issues, Name, Retry, Source};
+use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Picture, Tracker};
 use crate::infer::{
     Extractor, StudentRunner, Teacher, TeacherFile, TeacherRunner, pretrained_streams,
@@ -130,7 +126,7 @@ impl Inspection {
             let extractor = Extractor::new(teacher.clone(), loaded.student);
             built.push(pipeline::Camera {
                 name: camera.name.to_string(),
-                opener: opener(&camera),
+                opener: camera.source.into_opener(),
                 deadline: camera.deadline,
                 retry: RETRY,
                 prepare: Box::new(move |frame| preprocessor.prepare(&frame)),
@@ -189,29 +185,5 @@ fn identity(profile: &Profile) -> ProfileIdentity {
         teacher: format!("sha256:{}", origin.teacher.sha256),
         calibrated_at: Some(format!("{:.3}", profile.receipt().calibrated_at)),
         normal_frames: origin.normal_frames as u64,
-    }
-}
-
-/// The source of a camera.
-fn opener(camera: &Camera) -> Box<dyn Opener> {
-    let fps = camera.fps;
-    match &camera.source {
-        Source::Images { path, repeat } => Box::new(Images {
-            path: path.clone(),
-            fps,
-            repeat: *repeat,
-        }),
-        Source::Ffmpeg { input } => Box::new(Ffmpeg::new(input.clone(), fps)),
-        Source::Synthetic {
-            seed,
-            frames,
-            defects,
-        } => Box::new(Synthetic {
-            seed: *seed,
-            frames: *frames,
-            fps,
-            defects: *defects,
-            ..Synthetic::default()
-        }),
     }
 }

@@ -20,12 +20,11 @@ pub use issues::{Issue, Issues};
 pub use load::load;
 pub use name::{Name, Prefix};
 
-use crate::capture::Fps;
-use crate::capture::ffmpeg::Input;
+use crate::capture::SourceSpec;
 use crate::decide::Rules;
 
 /// A configuration without faults.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// This machine.
     pub node: Node,
@@ -110,46 +109,18 @@ impl fmt::Debug for Credentials {
 }
 
 /// One camera and its Profile.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Camera {
     /// Its name in topics and logs.
     pub name: Name,
     /// The Profile's directory.
     pub profile: PathBuf,
-    /// Where frames come from.
-    pub source: Source,
-    /// Frames a second at most; `None` is as many as the source gives.
-    pub fps: Option<Fps>,
+    /// Where frames come from, and their pace.
+    pub source: SourceSpec,
     /// No frame for this long: the source is closed and opened anew.
     pub deadline: Duration,
     /// When frames become an incident.
     pub incident: Rules,
-}
-
-/// Where the frames of a camera come from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Source {
-    /// A folder of JPEG and PNG files, sorted by name.
-    Images {
-        /// The folder, or one file.
-        path: PathBuf,
-        /// Start over at the end, for ever.
-        repeat: bool,
-    },
-    /// Whatever an `ffmpeg` child process can read.
-    Ffmpeg {
-        /// A stream, or a file.
-        input: Input,
-    },
-    /// The built-in scene of parts on a belt.
-    Synthetic {
-        /// Same seed, same pictures.
-        seed: u64,
-        /// Frames until the end; `None` is without end.
-        frames: Option<u64>,
-        /// Whether some parts are defective.
-        defects: bool,
-    },
 }
 
 /// The journal.

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::section::Section;
-use super::{Camera, Config, Credentials, Issues, Log, Mqtt, Name, Node, Retry, Source};
-use crate::capture::Fps;
-use crate::capture::ffmpeg::Input;
+use super::{Camera, Config, Credentials, Issues, Log, Mqtt, Name, Node, Retry};
+use crate::capture::ffmpeg::{Ffmpeg, Input};
+use crate::capture::images::Images;
+use crate::capture::synthetic::Synthetic;
+use crate::capture::{Fps, SourceSpec};
 use crate::decide::Rules;
 
 /// A day, the longest duration that any key accepts.
@@ -244,7 +246,7 @@ fn camera(
     let fps = section.within("fps", &(0.001..=Fps::MAX), issues);
     let fps = fps.and_then(|fps| Fps::new(fps).ok());
     let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
-    let source = source(section.section("source", issues), folder, issues);
+    let source = source(section.section("source", issues), fps, folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
     section.finish(issues);
     let whole = name
@@ -255,7 +257,6 @@ fn camera(
             name,
             profile: folder.join(profile),
             source,
-            fps,
             deadline,
             incident,
         });
@@ -271,31 +272,40 @@ enum Kind {
     Synthetic,
 }
 
-fn source(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Source> {
+fn source(
+    mut section: Section,
+    fps: Option<Fps>,
+    folder: &Path,
+    issues: &mut Issues,
+) -> Option<SourceSpec> {
     let kind = section.required("kind", "images, ffmpeg or synthetic", issues)?;
     let source = match kind {
         Kind::Images => section
             .mandatory_text("path", "the folder of images", issues)
             .map(|path| {
                 let repeat = section.get("repeat", issues).unwrap_or(false);
-                Source::Images {
+                SourceSpec::Images(Images {
                     path: folder.join(path),
+                    fps,
                     repeat,
-                }
+                })
             }),
         Kind::Ffmpeg => section
             .mandatory_text("input", "a URL or a file", issues)
-            .map(|input| Source::Ffmpeg {
-                input: match Input::parse(&input) {
+            .map(|input| {
+                let input = match Input::parse(&input) {
                     Input::File(path) => Input::File(folder.join(path)),
                     stream @ Input::Stream(_) => stream,
-                },
+                };
+                SourceSpec::Ffmpeg(Ffmpeg::new(input, fps))
             }),
-        Kind::Synthetic => Some(Source::Synthetic {
+        Kind::Synthetic => Some(SourceSpec::Synthetic(Synthetic {
             seed: section.get("seed", issues).unwrap_or(1),
             frames: section.get("frames", issues),
+            fps,
             defects: section.get("defects", issues).unwrap_or(true),
-        }),
+            ..Synthetic::default()
+        })),
     };
     section.finish(issues);
     source

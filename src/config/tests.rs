@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::super::{LogLevel, Source};
+use super::super::LogLevel;
 use super::*;
+use crate::capture::SourceSpec;
 
 const MANUAL: &str = include_str!("../../config/inspectd.toml");
 
@@ -43,7 +44,7 @@ fn faults(text: &str) -> Vec<String> {
 fn the_manual_is_a_configuration_without_faults() {
     let config = load_text(MANUAL, &[]).unwrap();
     assert_eq!(config.cameras.len(), 1);
-    assert!(matches!(config.cameras[0].source, Source::Images { .. }));
+    assert!(matches!(config.cameras[0].source, SourceSpec::Images(_)));
 }
 
 #[test]

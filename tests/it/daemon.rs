@@ -1,0 +1,190 @@
+//! The daemon against a real broker: alerts, availability, outages, signals.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::broker::{Broker, Received, Subscriber, free_port};
+use crate::workshop::Workshop;
+
+const AVAILABILITY: &str = "inspectd/press/availability";
+const ENDLESS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
+
+fn has(topic: &'static str) -> impl Fn(&[Received]) -> bool {
+    move |seen| seen.iter().any(|r| r.topic == topic)
+}
+
+#[test]
+fn footage_with_defects_makes_alerts_and_its_end_ends_the_daemon() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(
+        "{ kind = \"synthetic\", seed = 1, frames = 240, defects = true }",
+        "",
+    );
+    let mut daemon = workshop.start();
+    let status = daemon.wait(120);
+    assert_eq!(status.code(), Some(0), "{}", daemon.log());
+    subscriber.wait_for(5, AVAILABILITY, "offline").unwrap();
+    let alerts = subscriber.alerts();
+    let phase = |name: &str| alerts.iter().filter(|a| a["data"]["phase"] == name).count();
+    assert!(phase("opened") > 0, "{}", daemon.log());
+    assert_eq!(
+        phase("opened"),
+        phase("closed"),
+        "what was opened is closed at the end"
+    );
+    let alert = &alerts[0];
+    assert_eq!(alert["specversion"], "1.0");
+    assert_eq!(alert["source"], "inspectd/press/cam0");
+    assert_eq!(alert["data"]["frame"]["width"], 640);
+    assert!(
+        alert["data"]["score"]["value"]
+            .as_f64()
+            .unwrap()
+            .is_finite()
+    );
+    assert_eq!(alert["data"]["region"]["bbox"].as_array().unwrap().len(), 4);
+    assert!(
+        alert["data"]["profile"]["id"]
+            .as_str()
+            .unwrap()
+            .starts_with("sha256:")
+    );
+    for topic in [
+        "info",
+        "cam0/state",
+        "cam0/alert/active",
+        "cam0/availability",
+    ] {
+        let topic = format!("inspectd/press/{topic}");
+        assert!(subscriber.seen.iter().any(|r| r.topic == topic), "{topic}");
+    }
+    let active = subscriber
+        .seen
+        .iter()
+        .rfind(|r| r.topic.ends_with("active"))
+        .unwrap();
+    assert_eq!(active.payload, "[]");
+}
+
+#[test]
+fn a_daemon_that_is_killed_is_called_offline_by_its_will() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(ENDLESS, "fps = 5");
+    let daemon = workshop.start();
+    subscriber.wait_for(60, AVAILABILITY, "online").unwrap();
+    daemon.signal("KILL");
+    subscriber.wait_for(15, AVAILABILITY, "offline").unwrap();
+}
+
+#[test]
+fn a_broker_that_comes_later_gets_the_alerts_and_one_restarted_loses_none() {
+    let port = free_port();
+    let workshop = Workshop::new(port);
+    workshop.configure(ENDLESS, "fps = 20");
+    let mut daemon = workshop.start();
+    thread::sleep(Duration::from_secs(3));
+    let mut broker = Broker::start_on(port);
+    let mut subscriber = Subscriber::new(port);
+    subscriber.wait_for_alerts(60, 3).unwrap();
+    broker.stop();
+    thread::sleep(Duration::from_secs(3));
+    broker.resume();
+    let before = subscriber.alerts().len();
+    subscriber.wait_for_alerts(60, before + 4).unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+    subscriber
+        .wait(10, |seen| {
+            seen.last().is_some_and(|r| r.payload == "offline")
+        })
+        .unwrap();
+    assert_unbroken(&subscriber.alerts());
+}
+
+/// Every incident's reports are numbered without a gap, from its first one that came.
+fn assert_unbroken(alerts: &[serde_json::Value]) {
+    let mut last: std::collections::HashMap<String, u64> = std::collections::HashMap::new();
+    for alert in alerts {
+        let subject = alert["subject"].as_str().unwrap().to_owned();
+        let id = alert["id"].as_str().unwrap();
+        let report: u64 = id.rsplit('-').next().unwrap().parse().unwrap();
+        if let Some(former) = last.insert(subject, report) {
+            assert_eq!(report, former + 1, "{id}");
+        }
+    }
+}
+
+#[test]
+fn sigterm_drains_says_offline_and_exits_0() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(ENDLESS, "");
+    let mut daemon = workshop.start();
+    subscriber.wait_for_alerts(60, 1).unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+    subscriber.wait_for(5, AVAILABILITY, "offline").unwrap();
+    let alerts = subscriber.alerts();
+    let opened = alerts
+        .iter()
+        .filter(|a| a["data"]["phase"] == "opened")
+        .count();
+    let closed = alerts
+        .iter()
+        .filter(|a| a["data"]["phase"] == "closed")
+        .count();
+    assert_eq!(opened, closed);
+}
+
+#[test]
+fn a_faulty_configuration_is_not_taken_and_a_good_one_is() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(ENDLESS, "fps = 5");
+    let mut daemon = workshop.start();
+    subscriber
+        .wait(60, has("inspectd/press/cam0/state"))
+        .unwrap();
+    workshop.configure(ENDLESS, "fps = 0");
+    daemon.signal("HUP");
+    let says_why = |seen: &[Received]| {
+        let infos = seen.iter().filter(|r| r.topic == "inspectd/press/info");
+        infos.clone().any(|r| r.payload.contains("camera[0].fps"))
+    };
+    subscriber.wait(20, says_why).unwrap();
+    assert!(!daemon.log().contains("asked to stop"));
+    workshop.configure(ENDLESS, "fps = 5");
+    let text = std::fs::read_to_string(workshop.path()).unwrap();
+    std::fs::write(workshop.path(), text.replace("cam0", "cam9")).unwrap();
+    daemon.signal("HUP");
+    subscriber
+        .wait(60, has("inspectd/press/cam9/state"))
+        .unwrap();
+    let info = subscriber
+        .seen
+        .iter()
+        .rfind(|r| r.topic == "inspectd/press/info")
+        .unwrap();
+    assert!(info.json()["last_reload_error"].is_null());
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+}
+
+#[test]
+fn a_second_signal_ends_a_daemon_that_still_drains() {
+    let workshop = Workshop::new(free_port());
+    workshop.configure(ENDLESS, "");
+    let mut daemon = workshop.start();
+    // No broker: with alerts in the outbox the drain takes its five seconds.
+    thread::sleep(Duration::from_secs(6));
+    daemon.signal("TERM");
+    thread::sleep(Duration::from_millis(300));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(2).code(), Some(75), "{}", daemon.log());
+}
