@@ -1,6 +1,6 @@
 //! `inspectd calibrate`: normal footage in, a Profile out.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{PathBuf, absolute};
 use std::time::Instant;
 
 use anyhow::Context as _;

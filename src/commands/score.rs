@@ -11,7 +11,7 @@ use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{Scale, overlay, write_png};
 use crate::preprocess::decode;
-use crate::score::Score;
+use crate::score::{Basis, Score};
 
 /// Scores every image; one that can't be judged gets a line that says so, and makes the command fail
 /// at the end.
@@ -62,20 +62,22 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
     Ok(if as_json {
         json!({
             "file": path, "judged": true, "anomalous": score.is_anomalous(),
-            "score": score.value, "raw": score.raw, "threshold": score.threshold,
+            "score": score.value, "basis": score.basis, "raw": score.raw, "threshold": score.threshold,
             "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
             "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
             "default": score.default, "parts": score.parts,
         })
         .to_string()
     } else {
+        let whole = match score.basis {
+            Basis::Image => "the whole picture",
+            Basis::Local => "a part of it",
+        };
         format!(
-            "{verdict:<10} {:.3}  raw {:>8.2} of {:.2}  local {:>6.2} of {:.2}  p {:.4}  {}",
+            "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}",
             score.value,
             score.raw,
             score.threshold,
-            score.local,
-            score.local_threshold,
             score.p_value,
             path.display()
         )

@@ -6,11 +6,12 @@ use super::*;
 use crate::decide::Picture;
 use crate::infer::Grid;
 use crate::preprocess::SceneStatistics;
-use crate::score::{Parts, Score};
+use crate::score::{Basis, Parts, Score};
 
 /// A score whose `raw` is given: threshold 0, value `0.5 + raw / (2 (1 + |raw|))`.
 pub(crate) fn score(raw: f64) -> Score {
     Score {
+        basis: Basis::Image,
         raw,
         threshold: 0.0,
         value: 0.5 + 0.5 * raw / (1.0 + raw.abs()),

@@ -48,4 +48,19 @@ mod tests {
         let four = [pixels[14], pixels[15], pixels[20], pixels[21]];
         assert!((four.iter().sum::<f32>() / 4.0 - 1.5).abs() < 1e-6);
     }
+
+    #[test]
+    fn values_between_two_cells_are_linear_and_flat_beyond_the_outermost() {
+        let grid = Grid {
+            rows: 1,
+            columns: 4,
+        };
+        // Middles of the cells at pixels 9.5, 29.5, 49.5, 69.5.
+        let pixels = enlarge(&[0.0, 1.0, 2.0, 3.0], grid, 80, 1);
+        for (pixel, value) in pixels.iter().enumerate().take(70).skip(10) {
+            let expected = (pixel as f32 + 0.5) / 20.0 - 0.5;
+            assert!((value - expected).abs() < 1e-5, "{pixel}: {value}");
+        }
+        assert_eq!((pixels[0], pixels[79]), (0.0, 3.0));
+    }
 }

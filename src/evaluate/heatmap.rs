@@ -149,19 +149,6 @@ mod tests {
     }
 
     #[test]
-    fn values_between_two_patches_are_linear() {
-        let places = between(80, 4);
-        // Middles of the cells at pixels 9.5, 29.5, 49.5, 69.5.
-        let row = [0.0, 1.0, 2.0, 3.0];
-        for (pixel, place) in places.iter().enumerate().take(70).skip(10) {
-            let expected = (pixel as f32 + 0.5) / 20.0 - 0.5;
-            assert!((place.of(&row) - expected).abs() < 1e-5);
-        }
-        assert_eq!(places[0].of(&row), 0.0);
-        assert_eq!(places[79].of(&row), 3.0);
-    }
-
-    #[test]
     fn a_map_of_another_grid_is_refused() {
         assert!(overlay(&grey(64, 48), &[0.0; 11], GRID, Scale::default()).is_none());
         let none = Grid {

@@ -12,7 +12,7 @@ use crate::capture::Moment;
 use crate::decide::{Cause, EndedBy, Identity, Incident, Phase};
 use crate::infer::Grid;
 use crate::preprocess::SceneStatistics;
-use crate::score::Parts;
+use crate::score::{Basis, Parts};
 
 /// Which Profile judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,6 +93,7 @@ struct Frame {
 /// A score on the wire; part of the alert and of the state.
 #[derive(Debug, Clone, Serialize)]
 struct Score {
+    basis: Basis,
     value: f64,
     raw: f64,
     threshold: f64,
@@ -217,6 +218,7 @@ impl Clock {
 impl Score {
     fn new(score: &crate::score::Score) -> Self {
         Score {
+            basis: score.basis,
             value: score.value,
             raw: score.raw,
             threshold: score.threshold,

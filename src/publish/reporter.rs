@@ -15,6 +15,7 @@ use super::{Alert, CameraTopics, Delivery, Message, ProfileIdentity, Retained};
 use crate::capture::Moment;
 use crate::decide::{Identity, Incident, Judged, Tracker};
 use crate::preprocess::{Rejection, SceneStatistics};
+use crate::score::Basis;
 
 /// The least time between two states that differ in numbers only.
 const STATE_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ struct State<'a> {
     judged: bool,
     reason: Option<&'static str>,
     score: Option<f64>,
+    basis: Option<Basis>,
     raw: Option<f64>,
     threshold: Option<f64>,
     local: Option<f64>,
@@ -123,6 +125,7 @@ impl Reporter {
             judged: judged.is_some(),
             reason: now.reason,
             score: score.map(|s| s.value),
+            basis: score.map(|s| s.basis),
             raw: score.map(|s| s.raw),
             threshold: score.map(|s| s.threshold),
             local: score.map(|s| s.local),

@@ -140,6 +140,7 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
         seconds: 12.5,
         version: "0.1.0".to_owned(),
         host: "press-07".to_owned(),
+        teacher: None,
     };
     let statistics = statistics(&normal_frames(count, seed), Scoring::Default);
     Profile::new(

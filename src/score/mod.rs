@@ -49,14 +49,26 @@ pub enum Scoring {
     Paper,
 }
 
+/// What a verdict rests on: each basis has its own threshold, and either may alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// The picture as a whole: the `paper` or the `default` score, as the Profile says.
+    Image,
+    /// A small part of it: the local score.
+    Local,
+}
+
 /// Every score of one frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// The one that decides: `paper` or `default`, as the Profile says.
+    /// Which of the two scores that may alarm is further beyond its threshold, or nearer to it.
+    pub basis: Basis,
+    /// The score of that basis.
     pub raw: f64,
-    /// `raw` against this is the verdict.
+    /// Its threshold: above it the frame is anomalous.
     pub threshold: f64,
-    /// 0..1, the threshold at 0.5, strictly monotonic in `raw`.
+    /// 0..1, the threshold at 0.5; for each basis strictly monotonic in `raw`.
     pub value: f64,
     /// Share of held-out normal frames that score at least as high: `(1 + #) / (1 + n)`.
     pub p_value: f64,
@@ -83,7 +95,7 @@ pub struct Score {
 impl Score {
     /// Whether the frame is anomalous by itself.
     pub fn is_anomalous(&self) -> bool {
-        self.raw > self.threshold || self.local > self.local_threshold
+        self.raw > self.threshold
     }
 }
 

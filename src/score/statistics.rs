@@ -10,7 +10,7 @@ use super::parts::{FrameVectors, PartGaussians, PartScales};
 use super::samples::{FitError, Samples};
 use super::threshold::Threshold;
 use super::tokens::{Scratch, TokenGaussian};
-use super::{Score, Scoring};
+use super::{Basis, Score, Scoring};
 use crate::infer::Features;
 use crate::preprocess::Rejection;
 
@@ -174,12 +174,19 @@ impl Statistics {
     /// The score of a frame that was measured by these statistics' own [`Fit`].
     pub fn judge(&self, measured: Measured) -> Score {
         let parts = self.scales.apply(&measured.q);
-        let raw = deciding(self.scoring, &self.scales, &measured);
+        let image = deciding(self.scoring, &self.scales, &measured);
+        let by_local = self.local.value(measured.local) > self.deciding.value(image);
+        let (basis, line, raw) = if by_local {
+            (Basis::Local, &self.local, measured.local)
+        } else {
+            (Basis::Image, &self.deciding, image)
+        };
         Score {
+            basis,
             raw,
-            threshold: self.deciding.raw(),
-            value: self.deciding.value(raw),
-            p_value: self.deciding.p_value(raw),
+            threshold: line.raw(),
+            value: line.value(raw),
+            p_value: line.p_value(raw),
             pretrained: measured.paper.pretrained,
             discrepancy: measured.paper.discrepancy,
             paper: measured.paper.sum(),
@@ -243,12 +250,18 @@ mod tests {
         let parts = default.parts;
         let sum = parts.z + parts.pooled_mid + parts.pooled_late + parts.residual;
         assert_eq!(default.default, sum);
-        assert_eq!(default.raw, sum);
+        let deciding = |s: &Score| {
+            if s.basis == Basis::Local {
+                s.local
+            } else {
+                s.default
+            }
+        };
+        assert_eq!(default.raw, deciding(&default));
         assert_eq!(default.paper, default.pretrained + default.discrepancy);
         let paper = score(&statistics(&frames, Scoring::Paper), fresh);
-        assert_eq!(paper.raw, default.paper);
+        assert_eq!(paper.paper, default.paper);
         assert_eq!(paper.default, default.default);
-        assert_ne!(paper.threshold, default.threshold);
     }
 
     #[test]
@@ -261,7 +274,10 @@ mod tests {
             .collect();
         let mean = scores.iter().map(|s| s.default).sum::<f64>() / 400.0;
         assert!(mean.abs() < 0.5, "mean {mean}");
-        let alarms = scores.iter().filter(|s| s.raw > s.threshold).count();
+        let alarms = scores
+            .iter()
+            .filter(|s| s.default > statistics.deciding.raw())
+            .count();
         // Five percent were asked for: 20 of 400, 4.4 deviation, and the threshold's own error.
         assert!((4..=44).contains(&alarms), "{alarms} of 400");
     }
@@ -279,7 +295,8 @@ mod tests {
         assert_eq!(peak, Some(patch));
         assert!(after.local > before.local && after.local > after.local_threshold);
         assert!(after.is_anomalous());
-        assert_eq!(after.raw, before.raw);
+        assert_eq!((after.basis, after.raw), (Basis::Local, after.local));
+        assert_eq!(after.default, before.default);
     }
 
     #[test]
