@@ -30,7 +30,7 @@ lint:
 # Tests on the evaluation images need INSPECTD_DATA (see README, "Tests") and say so without.
 test: deps lint
 	cargo test --release
-	@if [ -n "$$INSPECTD_DATA" ]; then cargo test --release -- --ignored; \
+	@if [ -n "$$INSPECTD_DATA" ]; then cargo test --release --test it evaluation -- --ignored; \
 	else echo "INSPECTD_DATA is not set: the tests on evaluation images were NOT run (see README)"; fi
 
 deny:

@@ -17,8 +17,11 @@ use crate::evaluate::metrics::ImageMetrics;
 use crate::evaluate::pixels::{PixelMetrics, PixelPool};
 use crate::score::{Score, Scoring};
 
+/// How one number is taken from a score.
+type Take = fn(&Score) -> f64;
+
 /// The scores in the order of the table, with how to take each from a [`Score`].
-const SCORES: [(&str, fn(&Score) -> f64); 9] = [
+const SCORES: [(&str, Take); 9] = [
     ("pretrained", |score| score.pretrained),
     ("discrepancy", |score| score.discrepancy),
     ("paper", |score| score.paper),
@@ -154,7 +157,7 @@ impl Gathered {
         let take = |scores: &[Score], of: fn(&Score) -> f64| -> Vec<f64> {
             scores.iter().map(of).collect()
         };
-        let row = |(score, of): (&'static str, fn(&Score) -> f64)| {
+        let row = |(score, of): (&'static str, Take)| {
             let metrics = ImageMetrics::new(&take(&self.normal, of), &take(&self.anomalous, of));
             let metrics = metrics.context(
                 "nothing to compare: both folders must hold at least one image that can be judged",
