@@ -79,30 +79,13 @@ where
     let (notes, noted) = bounded(NOTE_DEPTH);
     let publish = spawn("publish", move || publish(&messages, noted))?;
 
-    let (mut prepares, mut infers, mut deciders) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut captures, mut inlets) = (Vec::new(), Vec::new());
-    for (index, camera) in cameras.into_iter().enumerate() {
-        let (to, inlet) = if camera.opener.is_live() {
-            link::newest()
-        } else {
-            link::waiting(FOOTAGE_DEPTH)
-        };
-        inlets.push(inlet);
-        prepares.push(camera.prepare);
-        infers.push(camera.infer);
-        deciders.push(camera.decide);
-        captures.push(Capture {
-            camera: index,
-            name: camera.name,
-            opener: camera.opener,
-            deadline: camera.deadline,
-            retry: camera.retry,
-            clock,
-            to,
-            stop: stop.clone(),
-            meter: Arc::clone(&meter),
-        });
-    }
+    let Parts {
+        captures,
+        inlets,
+        prepares,
+        infers,
+        deciders,
+    } = take_apart(cameras, clock, &stop, &meter);
     let (to_infer, prepared) = bounded(STAGE_DEPTH);
     let (to_decide, seen) = bounded(STAGE_DEPTH);
     let (alive, ended) = bounded(0);
@@ -132,6 +115,56 @@ where
         ended,
         meter,
     })
+}
+
+/// The cameras by stages.
+struct Parts<P, D: Decide> {
+    captures: Vec<Capture>,
+    inlets: Vec<link::Receiver<Item<Frame>>>,
+    prepares: Vec<Step<Frame, P>>,
+    infers: Vec<Step<P, D::Seen>>,
+    deciders: Vec<D>,
+}
+
+/// Gives each stage its part of each camera, and links the sources: live ones by a link that keeps
+/// the newest frame, footage by one that waits.
+fn take_apart<P, D: Decide>(
+    cameras: Vec<Camera<P, D>>,
+    clock: fn() -> Moment,
+    stop: &Stop,
+    meter: &Arc<Meter>,
+) -> Parts<P, D> {
+    let mut parts = Parts {
+        captures: Vec::new(),
+        inlets: Vec::new(),
+        prepares: Vec::new(),
+        infers: Vec::new(),
+        deciders: Vec::new(),
+    };
+    for (index, camera) in cameras.into_iter().enumerate() {
+        let is_live = camera.opener.is_live();
+        let (to, inlet) = if is_live {
+            link::newest()
+        } else {
+            link::waiting(FOOTAGE_DEPTH)
+        };
+        parts.inlets.push(inlet);
+        parts.prepares.push(camera.prepare);
+        parts.infers.push(camera.infer);
+        parts.deciders.push(camera.decide);
+        parts.captures.push(Capture {
+            camera: index,
+            name: camera.name,
+            opener: camera.opener,
+            deadline: camera.deadline,
+            retry: camera.retry,
+            clock,
+            to,
+            stop: stop.clone(),
+            meter: Arc::clone(meter),
+        });
+    }
+    parts
 }
 
 fn spawn_prepare<P: Send + 'static>(
