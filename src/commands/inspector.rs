@@ -23,6 +23,8 @@ pub(super) struct Inspector {
     scratch: Scratch,
     tracker: Tracker,
     reporter: Reporter,
+    /// Whether the last frame could be judged.
+    sees: bool,
 }
 
 impl Inspector {
@@ -38,6 +40,7 @@ impl Inspector {
             scratch: Scratch::default(),
             tracker,
             reporter,
+            sees: false,
         }
     }
 
@@ -100,6 +103,15 @@ impl Decide for Inspector {
                 .frame(seq, at, judgement.as_ref(), change.as_ref(), &self.tracker);
         if let Some(incident) = &change {
             self.log(incident);
+        }
+        if judgement.is_ok() != self.sees {
+            self.sees = judgement.is_ok();
+            match &judgement {
+                Ok(_) => tracing::info!(camera = %self.camera, "frames are judged"),
+                Err(reason) => {
+                    tracing::warn!(camera = %self.camera, %reason, "frames can't be judged")
+                }
+            }
         }
         Decided {
             messages,
