@@ -23,7 +23,7 @@ pub(super) struct Inspector {
     scratch: Scratch,
     tracker: Tracker,
     reporter: Reporter,
-    /// Whether the last frame could be judged.
+    /// Whether a frame was judged since there were none.
     sees: bool,
 }
 
@@ -104,14 +104,14 @@ impl Decide for Inspector {
         if let Some(incident) = &change {
             self.log(incident);
         }
-        if judgement.is_ok() != self.sees {
-            self.sees = judgement.is_ok();
-            match &judgement {
-                Ok(_) => tracing::info!(camera = %self.camera, "frames are judged"),
-                Err(reason) => {
-                    tracing::warn!(camera = %self.camera, %reason, "frames can't be judged")
-                }
+        match &judgement {
+            Ok(_) if !self.sees => {
+                self.sees = true;
+                tracing::info!(camera = %self.camera, "frames are judged");
             }
+            // Capture has said why.
+            Err(Rejection::NoFrames(_)) => self.sees = false,
+            _ => {}
         }
         Decided {
             messages,

@@ -1,6 +1,8 @@
 //! The journal: log lines on standard error, for people or for programs. Set up once, at start;
 //! its level and format may be changed while it is written.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -46,7 +48,10 @@ impl Journal {
 
 fn lines(log: &Log) -> Lines {
     let level = LevelFilter::from_level(log.level.as_tracing());
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    // Colours are for a terminal; a journal would hold them as bytes.
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Text => level.and_then(lines.with_target(false)).boxed(),
         LogFormat::Json => level.and_then(lines.json().flatten_event(true)).boxed(),

@@ -103,6 +103,7 @@ fn an_incident_goes_on_over_a_reload_and_the_journal_changes() {
         .wait(60, |seen| reports(seen, "updated") >= 1)
         .unwrap();
     assert!(!daemon.log().contains("DEBUG"), "{}", daemon.log());
+    assert!(!daemon.log().contains('\u{1b}'), "colours in a file");
 
     workshop.replace("fps = 5", "fps = 4");
     workshop.replace(
