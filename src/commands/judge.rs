@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
+use crate::evaluate::heatmap::Scale;
 use crate::infer::{Extractor, Features, StudentRunner, Teacher, TeacherFile, pretrained_streams};
 use crate::preprocess::{Preprocessor, Rejection};
 use crate::score::Score;
@@ -50,6 +52,10 @@ impl Judge {
     /// Judges one frame.
     pub(super) fn judge(&mut self, frame: &Frame) -> Result<Judged, Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
+        self.profile
+            .manifest()
+            .origin
+            .check_frame(prepared.width, prepared.height)?;
         let features = self.extractor.features(&prepared)?;
         let score = self
             .profile
@@ -90,13 +96,20 @@ pub(super) fn extractor(
     Ok(Extractor::new(teacher.runner(&streams)?, student))
 }
 
-/// An image file as a frame. A file that can't be read is a frame without bytes, which no step takes
-/// for a picture.
+/// An image file as a frame.
 pub(super) fn frame_of(path: &Path) -> std::io::Result<Frame> {
     Ok(Frame {
         seq: 0,
         at: Moment::now(),
         name: path.file_name().map(|name| name.to_string_lossy().into()),
-        pixels: Pixels::Encoded(std::fs::read(path)?),
+        pixels: Pixels::Encoded(read_bounded(path)?),
     })
+}
+
+/// The strongest colour of a heat map stands for twice the local threshold.
+pub(super) fn heat_scale(score: &Score) -> Scale {
+    Scale {
+        low: 1.0,
+        high: 2.0 * score.local_threshold as f32,
+    }
 }

@@ -1,6 +1,8 @@
 //! Log lines. The journal of the daemon: lines on standard error, for people or for programs. Set up once, at start; a
 //! reload keeps it.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Log, LogFormat};
@@ -21,6 +23,7 @@ pub(super) fn to_people() {
 pub(super) fn start(log: &Log) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from_level(log.level.as_tracing()))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),
