@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::evaluate::heatmap::Scale;
@@ -35,7 +33,13 @@ impl Judge {
         let remembered = Profile::read_receipt(dir)?.teacher;
         let teacher = load_teacher(teacher.or(remembered.as_deref()))?;
         let profile = Profile::load(dir, teacher.info())?;
-        let extractor = extractor(&teacher, &profile, dir)?;
+        let student = load_student(&profile, dir)?;
+        let streams = [
+            student.streams().as_slice(),
+            &pretrained_streams(teacher.info()),
+        ]
+        .concat();
+        let extractor = Extractor::new(teacher.runner(&streams)?, student);
         let preprocessor = Preprocessor::new(&teacher.info().preprocessing);
         Ok(Judge {
             preprocessor,
@@ -78,22 +82,13 @@ pub(super) fn load_teacher(path: Option<&Path>) -> anyhow::Result<Teacher> {
     Ok(Teacher::load(&file)?)
 }
 
-/// Teacher and student of a Profile, loaded from `dir`.
-pub(super) fn extractor(
-    teacher: &Teacher,
-    profile: &Profile,
-    dir: &Path,
-) -> anyhow::Result<Extractor> {
+/// The student of a Profile that lies in `dir`.
+pub(super) fn load_student(profile: &Profile, dir: &Path) -> anyhow::Result<StudentRunner> {
     let blocks = &profile.manifest().origin.student.blocks;
-    let student = StudentRunner::load(profile.student(), blocks)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| format!("can't run the student of the Profile {}", dir.display()))?;
-    let streams = [
-        student.streams().as_slice(),
-        &pretrained_streams(teacher.info()),
-    ]
-    .concat();
-    Ok(Extractor::new(teacher.runner(&streams)?, student))
+    StudentRunner::load(profile.student(), blocks).map_err(|fault| {
+        let dir = dir.display();
+        anyhow::anyhow!("can't run the student of the Profile {dir}: {fault}; calibrate again")
+    })
 }
 
 /// An image file as a frame.

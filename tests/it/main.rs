@@ -6,7 +6,10 @@
 )]
 
 mod broker;
+mod cameras;
 mod configuration;
+mod contract;
 mod daemon;
+mod outage;
 mod profile;
 mod workshop;
