@@ -23,8 +23,11 @@ fn main() -> ExitCode {
     match commands::dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("inspectd: {error:#}");
-            commands::exit_code(&error).into()
+            let code = commands::exit_code(&error);
+            if code != sysexits::ExitCode::Ok {
+                eprintln!("inspectd: {error:#}");
+            }
+            code.into()
         }
     }
 }

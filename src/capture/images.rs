@@ -107,7 +107,16 @@ impl OpenImages {
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Reads a regular file of a sensible size.
+///
+/// # Errors
+/// Those of the file system; and for a device or pipe, which might never end, or a file larger than
+/// any picture.
+pub fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    // Asked before opening: a pipe without a writer would wait for one.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(MAX_BYTES)).unwrap_or(0));

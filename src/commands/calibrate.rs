@@ -1,12 +1,14 @@
 //! `inspectd calibrate`: normal footage in, a Profile out.
 
-use std::path::{PathBuf, absolute};
+use std::path::{Path, PathBuf, absolute};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::judge::load_teacher;
+use super::output::{make_folder, say};
 use super::progress::Bars;
 use super::signals;
 use crate::capture::{Opener, footage};
@@ -51,46 +53,57 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
         },
         dump: args.dump.clone(),
     };
-    let made = carry_out(footage(&args.footage)?.into_opener().as_ref(), &order)?;
+    let stop = signals::stop_flag().context("can't listen for signals")?;
+    let made = carry_out(
+        footage(&args.footage)?.into_opener().as_ref(),
+        &order,
+        &stop,
+    )?;
     if args.json {
-        println!("{}", made.json());
+        say!("{}", made.json())?;
     } else {
-        made.print();
-        println!(
+        made.print()?;
+        say!(
             "Next: inspectd score --profile {} IMAGE...",
             made.out.display()
-        );
+        )?;
     }
     Ok(())
 }
 
-/// Makes and saves a Profile. The first SIGINT or SIGTERM ends it, and nothing is left behind.
-pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<Made> {
+/// Makes and saves a Profile. Once `stop` is raised it ends, and nothing is left behind.
+pub(super) fn carry_out(
+    footage: &dyn Opener,
+    order: &Order,
+    stop: &AtomicBool,
+) -> anyhow::Result<Made> {
     let started = Instant::now();
     check_target(&order.out)?;
+    if let Some(folder) = &order.dump {
+        make_folder(folder)?;
+    }
     let teacher = load_teacher(order.teacher.as_deref())?;
-    let stop = signals::stop_flag().context("can't listen for signals")?;
     let bars = Bars::default();
     let progress = |step, done, total| bars.at(step, done, total);
     let supervisor = Supervisor {
         progress: &progress,
-        stop: &stop,
+        stop,
     };
     let learnt = learn(&teacher, footage, &order.wishes, supervisor)
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt);
-    if let Some(folder) = &order.dump {
-        let mut dump = Dump::default();
-        learnt
-            .vectors
-            .iter()
-            .for_each(|frame| dump.push_features(&frame.z, &frame.d));
-        dump.write(folder)?;
+    let mut dump = Dump::default();
+    if order.dump.is_some() {
+        let frames = learnt.vectors.iter();
+        frames.for_each(|frame| dump.push_features(&frame.z, &frame.d));
     }
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
     let profile = profile(learnt, &teacher, order, seconds)?;
     profile.save(&order.out)?;
+    if let Some(folder) = &order.dump {
+        dump.write(folder)?;
+    }
     Ok(Made {
         profile,
         out: order.out.clone(),
@@ -104,6 +117,16 @@ pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<M
 fn warn(learnt: &Calibration) {
     for (name, reason) in &learnt.rejected {
         tracing::warn!("{name} is left out: {reason}");
+    }
+    if learnt.clamped > 0 {
+        tracing::warn!(
+            "{} of the teacher's values were beyond the range of the cache and were clamped: this \
+             teacher's features are unusually large, check its sidecar",
+            learnt.clamped
+        );
+    }
+    if learnt.size.is_none() {
+        tracing::warn!("the frames are of different sizes: later ones of any size will be judged");
     }
     if learnt.used < RECOMMENDED_FRAMES {
         tracing::warn!(
@@ -125,10 +148,9 @@ fn profile(
             blocks: learnt.blocks,
             mlp_width: learnt.mlp_width,
         },
-        frame: Some(FrameSize {
-            width: learnt.size.0,
-            height: learnt.size.1,
-        }),
+        frame: learnt
+            .size
+            .map(|(width, height)| FrameSize { width, height }),
         normal_frames: learnt.used,
         epochs: learnt.epochs,
         seed: order.wishes.seed,
@@ -141,7 +163,12 @@ fn profile(
             .nodename()
             .to_string_lossy()
             .into_owned(),
-        teacher: order.teacher.as_deref().map(absolute).transpose()?,
+        teacher: order
+            .teacher
+            .as_deref()
+            .map(remembered)
+            .transpose()?
+            .flatten(),
     };
     Ok(Profile::new(
         origin,
@@ -151,13 +178,26 @@ fn profile(
     ))
 }
 
+/// The teacher's path as the receipt can hold it.
+fn remembered(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    let path = absolute(path)?;
+    if path.to_str().is_none() {
+        tracing::warn!(
+            "{} is no UTF-8: give --teacher with this Profile",
+            path.display()
+        );
+        return Ok(None);
+    }
+    Ok(Some(path))
+}
+
 impl Made {
     /// For programs.
     fn json(&self) -> Value {
         let manifest = self.profile.manifest();
         let deciding = &manifest.deciding;
         json!({
-            "profile": self.profile.id(), "out": self.out, "scoring": manifest.scoring,
+            "profile": self.profile.id(), "out": self.out.to_string_lossy(), "scoring": manifest.scoring,
             "frames": self.frames, "used": self.used, "rejected": self.rejected,
             "seconds": self.seconds, "threshold": deciding.raw, "local_threshold": manifest.local.raw,
             "asked_rate": deciding.asked_rate, "achieved_rate": deciding.achieved_rate,
@@ -165,7 +205,7 @@ impl Made {
     }
 
     /// For people.
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self) -> anyhow::Result<()> {
         let manifest = self.profile.manifest();
         let (deciding, local) = (&manifest.deciding, &manifest.local);
         let Made {
@@ -176,24 +216,26 @@ impl Made {
             seconds,
             ..
         } = self;
-        println!(
+        say!(
             "Profile {} written to {}",
             &profile.id()[..19],
             out.display()
-        );
-        println!("  {used} of {frames} frames used, {seconds:.0} s");
-        println!(
+        )?;
+        say!("  {used} of {frames} frames used, {seconds:.0} s")?;
+        say!(
             "  threshold {:.3}, local threshold {:.3}",
-            deciding.raw, local.raw
-        );
+            deciding.raw,
+            local.raw
+        )?;
         let (asked, achieved) = (100.0 * deciding.asked_rate, 100.0 * deciding.achieved_rate);
         if achieved > asked {
-            println!(
+            say!(
                 "  {used} frames support a false-alarm rate of {achieved:.2} % of the frames for each \
                  score, not the {asked:.2} % asked: film more to get there"
-            );
+            )?;
         } else {
-            println!("  about {asked:.2} % of normal frames lie above each threshold");
+            say!("  about {asked:.2} % of normal frames lie above each threshold")?;
         }
+        Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! `inspectd evaluate`: what each score of a Profile is worth on labelled images.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::judge::{Judge, Judged};
+use super::output::{make_folder, say};
 use super::progress;
 use crate::capture::{footage, replay};
 use crate::cli::EvaluateArgs;
@@ -71,20 +73,34 @@ struct Gathered {
 
 /// Measures and prints the table.
 pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
+    if let Some(folder) = &args.dump {
+        make_folder(folder)?;
+    }
+    // Opened before the work, so that a bad path is told at once.
+    let json = args.json.as_deref().map(create).transpose()?;
     let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
     let mut gathered = Gathered::default();
     gathered.folder(&mut judge, &args.normal, Label::Normal, args)?;
     gathered.folder(&mut judge, &args.anomalous, Label::Anomalous, args)?;
     let table = gathered.table(&judge)?;
-    print(&table);
-    if let Some(path) = &args.json {
+    print(&table)?;
+    if let Some((mut file, path)) = json {
         let text = serde_json::to_string_pretty(&table)? + "\n";
-        fs::write(path, text).with_context(|| format!("can't write {}", path.display()))?;
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("can't write {}", path.display()))?;
     }
     if let Some(folder) = &args.dump {
         gathered.dump.write(folder)?;
     }
     Ok(())
+}
+
+fn create(path: &Path) -> anyhow::Result<(fs::File, &Path)> {
+    let file = fs::File::create(path);
+    Ok((
+        file.with_context(|| format!("can't write {}", path.display()))?,
+        path,
+    ))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -193,34 +209,43 @@ impl Gathered {
     }
 }
 
-fn print(table: &Table) {
-    println!(
+fn print(table: &Table) -> anyhow::Result<()> {
+    say!(
         "normal {}  anomalous {}  left out {}",
         table.normal,
         table.anomalous,
         table.unjudged.len()
-    );
-    println!("student blocks {:?}", table.student_blocks);
-    println!(
+    )?;
+    say!("student blocks {:?}", table.student_blocks)?;
+    say!(
         "{:<18} {:>7} {:>7} {:>7} {:>10}",
-        "score", "AUROC", "AP", "F1-max", "FPR at 95%"
-    );
+        "score",
+        "AUROC",
+        "AP",
+        "F1-max",
+        "FPR at 95%"
+    )?;
     for Row { score, metrics: m } in &table.scores {
-        println!(
+        say!(
             "{score:<18} {:>7.3} {:>7.3} {:>7.3} {:>10.3}",
-            m.auroc, m.average_precision, m.f1_max, m.fpr_at_95_recall
-        );
+            m.auroc,
+            m.average_precision,
+            m.f1_max,
+            m.fpr_at_95_recall
+        )?;
     }
     if let Some(pixels) = &table.pixels {
-        println!(
+        say!(
             "pixels             AUROC {:.3}  AUPRO {:.3}",
-            pixels.auroc, pixels.aupro
-        );
+            pixels.auroc,
+            pixels.aupro
+        )?;
     }
-    println!(
+    say!(
         "at the thresholds  {:.1} % of the normal images alarm, {:.1} % of the anomalous",
         100.0 * table.false_alarms,
         100.0 * table.detected
-    );
-    println!("{:.1} ms per image", table.milliseconds_per_image);
+    )?;
+    say!("{:.1} ms per image", table.milliseconds_per_image)?;
+    Ok(())
 }

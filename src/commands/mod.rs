@@ -9,6 +9,7 @@ mod inspection;
 mod inspector;
 mod judge;
 mod logging;
+mod output;
 mod progress;
 mod run;
 mod score;
@@ -21,9 +22,8 @@ use crate::cli::{Command, TeacherCommand};
 
 /// Runs a command to its end.
 pub fn dispatch(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Run(args) => return run::run(&args),
-        _ => logging::to_people(),
+    if !matches!(command, Command::Run(_)) {
+        logging::to_people();
     }
     match command {
         Command::Demo(args) => demo::demo(&args),

@@ -1,15 +1,17 @@
 //! `inspectd score`: scores image files, one line each.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::judge::{Judge, Judged, frame_of};
+use super::exit::DataError;
+use super::judge::{Judge, Judged, frame_of, heat_scale};
+use super::output::{make_folder, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
-use crate::evaluate::heatmap::{Scale, overlay, write_png};
+use crate::evaluate::heatmap::{overlay, write_png};
 use crate::preprocess::decode;
 use crate::score::{Basis, Score};
 
@@ -18,10 +20,9 @@ use crate::score::{Basis, Score};
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
     let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
     if let Some(folder) = &args.heatmap {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+        make_folder(folder)?;
+        distinct(&args.images)?;
     }
-    let mut out = std::io::stdout().lock();
     let mut unjudged = 0;
     for path in &args.images {
         let line = match frame_of(path) {
@@ -40,11 +41,11 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
             unjudged += 1;
             unjudged_line(path, &reason, args.json)
         });
-        writeln!(out, "{line}")?;
+        say!("{line}")?;
     }
     anyhow::ensure!(
         unjudged == 0,
-        super::exit::DataError(format!(
+        DataError(format!(
             "{unjudged} of {} images could not be judged",
             args.images.len()
         ))
@@ -61,7 +62,7 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
     };
     Ok(if as_json {
         json!({
-            "file": path, "judged": true, "anomalous": score.is_anomalous(),
+            "file": path.to_string_lossy(), "judged": true, "anomalous": score.is_anomalous(),
             "score": score.value, "basis": score.basis, "raw": score.raw, "threshold": score.threshold,
             "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
             "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
@@ -86,22 +87,37 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
 
 fn unjudged_line(path: &Path, reason: &str, as_json: bool) -> String {
     if as_json {
-        json!({ "file": path, "judged": false, "reason": reason }).to_string()
+        json!({ "file": path.to_string_lossy(), "judged": false, "reason": reason }).to_string()
     } else {
         format!("{:<10} {}: {reason}", "unjudged", path.display())
     }
 }
 
-/// Lays the map over the picture; the strongest colour stands for twice the local threshold.
+/// Refuses images whose heat maps would overwrite each other.
+fn distinct(images: &[PathBuf]) -> anyhow::Result<()> {
+    let mut seen = HashMap::new();
+    for path in images {
+        if let Some(former) = seen.insert(heatmap_name(path), path) {
+            let (former, path) = (former.display(), path.display());
+            let fault = format!(
+                "{former} and {path} would have one heat map: score them in two calls, into two folders"
+            );
+            return Err(DataError(fault).into());
+        }
+    }
+    Ok(())
+}
+
+fn heatmap_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    format!("{}.heatmap.png", stem.to_string_lossy())
+}
+
+/// Lays the map over the picture.
 fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let target = folder.join(format!("{name}.heatmap.png"));
+    let target = folder.join(heatmap_name(path));
     let picture = decode(&frame.pixels)?;
-    let scale = Scale {
-        low: 1.0,
-        high: 2.0 * score.local_threshold as f32,
-    };
-    let overlay = overlay(&picture, &score.map, score.grid, scale)
+    let overlay = overlay(&picture, &score.map, score.grid, heat_scale(score))
         .context("the map does not fit its own grid")?;
     write_png(&overlay, &target)
         .with_context(|| format!("can't write the heat map {}", target.display()))

@@ -37,13 +37,11 @@ impl Dump {
         self.d.push(d.to_vec());
     }
 
-    /// Writes the files into `folder`, which is made if need be; `scores.csv` only if there are any.
+    /// Writes the files into `folder`, which must be there; `scores.csv` only if there are any.
     ///
     /// # Errors
     /// A file that can't be written, by name.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
         let put = |name: &str, bytes: &[u8]| {
             let path = folder.join(name);
             fs::write(&path, bytes).with_context(|| format!("can't write {}", path.display()))

@@ -22,8 +22,10 @@ pub(super) struct Seen {
     pub(super) frames: usize,
     /// Names and reasons of the frames that could not be used.
     pub(super) rejected: Vec<(String, String)>,
-    /// Columns and rows of the first frame that was used.
-    pub(super) size: (u32, u32),
+    /// Frames that the limits allowed to be used.
+    pub(super) wanted: usize,
+    /// Columns and rows of the frames used, where all have the same.
+    pub(super) size: Option<(u32, u32)>,
 }
 
 /// How much of the footage may be used, and where its features lie.
@@ -60,7 +62,8 @@ pub(super) fn watch(
         cache: FeatureCache::create(limits.folder, &kept, tokens, width, bytes)?,
         frames,
         rejected: Vec::new(),
-        size: (0, 0),
+        wanted: total,
+        size: None,
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
@@ -87,8 +90,11 @@ pub(super) fn watch(
             .map_err(CalibrationError::Inference)?;
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
+        let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
-            seen.size = (prepared.width, prepared.height);
+            seen.size = size;
+        } else if seen.size != size {
+            seen.size = None;
         }
         seen.pretrained.push(pretrained_features(&output, info));
     }
