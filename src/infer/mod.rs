@@ -9,14 +9,14 @@ mod fixture;
 mod residual_stream;
 mod student;
 mod teacher;
+mod teacher_file;
 
 use crate::preprocess::{Prepared, Rejection};
 
 pub use residual_stream::NotAVit;
 pub use student::{StudentOutput, StudentRunner};
-pub use teacher::{
-    Sidecar, Teacher, TeacherError, TeacherFile, TeacherOutput, TeacherRunner, sidecar_of,
-};
+pub use teacher::{Teacher, TeacherOutput, TeacherRunner};
+pub use teacher_file::{Sidecar, TeacherError, TeacherFile, sidecar_of};
 
 pub mod student_file;
 

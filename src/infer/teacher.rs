@@ -1,193 +1,21 @@
-//! The teacher: a plain ViT from an ONNX file and the sidecar that says how it wants its input.
+//! The teacher: a plain ViT.
 //!
-//! [`TeacherFile`] is the file as read, [`Teacher`] what was understood of it, [`TeacherRunner`] what
+//! [`TeacherFile`] is its file as read, [`Teacher`] what was understood of it, [`TeacherRunner`] what
 //! can run. What can't run has no `run`. A file that is damaged, or no ViT, ends as an error that
 //! names it; a panic inside the engine on such a file is caught and reported so too.
 
-use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid as _;
 use tract_onnx::tract_hir::internal::DimLike as _;
 
 use super::residual_stream::{NotAVit, ResidualStream};
+use super::teacher_file::{TeacherError, TeacherFile};
 use super::{Grid, TeacherInfo};
-use crate::preprocess::{Interpolation, Preprocessing};
-
-/// The teacher that comes with the program.
-const BUNDLED: &[u8] = include_bytes!("../../models/teacher.onnx");
-const BUNDLED_SIDECAR: &str = include_str!("../../models/teacher.toml");
-/// The name that stands for it in messages.
-const BUNDLED_NAME: &str = "bundled teacher";
-
-/// Why a teacher can't be used. Each message names the file.
-#[derive(Debug, thiserror::Error)]
-pub enum TeacherError {
-    /// The file, or its sidecar, can't be read.
-    #[error("can't read the teacher {path}: check the path and its permissions")]
-    Read {
-        /// The file.
-        path: String,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-    /// The sidecar is not what it should be.
-    #[error("the teacher's sidecar {path} is wrong: {message}; see models/README.md for its keys")]
-    Sidecar {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// The engine does not understand the file.
-    #[error("{path} is damaged or no ONNX file the engine can load: {message}")]
-    Load {
-        /// The file.
-        path: String,
-        /// The engine's words.
-        message: String,
-    },
-    /// It is an ONNX file, but no plain ViT.
-    #[error("{path} is not a plain ViT; export one as models/README.md says")]
-    NotAVit {
-        /// The file.
-        path: String,
-        /// The reason.
-        source: NotAVit,
-    },
-}
-
-/// What the sidecar `<name>.toml` beside `<name>.onnx` says. All but `mean` and `std` may be left
-/// out.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sidecar {
-    /// For people.
-    pub name: Option<String>,
-    /// Subtracted from the channels scaled to 0..1.
-    pub mean: [f32; 3],
-    /// Divides them after that.
-    pub std: [f32; 3],
-    /// How the picture is resized.
-    #[serde(default = "bilinear")]
-    pub interpolation: Interpolation,
-    /// Input columns and rows, where the file leaves them open.
-    pub input: Option<[u32; 2]>,
-    /// The licence of the weights, for people.
-    pub licence: Option<String>,
-}
-
-fn bilinear() -> Interpolation {
-    Interpolation::Bilinear
-}
-
-/// A teacher's file as read.
-#[derive(Debug, Clone)]
-pub struct TeacherFile {
-    /// Its path, or what stands for it.
-    pub name: String,
-    bytes: std::borrow::Cow<'static, [u8]>,
-    sidecar: Sidecar,
-    /// Whether the sidecar is a guess, none being there.
-    pub sidecar_assumed: bool,
-}
-
-impl TeacherFile {
-    /// The teacher at `path`, or the bundled one.
-    pub fn open(path: Option<&Path>) -> Result<TeacherFile, TeacherError> {
-        path.map_or_else(TeacherFile::bundled, TeacherFile::read)
-    }
-
-    fn bundled() -> Result<TeacherFile, TeacherError> {
-        Ok(TeacherFile {
-            name: BUNDLED_NAME.to_owned(),
-            bytes: BUNDLED.into(),
-            sidecar: parse_sidecar(BUNDLED_NAME, BUNDLED_SIDECAR)?,
-            sidecar_assumed: false,
-        })
-    }
-
-    /// Reads an ONNX file and the sidecar of the same stem. Without a sidecar mean and standard
-    /// deviation are taken as 0.5, as most of timm's ViTs have it; the caller should warn.
-    fn read(path: &Path) -> Result<TeacherFile, TeacherError> {
-        let sidecar_path = path.with_extension("toml");
-        let (sidecar, sidecar_assumed) = match read(&sidecar_path) {
-            Ok(text) => {
-                let shown = sidecar_path.display().to_string();
-                (
-                    parse_sidecar(&shown, &String::from_utf8_lossy(&text))?,
-                    false,
-                )
-            }
-            Err(TeacherError::Read { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                (Sidecar::assumed(), true)
-            }
-            Err(error) => return Err(error),
-        };
-        let name = path.display().to_string();
-        Ok(TeacherFile {
-            name,
-            bytes: read(path)?.into(),
-            sidecar,
-            sidecar_assumed,
-        })
-    }
-
-    /// Lower-case hexadecimal SHA-256 of the ONNX file.
-    pub fn sha256(&self) -> String {
-        Sha256::digest(&self.bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-}
-
-impl Sidecar {
-    fn assumed() -> Sidecar {
-        Sidecar {
-            name: None,
-            mean: [0.5; 3],
-            std: [0.5; 3],
-            interpolation: Interpolation::Bilinear,
-            input: None,
-            licence: None,
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TeacherError> {
-    let failed = |source| TeacherError::Read {
-        path: path.display().to_string(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(failed)?;
-    Ok(bytes)
-}
-
-fn parse_sidecar(path: &str, text: &str) -> Result<Sidecar, TeacherError> {
-    let wrong = |message: String| TeacherError::Sidecar {
-        path: path.to_owned(),
-        message,
-    };
-    let sidecar: Sidecar = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    if sidecar.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
-        return Err(wrong("std must be three positive numbers".to_owned()));
-    }
-    if sidecar.mean.iter().any(|m| !m.is_finite()) {
-        return Err(wrong("mean must be three finite numbers".to_owned()));
-    }
-    Ok(sidecar)
-}
+use crate::preprocess::Preprocessing;
 
 /// A teacher whose residual stream was found.
 #[derive(Debug)]
@@ -205,13 +33,14 @@ impl Teacher {
             path: file.name.clone(),
             message,
         };
-        let (model, size) = shielded(|| typed(file)).map_err(failed)?;
+        let no_vit = |source| TeacherError::NotAVit {
+            path: file.name.clone(),
+            source,
+        };
+        let (model, size) = shielded(|| typed(file)).map_err(failed)?.map_err(no_vit)?;
         let stream = shielded(|| ResidualStream::find(&model))
             .map_err(failed)?
-            .map_err(|source| TeacherError::NotAVit {
-                path: file.name.clone(),
-                source,
-            })?;
+            .map_err(no_vit)?;
         let info = TeacherInfo {
             sha256: file.sha256(),
             blocks: stream.outlets.len() - 1,
@@ -274,18 +103,21 @@ impl Teacher {
 }
 
 /// Loads and types the model with its input fixed; gives the input's `[columns, rows]`.
-fn typed(file: &TeacherFile) -> TractResult<(TypedModel, [u32; 2])> {
+fn typed(file: &TeacherFile) -> TractResult<Result<(TypedModel, [u32; 2]), NotAVit>> {
     let onnx = tract_onnx::onnx()
         .with_ignore_value_info(true)
         .with_ignore_output_shapes(true);
     let mut model = onnx.model_for_read(&mut &file.bytes[..])?;
-    let declared: Vec<Option<usize>> = {
-        let fact = model.input_fact(0)?;
-        fact.shape
-            .dims()
-            .map(|d| d.concretize().and_then(|d| d.to_usize().ok()))
-            .collect()
-    };
+    let shape = &model.input_fact(0)?.shape;
+    let declared: Vec<Option<usize>> = shape
+        .dims()
+        .map(|d| d.concretize().and_then(|d| d.to_usize().ok()))
+        .collect();
+    let is_ranked = shape.rank().concretize().is_some();
+    let channels = declared.get(1).copied().flatten();
+    if (is_ranked && declared.len() != 4) || channels.is_some_and(|channels| channels != 3) {
+        return Ok(Err(NotAVit::NoPicture(format!("{shape:?}"))));
+    }
     let side = |axis: usize, given: Option<u32>| -> u32 {
         let fixed = declared.get(axis).copied().flatten().map(|d| d as u32);
         fixed.or(given).unwrap_or(224)
@@ -296,7 +128,7 @@ fn typed(file: &TeacherFile) -> TractResult<(TypedModel, [u32; 2])> {
     ];
     let shape = [1, 3, size[1] as usize, size[0] as usize];
     model.set_input_fact(0, f32::fact(shape).into())?;
-    Ok((model.into_typed()?, size))
+    Ok(Ok((model.into_typed()?, size)))
 }
 
 /// Runs engine code that may panic on a damaged file, and gives its error or panic as text.
@@ -387,24 +219,13 @@ impl TeacherOutput {
     }
 }
 
-/// The sidecar's path for a teacher's.
-pub fn sidecar_of(path: &Path) -> PathBuf {
-    path.with_extension("toml")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{WIDTH, Wiring, vit};
     use super::*;
 
     fn file(bytes: Vec<u8>) -> TeacherFile {
-        let sidecar = Sidecar::assumed();
-        TeacherFile {
-            name: "vit.onnx".to_owned(),
-            bytes: bytes.into(),
-            sidecar,
-            sidecar_assumed: true,
-        }
+        TeacherFile::assumed("vit.onnx", bytes)
     }
 
     fn refusal(bytes: Vec<u8>) -> String {
