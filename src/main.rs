@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     };
     match commands::dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if commands::reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("inspectd: {error:#}");
             commands::exit_code(&error).into()

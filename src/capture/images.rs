@@ -97,7 +97,7 @@ impl Source for OpenImages {
 impl OpenImages {
     /// The file's bytes; none where it can't be read but the folder is still there.
     fn read(&self, file: &Path) -> Result<Vec<u8>, CaptureError> {
-        read_bounded(file).or_else(|reason| {
+        read_picture(file).or_else(|reason| {
             if !self.spec.path.exists() {
                 return Err(gone(&self.spec.path, reason));
             }
@@ -107,7 +107,11 @@ impl OpenImages {
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The bytes of an image file, which must not be larger than any picture is.
+///
+/// # Errors
+/// Those of the file system, or a file that is too large.
+pub fn read_picture(path: &Path) -> std::io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(MAX_BYTES)).unwrap_or(0));

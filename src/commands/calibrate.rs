@@ -1,12 +1,15 @@
 //! `inspectd calibrate`: normal footage in, a Profile out.
 
-use std::path::{PathBuf, absolute};
+use std::path::{Path, PathBuf, absolute};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::exit::DataError;
 use super::judge::load_teacher;
+use super::output::{OutputError, say};
 use super::progress::Bars;
 use super::signals;
 use crate::capture::{Opener, footage};
@@ -14,8 +17,8 @@ use crate::cli::CalibrateArgs;
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
-use crate::train::Supervisor;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
+use crate::train::{CalibrationError, Supervisor};
 
 /// What is to be made, and of what.
 pub(super) struct Order {
@@ -53,13 +56,13 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
     };
     let made = carry_out(footage(&args.footage)?.into_opener().as_ref(), &order)?;
     if args.json {
-        println!("{}", made.json());
+        say!("{}", made.json())?;
     } else {
-        made.print();
-        println!(
+        made.print()?;
+        say!(
             "Next: inspectd score --profile {} IMAGE...",
             made.out.display()
-        );
+        )?;
     }
     Ok(())
 }
@@ -68,6 +71,8 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
 pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<Made> {
     let started = Instant::now();
     check_target(&order.out)?;
+    let teacher_path = order.teacher.as_deref().map(absolute).transpose()?;
+    check_memorable(teacher_path.as_deref())?;
     let teacher = load_teacher(order.teacher.as_deref())?;
     let stop = signals::stop_flag().context("can't listen for signals")?;
     let bars = Bars::default();
@@ -77,20 +82,22 @@ pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<M
         stop: &stop,
     };
     let learnt = learn(&teacher, footage, &order.wishes, supervisor)
+        .map_err(|error| stopped_or(error, &stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt);
-    if let Some(folder) = &order.dump {
-        let mut dump = Dump::default();
-        learnt
-            .vectors
-            .iter()
-            .for_each(|frame| dump.push_features(&frame.z, &frame.d));
-        dump.write(folder)?;
-    }
+    let mut dump = Dump::default();
+    learnt
+        .vectors
+        .iter()
+        .for_each(|frame| dump.push_features(&frame.z, &frame.d));
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
-    let profile = profile(learnt, &teacher, order, seconds)?;
+    let profile = profile(learnt, &teacher, teacher_path, order.wishes.seed, seconds);
     profile.save(&order.out)?;
+    if let Some(folder) = &order.dump {
+        dump.write(folder)
+            .context("the Profile is made, but not its dump")?;
+    }
     Ok(Made {
         profile,
         out: order.out.clone(),
@@ -99,6 +106,27 @@ pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<M
         rejected,
         seconds,
     })
+}
+
+/// The receipt is JSON, which holds only text.
+fn check_memorable(teacher: Option<&Path>) -> Result<(), DataError> {
+    match teacher {
+        Some(path) if path.to_str().is_none() => Err(DataError(format!(
+            "the path of the teacher {} is not UTF-8, so a Profile can't remember it: rename it",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Ctrl-C in a terminal reaches the `ffmpeg` that reads the footage as well, and its end is then no
+/// fault of the footage.
+fn stopped_or(error: CalibrationError, stop: &AtomicBool) -> CalibrationError {
+    if stop.load(Ordering::Relaxed) {
+        CalibrationError::Stopped
+    } else {
+        error
+    }
 }
 
 fn warn(learnt: &Calibration) {
@@ -116,22 +144,22 @@ fn warn(learnt: &Calibration) {
 fn profile(
     learnt: Calibration,
     teacher: &Teacher,
-    order: &Order,
+    teacher_path: Option<PathBuf>,
+    seed: u64,
     seconds: f64,
-) -> anyhow::Result<Profile> {
+) -> Profile {
     let origin = Origin {
         teacher: teacher.info().clone(),
         student: StudentShape {
             blocks: learnt.blocks,
             mlp_width: learnt.mlp_width,
         },
-        frame: Some(FrameSize {
-            width: learnt.size.0,
-            height: learnt.size.1,
-        }),
+        frame: learnt
+            .size
+            .map(|(width, height)| FrameSize { width, height }),
         normal_frames: learnt.used,
         epochs: learnt.epochs,
-        seed: order.wishes.seed,
+        seed,
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::now(),
@@ -141,14 +169,9 @@ fn profile(
             .nodename()
             .to_string_lossy()
             .into_owned(),
-        teacher: order.teacher.as_deref().map(absolute).transpose()?,
+        teacher: teacher_path,
     };
-    Ok(Profile::new(
-        origin,
-        learnt.statistics,
-        learnt.student,
-        receipt,
-    ))
+    Profile::new(origin, learnt.statistics, learnt.student, receipt)
 }
 
 impl Made {
@@ -157,7 +180,7 @@ impl Made {
         let manifest = self.profile.manifest();
         let deciding = &manifest.deciding;
         json!({
-            "profile": self.profile.id(), "out": self.out, "scoring": manifest.scoring,
+            "profile": self.profile.id(), "out": self.out.to_string_lossy(), "scoring": manifest.scoring,
             "frames": self.frames, "used": self.used, "rejected": self.rejected,
             "seconds": self.seconds, "threshold": deciding.raw, "local_threshold": manifest.local.raw,
             "asked_rate": deciding.asked_rate, "achieved_rate": deciding.achieved_rate,
@@ -165,7 +188,7 @@ impl Made {
     }
 
     /// For people.
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self) -> Result<(), OutputError> {
         let manifest = self.profile.manifest();
         let (deciding, local) = (&manifest.deciding, &manifest.local);
         let Made {
@@ -176,24 +199,26 @@ impl Made {
             seconds,
             ..
         } = self;
-        println!(
+        say!(
             "Profile {} written to {}",
             &profile.id()[..19],
             out.display()
-        );
-        println!("  {used} of {frames} frames used, {seconds:.0} s");
-        println!(
+        )?;
+        say!("  {used} of {frames} frames used, {seconds:.0} s")?;
+        say!(
             "  threshold {:.3}, local threshold {:.3}",
-            deciding.raw, local.raw
-        );
+            deciding.raw,
+            local.raw
+        )?;
         let (asked, achieved) = (100.0 * deciding.asked_rate, 100.0 * deciding.achieved_rate);
         if achieved > asked {
-            println!(
+            say!(
                 "  {used} frames support a false-alarm rate of {achieved:.2} % of the frames for each \
                  score, not the {asked:.2} % asked: film more to get there"
-            );
+            )?;
         } else {
-            println!("  about {asked:.2} % of normal frames lie above each threshold");
+            say!("  about {asked:.2} % of normal frames lie above each threshold")?;
         }
+        Ok(())
     }
 }

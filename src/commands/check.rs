@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::inspection::Inspection;
+use super::output::{OutputError, say};
 use crate::cli::CheckArgs;
 use crate::config::{Config, Issues};
 
@@ -19,38 +20,38 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
     if args.json {
         let none = Issues::default();
         let faults = checked.as_ref().err().unwrap_or(&none);
-        println!(
+        say!(
             "{}",
             serde_json::to_string(&Report {
                 ok: checked.is_ok(),
                 faults
             })?
-        );
+        )?;
     }
     let inspection = checked?;
     if !args.json {
-        summarise(&inspection.config);
+        summarise(&inspection.config)?;
     }
     Ok(())
 }
 
-fn summarise(config: &Config) {
-    println!("node     {}", config.node.name);
-    println!("broker   {}:{}", config.mqtt.host, config.mqtt.port);
+fn summarise(config: &Config) -> Result<(), OutputError> {
+    say!("node     {}", config.node.name)?;
+    say!("broker   {}:{}", config.mqtt.host, config.mqtt.port)?;
     let teacher = config
         .teacher
         .as_ref()
         .map(|path| path.display().to_string());
-    println!(
+    say!(
         "teacher  {}",
         teacher.unwrap_or_else(|| "bundled".to_owned())
-    );
+    )?;
     for camera in &config.cameras {
-        println!(
+        say!(
             "camera   {}, Profile {}",
             camera.name,
             camera.profile.display()
-        );
+        )?;
     }
-    println!("The configuration has no fault.");
+    say!("The configuration has no fault.")
 }

@@ -1,12 +1,12 @@
 //! `inspectd evaluate`: what each score of a Profile is worth on labelled images.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::Serialize;
 
+use super::exit::DataError;
 use super::judge::{Judge, Judged};
+use super::output::{OutputError, say};
 use super::progress;
 use crate::capture::{footage, replay};
 use crate::cli::EvaluateArgs;
@@ -15,6 +15,7 @@ use crate::evaluate::enlarge::enlarge;
 use crate::evaluate::masks::{SIDE, mask_of};
 use crate::evaluate::metrics::ImageMetrics;
 use crate::evaluate::pixels::{PixelMetrics, PixelPool};
+use crate::evaluate::whole::write_whole;
 use crate::score::{Score, Scoring};
 
 /// How one number is taken from a score.
@@ -76,10 +77,10 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
     gathered.folder(&mut judge, &args.normal, Label::Normal, args)?;
     gathered.folder(&mut judge, &args.anomalous, Label::Anomalous, args)?;
     let table = gathered.table(&judge)?;
-    print(&table);
+    print(&table)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&table)? + "\n";
-        fs::write(path, text).with_context(|| format!("can't write {}", path.display()))?;
+        write_whole(path, text.as_bytes())?;
     }
     if let Some(folder) = &args.dump {
         gathered.dump.write(folder)?;
@@ -138,7 +139,8 @@ impl Gathered {
                 self.pixels.add_normal(&map)?;
             } else {
                 self.has_masks = true;
-                self.pixels.add(&map, &mask_of(masks, name)?, SIDE)?;
+                let mask = mask_of(masks, name).map_err(|e| DataError(format!("{e:#}")))?;
+                self.pixels.add(&map, &mask, SIDE)?;
             }
         }
         if args.dump.is_some() {
@@ -159,9 +161,13 @@ impl Gathered {
         };
         let row = |(score, of): (&'static str, Take)| {
             let metrics = ImageMetrics::new(&take(&self.normal, of), &take(&self.anomalous, of));
-            let metrics = metrics.context(
-                "nothing to compare: both folders must hold at least one image that can be judged",
-            )?;
+            let metrics = metrics.ok_or_else(|| {
+                DataError(
+                    "nothing to compare: both folders must hold at least one image that can be \
+                     judged"
+                        .to_owned(),
+                )
+            })?;
             Ok(Row { score, metrics })
         };
         let scores = SCORES
@@ -193,34 +199,42 @@ impl Gathered {
     }
 }
 
-fn print(table: &Table) {
-    println!(
+fn print(table: &Table) -> Result<(), OutputError> {
+    say!(
         "normal {}  anomalous {}  left out {}",
         table.normal,
         table.anomalous,
         table.unjudged.len()
-    );
-    println!("student blocks {:?}", table.student_blocks);
-    println!(
+    )?;
+    say!("student blocks {:?}", table.student_blocks)?;
+    say!(
         "{:<18} {:>7} {:>7} {:>7} {:>10}",
-        "score", "AUROC", "AP", "F1-max", "FPR at 95%"
-    );
+        "score",
+        "AUROC",
+        "AP",
+        "F1-max",
+        "FPR at 95%"
+    )?;
     for Row { score, metrics: m } in &table.scores {
-        println!(
+        say!(
             "{score:<18} {:>7.3} {:>7.3} {:>7.3} {:>10.3}",
-            m.auroc, m.average_precision, m.f1_max, m.fpr_at_95_recall
-        );
+            m.auroc,
+            m.average_precision,
+            m.f1_max,
+            m.fpr_at_95_recall
+        )?;
     }
     if let Some(pixels) = &table.pixels {
-        println!(
+        say!(
             "pixels             AUROC {:.3}  AUPRO {:.3}",
-            pixels.auroc, pixels.aupro
-        );
+            pixels.auroc,
+            pixels.aupro
+        )?;
     }
-    println!(
+    say!(
         "at the thresholds  {:.1} % of the normal images alarm, {:.1} % of the anomalous",
         100.0 * table.false_alarms,
         100.0 * table.detected
-    );
-    println!("{:.1} ms per image", table.milliseconds_per_image);
+    )?;
+    say!("{:.1} ms per image", table.milliseconds_per_image)
 }

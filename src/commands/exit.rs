@@ -8,6 +8,7 @@ use super::run::Undelivered;
 use crate::capture::CaptureError;
 use crate::config::Issues;
 use crate::infer::TeacherError;
+use crate::preprocess::Rejection;
 use crate::score::profile::ProfileError;
 use crate::train::CalibrationError;
 
@@ -49,6 +50,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         (error.is::<Issues>(), ExitCode::Config),
         (error.is::<Undelivered>(), ExitCode::TempFail),
         (error.is::<DataError>(), ExitCode::DataErr),
+        (error.is::<Rejection>(), ExitCode::DataErr),
         (error.is::<CaptureError>(), ExitCode::NoInput),
         (error.is::<std::io::Error>(), ExitCode::IoErr),
     ];

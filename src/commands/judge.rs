@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::capture::images::read_picture;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::infer::{Extractor, Features, StudentRunner, Teacher, TeacherFile, pretrained_streams};
 use crate::preprocess::{Preprocessor, Rejection};
@@ -31,7 +32,17 @@ impl Judge {
     /// receipt remembers.
     pub(super) fn open(dir: &Path, teacher: Option<&Path>) -> anyhow::Result<Judge> {
         let remembered = Profile::read_receipt(dir)?.teacher;
-        let teacher = load_teacher(teacher.or(remembered.as_deref()))?;
+        let teacher = match (teacher, &remembered) {
+            (None, Some(path)) => load_teacher(Some(path)).with_context(|| {
+                format!(
+                    "the Profile {} remembers its teacher at {}; if it lies elsewhere now, say \
+                     where with --teacher",
+                    dir.display(),
+                    path.display()
+                )
+            }),
+            _ => load_teacher(teacher),
+        }?;
         let profile = Profile::load(dir, teacher.info())?;
         let extractor = extractor(&teacher, &profile, dir)?;
         let preprocessor = Preprocessor::new(&teacher.info().preprocessing);
@@ -90,13 +101,12 @@ pub(super) fn extractor(
     Ok(Extractor::new(teacher.runner(&streams)?, student))
 }
 
-/// An image file as a frame. A file that can't be read is a frame without bytes, which no step takes
-/// for a picture.
+/// An image file as a frame.
 pub(super) fn frame_of(path: &Path) -> std::io::Result<Frame> {
     Ok(Frame {
         seq: 0,
         at: Moment::now(),
         name: path.file_name().map(|name| name.to_string_lossy().into()),
-        pixels: Pixels::Encoded(std::fs::read(path)?),
+        pixels: Pixels::Encoded(read_picture(path)?),
     })
 }

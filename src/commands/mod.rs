@@ -9,6 +9,7 @@ mod inspection;
 mod inspector;
 mod judge;
 mod logging;
+mod output;
 mod progress;
 mod run;
 mod score;
@@ -16,6 +17,7 @@ mod signals;
 mod teacher;
 
 pub use exit::exit_code;
+pub use output::reader_has_gone;
 
 use crate::cli::{Command, TeacherCommand};
 

@@ -1,15 +1,17 @@
 //! `inspectd score`: scores image files, one line each.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::json;
 
 use super::judge::{Judge, Judged, frame_of};
+use super::output::say;
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{Scale, overlay, write_png};
+use crate::evaluate::whole::make_folder;
 use crate::preprocess::decode;
 use crate::score::{Basis, Score};
 
@@ -17,18 +19,14 @@ use crate::score::{Basis, Score};
 /// at the end.
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
     let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
-    if let Some(folder) = &args.heatmap {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
-    }
-    let mut out = std::io::stdout().lock();
+    let mut maps = args.heatmap.as_deref().map(HeatMaps::into).transpose()?;
     let mut unjudged = 0;
     for path in &args.images {
         let line = match frame_of(path) {
             Ok(frame) => match judge.judge(&frame) {
                 Ok(judged) => {
-                    if let Some(folder) = &args.heatmap {
-                        write_heatmap(folder, path, &frame, &judged.score)?;
+                    if let Some(maps) = &mut maps {
+                        maps.write(path, &frame, &judged.score)?;
                     }
                     line(path, &judged, args.json)
                 }
@@ -40,7 +38,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
             unjudged += 1;
             unjudged_line(path, &reason, args.json)
         });
-        writeln!(out, "{line}")?;
+        say!("{line}")?;
     }
     anyhow::ensure!(
         unjudged == 0,
@@ -61,7 +59,7 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
     };
     Ok(if as_json {
         json!({
-            "file": path, "judged": true, "anomalous": score.is_anomalous(),
+            "file": path.to_string_lossy(), "judged": true, "anomalous": score.is_anomalous(),
             "score": score.value, "basis": score.basis, "raw": score.raw, "threshold": score.threshold,
             "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
             "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
@@ -86,23 +84,48 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
 
 fn unjudged_line(path: &Path, reason: &str, as_json: bool) -> String {
     if as_json {
-        json!({ "file": path, "judged": false, "reason": reason }).to_string()
+        json!({ "file": path.to_string_lossy(), "judged": false, "reason": reason }).to_string()
     } else {
         format!("{:<10} {}: {reason}", "unjudged", path.display())
     }
 }
 
-/// Lays the map over the picture; the strongest colour stands for twice the local threshold.
-fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let target = folder.join(format!("{name}.heatmap.png"));
-    let picture = decode(&frame.pixels)?;
-    let scale = Scale {
-        low: 1.0,
-        high: 2.0 * score.local_threshold as f32,
-    };
-    let overlay = overlay(&picture, &score.map, score.grid, scale)
-        .context("the map does not fit its own grid")?;
-    write_png(&overlay, &target)
-        .with_context(|| format!("can't write the heat map {}", target.display()))
+/// Pictures with their maps laid over, each a file in one folder.
+struct HeatMaps<'a> {
+    folder: &'a Path,
+    written: HashSet<PathBuf>,
+}
+
+impl HeatMaps<'_> {
+    fn into(folder: &Path) -> anyhow::Result<HeatMaps<'_>> {
+        make_folder(folder)?;
+        Ok(HeatMaps {
+            folder,
+            written: HashSet::new(),
+        })
+    }
+
+    /// The strongest colour stands for twice the local threshold.
+    fn write(&mut self, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
+        let picture = decode(&frame.pixels)?;
+        let scale = Scale {
+            low: 1.0,
+            high: 2.0 * score.local_threshold as f32,
+        };
+        let overlay = overlay(&picture, &score.map, score.grid, scale)
+            .context("the map does not fit its own grid")?;
+        write_png(&overlay, &self.target(path))
+    }
+
+    /// A name of its own for each picture, also where two folders hold pictures of one name.
+    fn target(&mut self, path: &Path) -> PathBuf {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut target = self.folder.join(format!("{stem}.heatmap.png"));
+        let mut copy = 1;
+        while !self.written.insert(target.clone()) {
+            copy += 1;
+            target = self.folder.join(format!("{stem}-{copy}.heatmap.png"));
+        }
+        target
+    }
 }

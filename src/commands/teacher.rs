@@ -1,5 +1,6 @@
 //! `inspectd teacher inspect`: what was found in a ViT's file.
 
+use super::output::{OutputError, say};
 use crate::cli::InspectArgs;
 use crate::infer::{Teacher, TeacherFile, TeacherInfo};
 
@@ -8,33 +9,34 @@ pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let file = TeacherFile::open(args.file.as_deref())?;
     let teacher = Teacher::load(&file)?;
     if args.json {
-        println!("{}", serde_json::to_string(teacher.info())?);
+        say!("{}", serde_json::to_string(teacher.info())?)?;
     } else {
-        print_table(&file, teacher.info());
+        print_table(&file, teacher.info())?;
     }
     Ok(())
 }
 
-fn print_table(file: &TeacherFile, info: &TeacherInfo) {
+fn print_table(file: &TeacherFile, info: &TeacherInfo) -> Result<(), OutputError> {
     let input = &info.preprocessing;
-    println!("file           {}", file.name);
-    println!("sha256         {}", info.sha256);
-    println!("blocks         {}", info.blocks);
-    println!("width          {}", info.width);
-    println!("heads          {}", info.heads);
-    println!("tokens         {}", info.tokens);
-    println!("prefix tokens  {}", info.prefix_tokens);
-    println!(
+    say!("file           {}", file.name)?;
+    say!("sha256         {}", info.sha256)?;
+    say!("blocks         {}", info.blocks)?;
+    say!("width          {}", info.width)?;
+    say!("heads          {}", info.heads)?;
+    say!("tokens         {}", info.tokens)?;
+    say!("prefix tokens  {}", info.prefix_tokens)?;
+    say!(
         "grid           {} rows x {} columns",
-        info.grid.rows, info.grid.columns
-    );
-    println!("input          {} x {} pixels", input.width, input.height);
+        info.grid.rows,
+        info.grid.columns
+    )?;
+    say!("input          {} x {} pixels", input.width, input.height)?;
     let assumed = if file.sidecar_assumed {
         "  (assumed: no sidecar was found)"
     } else {
         ""
     };
-    println!("mean           {:?}{assumed}", input.mean);
-    println!("std            {:?}{assumed}", input.std);
-    println!("pooled blocks  {} and {}", info.mid(), info.late());
+    say!("mean           {:?}{assumed}", input.mean)?;
+    say!("std            {:?}{assumed}", input.std)?;
+    say!("pooled blocks  {} and {}", info.mid(), info.late())
 }

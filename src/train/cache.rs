@@ -123,8 +123,8 @@ impl FeatureCache {
             .tempdir_in(dir);
         let folder = folder.map_err(|source| CacheError::Io {
             what: format!(
-                "the directory for the feature cache can't be made in {}; name another with more \
-                 room",
+                "the directory for the feature cache can't be made in {}: set TMPDIR to a folder \
+                 with more room",
                 dir.display()
             ),
             source,
@@ -255,8 +255,8 @@ impl FeatureCache {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
                 "no room left for frame {frame} in {path}: each frame takes {needed} bytes, and \
-                 {} are written; free some space, lower the cache's limit or put the cache \
-                 elsewhere",
+                 {} are written; free some space there, give the cache less of it with \
+                 --cache, or set TMPDIR to a folder with more room",
                 self.bytes()
             ),
             _ => format!("frame {frame} can't be written to {path}"),

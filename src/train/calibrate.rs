@@ -54,8 +54,8 @@ pub struct Calibration {
     pub frames: usize,
     /// Names and reasons of the frames that could not be used.
     pub rejected: Vec<(String, String)>,
-    /// Columns and rows of the footage.
-    pub size: (u32, u32),
+    /// Columns and rows of the frames used; none where they differ.
+    pub size: Option<(u32, u32)>,
     /// What the statistics were fitted on, one per frame used.
     pub vectors: Vec<FrameVectors>,
     /// Passes over the footage that the student was trained for.

@@ -22,8 +22,8 @@ pub(super) struct Seen {
     pub(super) frames: usize,
     /// Names and reasons of the frames that could not be used.
     pub(super) rejected: Vec<(String, String)>,
-    /// Columns and rows of the first frame that was used.
-    pub(super) size: (u32, u32),
+    /// Columns and rows of the frames that were used; none where they differ.
+    pub(super) size: Option<(u32, u32)>,
 }
 
 /// How much of the footage may be used, and where its features lie.
@@ -60,7 +60,7 @@ pub(super) fn watch(
         cache: FeatureCache::create(limits.folder, &kept, tokens, width, bytes)?,
         frames,
         rejected: Vec::new(),
-        size: (0, 0),
+        size: None,
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
@@ -87,8 +87,11 @@ pub(super) fn watch(
             .map_err(CalibrationError::Inference)?;
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
+        let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
-            seen.size = (prepared.width, prepared.height);
+            seen.size = size;
+        } else if seen.size != size {
+            seen.size = None;
         }
         seen.pretrained.push(pretrained_features(&output, info));
     }

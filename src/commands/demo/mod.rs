@@ -18,6 +18,7 @@ use outcome::{Alert, Outcome};
 
 use super::calibrate::{self, Order};
 use super::judge::Judge;
+use super::output::say;
 use super::progress;
 use crate::capture::synthetic::{Product, Synthetic, truth};
 use crate::capture::{Frame, replay};
@@ -43,50 +44,51 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let out = absolute(&args.out)?;
     fs::create_dir_all(&out).with_context(|| format!("can't make the folder {}", out.display()))?;
     let profile = out.join("profile");
-    let say = |text: &str| {
-        if !args.json {
-            println!("{text}");
-        }
+    let tell = |text: &str| match args.json {
+        true => Ok(()),
+        false => say!("{text}"),
     };
 
-    say("1. Learning what is normal: 240 frames of good parts on a belt");
+    tell("1. Learning what is normal: 240 frames of good parts on a belt")?;
     learn(args, &profile)?;
 
-    say("\n2. Running the daemon on the same line, now with some bad parts");
+    tell("\n2. Running the daemon on the same line, now with some bad parts")?;
     let broker = Broker::start(args.broker.as_deref(), &out)?;
-    say(&format!("   broker: {}", broker.describe()));
+    tell(&format!("   broker: {}", broker.describe()))?;
     let subscriber = Subscriber::start(&broker, &out.join("messages.log"))?;
     let started = Instant::now();
     watch(args, &out, &broker)?;
     let seconds = started.elapsed().as_secs_f64();
     let messages = subscriber.finish()?;
 
-    say("\n3. What a subscriber got");
+    tell("\n3. What a subscriber got")?;
     let alerts: Vec<Alert> = messages
         .iter()
         .filter_map(|line| Alert::parse(line))
         .collect();
-    alerts.iter().for_each(|alert| say(&format!("   {alert}")));
+    for alert in &alerts {
+        tell(&format!("   {alert}"))?;
+    }
     let outcome = Outcome::new(&alerts, LIVE_FRAMES, |i| {
         truth(args.seed, Product::default(), i)
     });
 
-    say("\n4. What was caught");
-    say(&outcome.to_string());
+    tell("\n4. What was caught")?;
+    tell(&outcome.to_string())?;
     let pictures = draw(args, &profile, &outcome, &out)?;
     if args.json {
         let report = json!({
             "frames": LIVE_FRAMES, "seconds": seconds, "messages": messages.len(),
             "alerts": alerts.len(), "defects": outcome.defects.len(), "caught": outcome.caught(),
-            "missed": outcome.missed(), "false_alarms": outcome.false_alarms, "out": out,
+            "missed": outcome.missed(), "false_alarms": outcome.false_alarms, "out": out.to_string_lossy(),
         });
-        println!("{report}");
+        say!("{report}")?;
     }
-    say(&format!(
+    tell(&format!(
         "\n{} messages and {pictures} heat maps are in {}",
         messages.len(),
         out.display()
-    ));
+    ))?;
     anyhow::ensure!(
         !alerts.is_empty(),
         "no alert arrived; the daemon's log is {}/daemon.log",
@@ -112,7 +114,7 @@ fn learn(args: &DemoArgs, profile: &Path) -> anyhow::Result<()> {
     };
     let made = calibrate::carry_out(&footage, &order)?;
     if !args.json {
-        made.print();
+        made.print()?;
     }
     Ok(())
 }
