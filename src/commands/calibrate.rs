@@ -49,7 +49,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
             epochs: args.epochs.map(usize::from),
             seed: args.seed,
             rate: args.rate,
-            cache_bytes: args.cache * 1_000_000,
+            cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
         },
         dump: args.dump.clone(),
