@@ -179,10 +179,33 @@ pub struct DemoArgs {
     pub teacher: Option<PathBuf>,
     /// A broker that is already there, HOST:PORT [default: starts mosquitto on a free port]
     #[arg(long, value_name = "HOST:PORT")]
-    pub broker: Option<String>,
+    pub broker: Option<Address>,
     /// Prints the result as one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl std::str::FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Address, Self::Err> {
+        let wrong = "HOST:PORT is needed, such as localhost:1883";
+        let (host, port) = text.rsplit_once(':').ok_or(wrong)?;
+        let port = port.parse().map_err(|_| wrong)?;
+        Ok(Address {
+            host: host.to_owned(),
+            port,
+        })
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

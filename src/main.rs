@@ -22,10 +22,12 @@ fn main() -> ExitCode {
     };
     match commands::dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if commands::reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("inspectd: {error:#}");
-            commands::exit_code(&error).into()
+            let code = commands::exit_code(&error);
+            if code != sysexits::ExitCode::Ok {
+                eprintln!("inspectd: {error:#}");
+            }
+            code.into()
         }
     }
 }

@@ -97,7 +97,7 @@ impl Source for OpenImages {
 impl OpenImages {
     /// The file's bytes; none where it can't be read but the folder is still there.
     fn read(&self, file: &Path) -> Result<Vec<u8>, CaptureError> {
-        read_picture(file).or_else(|reason| {
+        read_bounded(file).or_else(|reason| {
             if !self.spec.path.exists() {
                 return Err(gone(&self.spec.path, reason));
             }
@@ -107,11 +107,16 @@ impl OpenImages {
     }
 }
 
-/// The bytes of an image file, which must not be larger than any picture is.
+/// Reads a regular file of a sensible size.
 ///
 /// # Errors
-/// Those of the file system, or a file that is too large.
-pub fn read_picture(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Those of the file system; and for a device or pipe, which might never end, or a file larger than
+/// any picture.
+pub fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    // Asked before opening: a pipe without a writer would wait for one.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(MAX_BYTES)).unwrap_or(0));

@@ -67,7 +67,8 @@ pub enum Next {
     Frame(Frame),
     /// Nothing came within the timeout. Not a fault by itself: the caller knows the deadline.
     Idle,
-    /// The footage ended and nothing more will come.
+    /// The footage ended and nothing more will come. Only footage ends: a camera or a stream that
+    /// stops is a fault.
     End,
 }
 

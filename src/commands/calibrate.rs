@@ -7,9 +7,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::exit::DataError;
 use super::judge::load_teacher;
-use super::output::{OutputError, say};
+use super::output::{make_folder, say};
 use super::progress::Bars;
 use super::signals;
 use crate::capture::{Opener, footage};
@@ -54,7 +53,12 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
         },
         dump: args.dump.clone(),
     };
-    let made = carry_out(footage(&args.footage)?.into_opener().as_ref(), &order)?;
+    let stop = signals::stop_flag().context("can't listen for signals")?;
+    let made = carry_out(
+        footage(&args.footage)?.into_opener().as_ref(),
+        &order,
+        &stop,
+    )?;
     if args.json {
         say!("{}", made.json())?;
     } else {
@@ -67,36 +71,39 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes and saves a Profile. The first SIGINT or SIGTERM ends it, and nothing is left behind.
-pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<Made> {
+/// Makes and saves a Profile. Once `stop` is raised it ends, and nothing is left behind.
+pub(super) fn carry_out(
+    footage: &dyn Opener,
+    order: &Order,
+    stop: &AtomicBool,
+) -> anyhow::Result<Made> {
     let started = Instant::now();
     check_target(&order.out)?;
-    let teacher_path = order.teacher.as_deref().map(absolute).transpose()?;
-    check_memorable(teacher_path.as_deref())?;
+    if let Some(folder) = &order.dump {
+        make_folder(folder)?;
+    }
     let teacher = load_teacher(order.teacher.as_deref())?;
-    let stop = signals::stop_flag().context("can't listen for signals")?;
     let bars = Bars::default();
     let progress = |step, done, total| bars.at(step, done, total);
     let supervisor = Supervisor {
         progress: &progress,
-        stop: &stop,
+        stop,
     };
     let learnt = learn(&teacher, footage, &order.wishes, supervisor)
-        .map_err(|error| stopped_or(error, &stop))
+        .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt);
     let mut dump = Dump::default();
-    learnt
-        .vectors
-        .iter()
-        .for_each(|frame| dump.push_features(&frame.z, &frame.d));
+    if order.dump.is_some() {
+        let frames = learnt.vectors.iter();
+        frames.for_each(|frame| dump.push_features(&frame.z, &frame.d));
+    }
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
-    let profile = profile(learnt, &teacher, teacher_path, order.wishes.seed, seconds);
+    let profile = profile(learnt, &teacher, order, seconds)?;
     profile.save(&order.out)?;
     if let Some(folder) = &order.dump {
-        dump.write(folder)
-            .context("the Profile is made, but not its dump")?;
+        dump.write(folder)?;
     }
     Ok(Made {
         profile,
@@ -106,17 +113,6 @@ pub(super) fn carry_out(footage: &dyn Opener, order: &Order) -> anyhow::Result<M
         rejected,
         seconds,
     })
-}
-
-/// The receipt is JSON, which holds only text.
-fn check_memorable(teacher: Option<&Path>) -> Result<(), DataError> {
-    match teacher {
-        Some(path) if path.to_str().is_none() => Err(DataError(format!(
-            "the path of the teacher {} is not UTF-8, so a Profile can't remember it: rename it",
-            path.display()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Ctrl-C in a terminal reaches the `ffmpeg` that reads the footage as well, and its end is then no
@@ -133,6 +129,16 @@ fn warn(learnt: &Calibration) {
     for (name, reason) in &learnt.rejected {
         tracing::warn!("{name} is left out: {reason}");
     }
+    if learnt.clamped > 0 {
+        tracing::warn!(
+            "{} of the teacher's values were beyond the range of the cache and were clamped: this \
+             teacher's features are unusually large, check its sidecar",
+            learnt.clamped
+        );
+    }
+    if learnt.size.is_none() {
+        tracing::warn!("the frames are of different sizes: later ones of any size will be judged");
+    }
     if learnt.used < RECOMMENDED_FRAMES {
         tracing::warn!(
             "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better",
@@ -144,10 +150,9 @@ fn warn(learnt: &Calibration) {
 fn profile(
     learnt: Calibration,
     teacher: &Teacher,
-    teacher_path: Option<PathBuf>,
-    seed: u64,
+    order: &Order,
     seconds: f64,
-) -> Profile {
+) -> anyhow::Result<Profile> {
     let origin = Origin {
         teacher: teacher.info().clone(),
         student: StudentShape {
@@ -159,7 +164,7 @@ fn profile(
             .map(|(width, height)| FrameSize { width, height }),
         normal_frames: learnt.used,
         epochs: learnt.epochs,
-        seed,
+        seed: order.wishes.seed,
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::now(),
@@ -169,9 +174,32 @@ fn profile(
             .nodename()
             .to_string_lossy()
             .into_owned(),
-        teacher: teacher_path,
+        teacher: order
+            .teacher
+            .as_deref()
+            .map(remembered)
+            .transpose()?
+            .flatten(),
     };
-    Profile::new(origin, learnt.statistics, learnt.student, receipt)
+    Ok(Profile::new(
+        origin,
+        learnt.statistics,
+        learnt.student,
+        receipt,
+    ))
+}
+
+/// The teacher's path as the receipt can hold it.
+fn remembered(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    let path = absolute(path)?;
+    if path.to_str().is_none() {
+        tracing::warn!(
+            "{} is no UTF-8: give --teacher with this Profile",
+            path.display()
+        );
+        return Ok(None);
+    }
+    Ok(Some(path))
 }
 
 impl Made {
@@ -188,7 +216,7 @@ impl Made {
     }
 
     /// For people.
-    pub(super) fn print(&self) -> Result<(), OutputError> {
+    pub(super) fn print(&self) -> anyhow::Result<()> {
         let manifest = self.profile.manifest();
         let (deciding, local) = (&manifest.deciding, &manifest.local);
         let Made {

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::inspection::Inspection;
-use super::output::{OutputError, say};
+use super::output::say;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Issues};
 
@@ -35,7 +35,7 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn summarise(config: &Config) -> Result<(), OutputError> {
+fn summarise(config: &Config) -> anyhow::Result<()> {
     say!("node     {}", config.node.name)?;
     say!("broker   {}:{}", config.mqtt.host, config.mqtt.port)?;
     let teacher = config
@@ -53,5 +53,6 @@ fn summarise(config: &Config) -> Result<(), OutputError> {
             camera.profile.display()
         )?;
     }
-    say!("The configuration has no fault.")
+    say!("The configuration has no fault.")?;
+    Ok(())
 }

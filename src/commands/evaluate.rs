@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::exit::DataError;
 use super::judge::{Judge, Judged};
-use super::output::{OutputError, say};
+use super::output::{make_folder, say};
 use super::progress;
 use crate::capture::{footage, replay};
 use crate::cli::EvaluateArgs;
@@ -15,7 +15,7 @@ use crate::evaluate::enlarge::enlarge;
 use crate::evaluate::masks::{SIDE, mask_of};
 use crate::evaluate::metrics::ImageMetrics;
 use crate::evaluate::pixels::{PixelMetrics, PixelPool};
-use crate::evaluate::whole::write_whole;
+use crate::evaluate::whole::WholeFile;
 use crate::score::{Score, Scoring};
 
 /// How one number is taken from a score.
@@ -72,15 +72,20 @@ struct Gathered {
 
 /// Measures and prints the table.
 pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
+    if let Some(folder) = &args.dump {
+        make_folder(folder)?;
+    }
+    // Opened before the work, so that a bad path is told at once.
+    let json = args.json.as_deref().map(WholeFile::create).transpose()?;
     let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
     let mut gathered = Gathered::default();
     gathered.folder(&mut judge, &args.normal, Label::Normal, args)?;
     gathered.folder(&mut judge, &args.anomalous, Label::Anomalous, args)?;
     let table = gathered.table(&judge)?;
     print(&table)?;
-    if let Some(path) = &args.json {
+    if let Some(file) = json {
         let text = serde_json::to_string_pretty(&table)? + "\n";
-        write_whole(path, text.as_bytes())?;
+        file.finish(text.as_bytes())?;
     }
     if let Some(folder) = &args.dump {
         gathered.dump.write(folder)?;
@@ -139,8 +144,7 @@ impl Gathered {
                 self.pixels.add_normal(&map)?;
             } else {
                 self.has_masks = true;
-                let mask = mask_of(masks, name).map_err(|e| DataError(format!("{e:#}")))?;
-                self.pixels.add(&map, &mask, SIDE)?;
+                self.pixels.add(&map, &mask_of(masks, name)?, SIDE)?;
             }
         }
         if args.dump.is_some() {
@@ -162,11 +166,9 @@ impl Gathered {
         let row = |(score, of): (&'static str, Take)| {
             let metrics = ImageMetrics::new(&take(&self.normal, of), &take(&self.anomalous, of));
             let metrics = metrics.ok_or_else(|| {
-                DataError(
-                    "nothing to compare: both folders must hold at least one image that can be \
-                     judged"
-                        .to_owned(),
-                )
+                let fault = "nothing to compare: both folders must hold at least one image that \
+                             can be judged";
+                DataError(fault.to_owned())
             })?;
             Ok(Row { score, metrics })
         };
@@ -199,7 +201,7 @@ impl Gathered {
     }
 }
 
-fn print(table: &Table) -> Result<(), OutputError> {
+fn print(table: &Table) -> anyhow::Result<()> {
     say!(
         "normal {}  anomalous {}  left out {}",
         table.normal,
@@ -236,5 +238,6 @@ fn print(table: &Table) -> Result<(), OutputError> {
         100.0 * table.false_alarms,
         100.0 * table.detected
     )?;
-    say!("{:.1} ms per image", table.milliseconds_per_image)
+    say!("{:.1} ms per image", table.milliseconds_per_image)?;
+    Ok(())
 }

@@ -4,9 +4,11 @@ use std::error::Error;
 
 use sysexits::ExitCode;
 
+use super::output::OutputClosed;
 use super::run::Undelivered;
 use crate::capture::CaptureError;
 use crate::config::Issues;
+use crate::evaluate::masks::MissingMask;
 use crate::infer::TeacherError;
 use crate::preprocess::Rejection;
 use crate::score::profile::ProfileError;
@@ -48,8 +50,10 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     }
     let by_type = [
         (error.is::<Issues>(), ExitCode::Config),
+        (error.is::<OutputClosed>(), ExitCode::Ok),
         (error.is::<Undelivered>(), ExitCode::TempFail),
         (error.is::<DataError>(), ExitCode::DataErr),
+        (error.is::<MissingMask>(), ExitCode::DataErr),
         (error.is::<Rejection>(), ExitCode::DataErr),
         (error.is::<CaptureError>(), ExitCode::NoInput),
         (error.is::<std::io::Error>(), ExitCode::IoErr),

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Picture, Tracker};
-use crate::infer::{
-    Extractor, StudentRunner, Teacher, TeacherFile, TeacherRunner, pretrained_streams,
-};
+use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor};
 use crate::publish::{Info, InfoCamera, ProfileIdentity, Reporter, Topics};
 use crate::score::profile::Profile;
 
 use super::inspector::{Inspector, Seen};
+use super::judge::{load_student, load_teacher};
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is seen within half a
 /// minute, and a missing one costs nothing.
@@ -46,10 +45,10 @@ impl Inspection {
     /// Every fault, under the key that names the thing at fault.
     pub(super) fn load(config: Config) -> Result<Inspection, Issues> {
         let mut issues = Issues::default();
-        let teacher = match load_teacher(&config) {
+        let teacher = match load_teacher(config.teacher.as_deref()) {
             Ok(teacher) => teacher,
             Err(fault) => {
-                issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
+                issues.add("teacher.path", format!("{fault:#}"));
                 return Err(issues);
             }
         };
@@ -122,6 +121,7 @@ impl Inspection {
             };
             let profile = Arc::new(identity(&loaded.profile));
             let reporter = Reporter::new(topics.camera(&camera.name), identity_of, profile);
+            let expected = loaded.profile.manifest().origin.clone();
             let mut preprocessor = Preprocessor::new(&teacher.info().preprocessing);
             let extractor = Extractor::new(teacher.clone(), loaded.student);
             built.push(pipeline::Camera {
@@ -129,7 +129,11 @@ impl Inspection {
                 opener: camera.source.into_opener(),
                 deadline: camera.deadline,
                 retry: RETRY,
-                prepare: Box::new(move |frame| preprocessor.prepare(&frame)),
+                prepare: Box::new(move |frame| {
+                    let prepared = preprocessor.prepare(&frame)?;
+                    expected.check_frame(prepared.width, prepared.height)?;
+                    Ok(prepared)
+                }),
                 infer: Box::new(move |prepared| see(&extractor, &prepared)),
                 decide: Inspector::new(camera.name, loaded.profile, tracker, reporter),
             });
@@ -157,24 +161,9 @@ fn see(extractor: &Extractor, prepared: &Prepared) -> Result<Seen, crate::prepro
     })
 }
 
-fn load_teacher(config: &Config) -> Result<Teacher, crate::infer::TeacherError> {
-    let file = TeacherFile::open(config.teacher.as_deref())?;
-    if file.sidecar_assumed {
-        tracing::warn!(
-            teacher = file.name,
-            "no sidecar: mean and std are taken as 0.5"
-        );
-    }
-    Teacher::load(&file)
-}
-
 fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
     let profile = Profile::load(&camera.profile, teacher.info())?;
-    let blocks = &profile.manifest().origin.student.blocks;
-    let student = StudentRunner::load(profile.student(), blocks).map_err(|fault| {
-        let dir = camera.profile.display();
-        anyhow::anyhow!("can't run the student of the Profile {dir}: {fault}; calibrate again")
-    })?;
+    let student = load_student(&profile, &camera.profile)?;
     Ok(Loaded { profile, student })
 }
 

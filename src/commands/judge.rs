@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::capture::images::read_picture;
+use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
+use crate::evaluate::heatmap::Scale;
 use crate::infer::{Extractor, Features, StudentRunner, Teacher, TeacherFile, pretrained_streams};
 use crate::preprocess::{Preprocessor, Rejection};
 use crate::score::Score;
@@ -44,7 +45,13 @@ impl Judge {
             _ => load_teacher(teacher),
         }?;
         let profile = Profile::load(dir, teacher.info())?;
-        let extractor = extractor(&teacher, &profile, dir)?;
+        let student = load_student(&profile, dir)?;
+        let streams = [
+            student.streams().as_slice(),
+            &pretrained_streams(teacher.info()),
+        ]
+        .concat();
+        let extractor = Extractor::new(teacher.runner(&streams)?, student);
         let preprocessor = Preprocessor::new(&teacher.info().preprocessing);
         Ok(Judge {
             preprocessor,
@@ -61,6 +68,10 @@ impl Judge {
     /// Judges one frame.
     pub(super) fn judge(&mut self, frame: &Frame) -> Result<Judged, Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
+        self.profile
+            .manifest()
+            .origin
+            .check_frame(prepared.width, prepared.height)?;
         let features = self.extractor.features(&prepared)?;
         let score = self
             .profile
@@ -83,22 +94,13 @@ pub(super) fn load_teacher(path: Option<&Path>) -> anyhow::Result<Teacher> {
     Ok(Teacher::load(&file)?)
 }
 
-/// Teacher and student of a Profile, loaded from `dir`.
-pub(super) fn extractor(
-    teacher: &Teacher,
-    profile: &Profile,
-    dir: &Path,
-) -> anyhow::Result<Extractor> {
+/// The student of a Profile that lies in `dir`.
+pub(super) fn load_student(profile: &Profile, dir: &Path) -> anyhow::Result<StudentRunner> {
     let blocks = &profile.manifest().origin.student.blocks;
-    let student = StudentRunner::load(profile.student(), blocks)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| format!("can't run the student of the Profile {}", dir.display()))?;
-    let streams = [
-        student.streams().as_slice(),
-        &pretrained_streams(teacher.info()),
-    ]
-    .concat();
-    Ok(Extractor::new(teacher.runner(&streams)?, student))
+    StudentRunner::load(profile.student(), blocks).map_err(|fault| {
+        let dir = dir.display();
+        anyhow::anyhow!("can't run the student of the Profile {dir}: {fault}; calibrate again")
+    })
 }
 
 /// An image file as a frame.
@@ -107,6 +109,14 @@ pub(super) fn frame_of(path: &Path) -> std::io::Result<Frame> {
         seq: 0,
         at: Moment::now(),
         name: path.file_name().map(|name| name.to_string_lossy().into()),
-        pixels: Pixels::Encoded(read_picture(path)?),
+        pixels: Pixels::Encoded(read_bounded(path)?),
     })
+}
+
+/// The strongest colour of a heat map stands for twice the local threshold.
+pub(super) fn heat_scale(score: &Score) -> Scale {
+    Scale {
+        low: 1.0,
+        high: 2.0 * score.local_threshold as f32,
+    }
 }

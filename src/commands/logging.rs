@@ -1,7 +1,12 @@
-//! Log lines. The journal of the daemon: lines on standard error, for people or for programs. Set up once, at start; a
-//! reload keeps it.
+//! The journal: log lines on standard error, for people or for programs. Set up once, at start;
+//! its level and format may be changed while it is written.
+
+use std::io::IsTerminal as _;
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
@@ -17,16 +22,37 @@ pub(super) fn to_people() {
     let _ = lines.try_init();
 }
 
+/// What every line passes: the level, then the writer.
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The journal of the daemon.
+pub(super) struct Journal(reload::Handle<Lines, Registry>);
+
 /// Writes log lines from now on. Does nothing where that was set up before.
-pub(super) fn start(log: &Log) {
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from_level(log.level.as_tracing()))
-        .with_writer(std::io::stderr);
-    let started = match log.format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-    if let Err(fault) = started {
+pub(super) fn start(log: &Log) -> Journal {
+    let (lines, handle) = reload::Layer::new(lines(log));
+    if let Err(fault) = tracing_subscriber::registry().with(lines).try_init() {
         tracing::debug!(%fault, "the journal was set up before");
+    }
+    Journal(handle)
+}
+
+impl Journal {
+    /// Goes on in another format or from another level.
+    pub(super) fn change(&self, log: &Log) {
+        if let Err(fault) = self.0.reload(lines(log)) {
+            tracing::warn!(%fault, "the journal goes on as it was");
+        }
+    }
+}
+
+fn lines(log: &Log) -> Lines {
+    let level = LevelFilter::from_level(log.level.as_tracing());
+    let lines = fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => level.and_then(lines.with_target(false)).boxed(),
+        LogFormat::Json => level.and_then(lines.json().flatten_event(true)).boxed(),
     }
 }

@@ -17,15 +17,13 @@ mod signals;
 mod teacher;
 
 pub use exit::exit_code;
-pub use output::reader_has_gone;
 
 use crate::cli::{Command, TeacherCommand};
 
 /// Runs a command to its end.
 pub fn dispatch(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Run(args) => return run::run(&args),
-        _ => logging::to_people(),
+    if !matches!(command, Command::Run(_)) {
+        logging::to_people();
     }
     match command {
         Command::Demo(args) => demo::demo(&args),

@@ -1,30 +1,37 @@
-//! Standard output. `println!` panics when its reader has gone, as in `inspectd score ... | head`,
-//! or when its disk is full; [`say!`] gives an error, and main ends without a word where there is
-//! nobody left to read it.
+//! What the commands print. A standard output that can't take it is an error like any other, not a
+//! panic; one that nobody reads any more (`| head -1`) ends the command quietly.
 
 use std::fmt::Arguments;
-use std::io::{self, Write as _};
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
 
-/// A line could not be written.
+use anyhow::Context as _;
+
+/// Nobody reads the output any more.
 #[derive(Debug, thiserror::Error)]
-#[error("can't write to standard output")]
-pub(super) struct OutputError(#[source] io::Error);
+#[error("standard output was closed")]
+pub(super) struct OutputClosed;
 
-/// Writes a line to standard output; takes what `println!` takes, and gives a `Result`.
+/// Prints a line; called by `say!`.
+pub(super) fn line(text: Arguments<'_>) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}").map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => OutputClosed.into(),
+        _ => anyhow::Error::from(error).context("can't write to standard output"),
+    })
+}
+
+/// Makes the folder that a result will be written into, before the work that leads to it.
+pub(super) fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("can't make the folder {}", folder.display()))
+}
+
+/// As `println!`, but gives an error where that would panic.
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::commands::output::line(format_args!($($text)*))
     };
 }
+
 pub(super) use say;
-
-pub(super) fn line(text: Arguments<'_>) -> Result<(), OutputError> {
-    writeln!(io::stdout(), "{text}").map_err(OutputError)
-}
-
-/// Whether the command ended because the reader of its output has gone: no fault of anyone.
-pub fn reader_has_gone(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<OutputError>()
-        .is_some_and(|OutputError(source)| source.kind() == io::ErrorKind::BrokenPipe)
-}

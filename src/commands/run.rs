@@ -21,7 +21,7 @@ use crate::capture::Moment;
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::decide::Tracker;
-use crate::pipeline::{self, Finished, Running};
+use crate::pipeline::{self, Failure, Finished, Running};
 use crate::publish::{Info, Outbox, Publisher, Topics};
 
 /// How often the counters are written to the journal.
@@ -29,7 +29,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// Alerts that the broker did not take before the daemon ended.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} alerts were not delivered: the broker did not take them within mqtt.drain_s")]
+#[error(
+    "{0} alerts are lost: the broker did not take them within mqtt.drain_s after the stop; \
+     is it there?"
+)]
 pub(super) struct Undelivered(usize);
 
 /// What outlives a generation.
@@ -49,7 +52,7 @@ enum Turn {
 /// Runs the daemon to its end.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = crate::config::load(&args.config)?;
-    logging::start(&config.log);
+    let journal = logging::start(&config.log);
     pipeline::exit_on_panic();
     let signals = signals::listen()?;
     let boot_id = boot_id();
@@ -72,11 +75,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         );
         let turn = supervise(&running, &signals, &args.config, &mut info, &topic);
         let finished = finish(running, &turn);
-        finished.result?;
         match turn {
-            Turn::Stop if finished.published.is_empty() => return Ok(()),
-            Turn::Stop => return Err(Undelivered(finished.published.len()).into()),
-            Turn::Reload(next) => {
+            Turn::Reload(next) if finished.result.is_ok() => {
+                journal.change(&next.config.log);
                 let trackers = finished.deciders.into_iter().map(Inspector::into_tracker);
                 carried = Carried {
                     trackers: trackers.collect(),
@@ -84,7 +85,24 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
                 };
                 inspection = *next;
             }
+            _ => return end(finished.result, finished.published.len()),
         }
+    }
+}
+
+/// How the daemon ends. The journal gets it as well: a program may read that, and not our last
+/// words.
+fn end(result: Result<(), Failure>, undelivered: usize) -> anyhow::Result<()> {
+    if undelivered > 0 {
+        error!(
+            alerts = undelivered,
+            "alerts are lost: the broker did not take them in time"
+        );
+    }
+    result?;
+    match undelivered {
+        0 => Ok(()),
+        lost => Err(Undelivered(lost).into()),
     }
 }
 

@@ -1,17 +1,17 @@
 //! `inspectd score`: scores image files, one line each.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::judge::{Judge, Judged, frame_of};
-use super::output::say;
+use super::exit::DataError;
+use super::judge::{Judge, Judged, frame_of, heat_scale};
+use super::output::{make_folder, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
-use crate::evaluate::heatmap::{Scale, overlay, write_png};
-use crate::evaluate::whole::make_folder;
+use crate::evaluate::heatmap::{overlay, write_png};
 use crate::preprocess::decode;
 use crate::score::{Basis, Score};
 
@@ -19,14 +19,17 @@ use crate::score::{Basis, Score};
 /// at the end.
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
     let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
-    let mut maps = args.heatmap.as_deref().map(HeatMaps::into).transpose()?;
+    if let Some(folder) = &args.heatmap {
+        make_folder(folder)?;
+        distinct(&args.images)?;
+    }
     let mut unjudged = 0;
     for path in &args.images {
         let line = match frame_of(path) {
             Ok(frame) => match judge.judge(&frame) {
                 Ok(judged) => {
-                    if let Some(maps) = &mut maps {
-                        maps.write(path, &frame, &judged.score)?;
+                    if let Some(folder) = &args.heatmap {
+                        write_heatmap(folder, path, &frame, &judged.score)?;
                     }
                     line(path, &judged, args.json)
                 }
@@ -42,7 +45,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
     }
     anyhow::ensure!(
         unjudged == 0,
-        super::exit::DataError(format!(
+        DataError(format!(
             "{unjudged} of {} images could not be judged",
             args.images.len()
         ))
@@ -90,42 +93,31 @@ fn unjudged_line(path: &Path, reason: &str, as_json: bool) -> String {
     }
 }
 
-/// Pictures with their maps laid over, each a file in one folder.
-struct HeatMaps<'a> {
-    folder: &'a Path,
-    written: HashSet<PathBuf>,
+/// Refuses images whose heat maps would overwrite each other.
+fn distinct(images: &[PathBuf]) -> anyhow::Result<()> {
+    let mut seen = HashMap::new();
+    for path in images {
+        if let Some(former) = seen.insert(heatmap_name(path), path) {
+            let (former, path) = (former.display(), path.display());
+            let fault = format!(
+                "{former} and {path} would have one heat map: score them in two calls, into two folders"
+            );
+            return Err(DataError(fault).into());
+        }
+    }
+    Ok(())
 }
 
-impl HeatMaps<'_> {
-    fn into(folder: &Path) -> anyhow::Result<HeatMaps<'_>> {
-        make_folder(folder)?;
-        Ok(HeatMaps {
-            folder,
-            written: HashSet::new(),
-        })
-    }
+fn heatmap_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    format!("{}.heatmap.png", stem.to_string_lossy())
+}
 
-    /// The strongest colour stands for twice the local threshold.
-    fn write(&mut self, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
-        let picture = decode(&frame.pixels)?;
-        let scale = Scale {
-            low: 1.0,
-            high: 2.0 * score.local_threshold as f32,
-        };
-        let overlay = overlay(&picture, &score.map, score.grid, scale)
-            .context("the map does not fit its own grid")?;
-        write_png(&overlay, &self.target(path))
-    }
-
-    /// A name of its own for each picture, also where two folders hold pictures of one name.
-    fn target(&mut self, path: &Path) -> PathBuf {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let mut target = self.folder.join(format!("{stem}.heatmap.png"));
-        let mut copy = 1;
-        while !self.written.insert(target.clone()) {
-            copy += 1;
-            target = self.folder.join(format!("{stem}-{copy}.heatmap.png"));
-        }
-        target
-    }
+/// Lays the map over the picture.
+fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
+    let target = folder.join(heatmap_name(path));
+    let picture = decode(&frame.pixels)?;
+    let overlay = overlay(&picture, &score.map, score.grid, heat_scale(score))
+        .context("the map does not fit its own grid")?;
+    write_png(&overlay, &target)
 }

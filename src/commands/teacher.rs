@@ -1,6 +1,6 @@
 //! `inspectd teacher inspect`: what was found in a ViT's file.
 
-use super::output::{OutputError, say};
+use super::output::say;
 use crate::cli::InspectArgs;
 use crate::infer::{Teacher, TeacherFile, TeacherInfo};
 
@@ -16,7 +16,7 @@ pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_table(file: &TeacherFile, info: &TeacherInfo) -> Result<(), OutputError> {
+fn print_table(file: &TeacherFile, info: &TeacherInfo) -> anyhow::Result<()> {
     let input = &info.preprocessing;
     say!("file           {}", file.name)?;
     say!("sha256         {}", info.sha256)?;
@@ -38,5 +38,6 @@ fn print_table(file: &TeacherFile, info: &TeacherInfo) -> Result<(), OutputError
     };
     say!("mean           {:?}{assumed}", input.mean)?;
     say!("std            {:?}{assumed}", input.std)?;
-    say!("pooled blocks  {} and {}", info.mid(), info.late())
+    say!("pooled blocks  {} and {}", info.mid(), info.late())?;
+    Ok(())
 }

@@ -64,7 +64,7 @@ pub struct Picture {
     pub scene: SceneStatistics,
 }
 
-/// A frame that could be judged: every number of its score is finite.
+/// A frame that could be judged: every number of it is finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     score: Score,
@@ -76,7 +76,7 @@ impl Judged {
     ///
     /// # Errors
     ///
-    /// [`Rejection::NotFinite`] where a number of the score is not finite.
+    /// [`Rejection::NotFinite`] where a number of the score or of the scene is not finite.
     pub fn new(score: Score, picture: Picture) -> Result<Self, Rejection> {
         let numbers = [
             score.raw,
@@ -94,7 +94,13 @@ impl Judged {
             score.local,
             score.local_threshold,
         ];
-        let cells = score.map.iter().all(|cell| cell.is_finite());
+        let SceneStatistics {
+            brightness,
+            contrast,
+            sharpness,
+        } = picture.scene;
+        let scene = [&brightness, &contrast, &sharpness];
+        let cells = score.map.iter().chain(scene).all(|cell| cell.is_finite());
         if cells && numbers.iter().all(|number| number.is_finite()) {
             Ok(Judged { score, picture })
         } else {

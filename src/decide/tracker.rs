@@ -16,8 +16,8 @@ use crate::preprocess::Rejection;
 pub struct Tracker {
     identity: Identity,
     rules: Rules,
-    /// The last judged frames: the moment of each anomalous one, `None` for the others.
-    recent: VecDeque<Option<Moment>>,
+    /// The last judged frames: each anomalous one, `None` for the others.
+    recent: VecDeque<Option<Hit>>,
     open: Option<Open>,
     /// Monotonic time until which nothing opens.
     cooling_until: Duration,
@@ -25,6 +25,14 @@ pub struct Tracker {
     /// Whether the crowd of hits at hand was counted as suppressed already.
     counted: bool,
     last_seen: Option<Moment>,
+}
+
+/// An anomalous frame.
+#[derive(Debug, Clone)]
+struct Hit {
+    seq: u64,
+    at: Moment,
+    judged: Judged,
 }
 
 /// An open incident and what the rules need to know of it.
@@ -73,15 +81,19 @@ impl Tracker {
     ) -> Option<Incident> {
         self.last_seen = Some(at);
         let judged = judgement.ok()?;
-        let anomalous = judged.score().is_anomalous();
-        self.recent.push_back(anomalous.then_some(at));
+        let is_hit = judged.score().is_anomalous();
+        self.recent.push_back(is_hit.then(|| Hit {
+            seq,
+            at,
+            judged: judged.clone(),
+        }));
         while self.recent.len() > self.rules.window {
             self.recent.pop_front();
         }
         if self.open.is_some() {
             self.follow(seq, at, judged)
         } else {
-            self.watch(seq, at, judged)
+            self.watch(seq, at)
         }
     }
 
@@ -95,8 +107,9 @@ impl Tracker {
         self.recent.iter().flatten().count()
     }
 
-    /// A frame while no incident is open.
-    fn watch(&mut self, seq: u64, at: Moment, judged: &Judged) -> Option<Incident> {
+    /// A frame while no incident is open. Only an anomalous one opens, even where the window held
+    /// enough of them before, as it does at the end of a cooldown.
+    fn watch(&mut self, seq: u64, at: Moment) -> Option<Incident> {
         if self.hits() < self.rules.hits {
             self.counted = false;
             return None;
@@ -106,26 +119,31 @@ impl Tracker {
             self.counted = true;
             return None;
         }
+        self.recent.back()?.as_ref()?;
+        let first = self.recent.iter().flatten().next()?;
+        let value = |hit: &Hit| hit.judged.score().value;
+        let worst = self.recent.iter().flatten();
+        let worst = worst.max_by(|a, b| value(a).total_cmp(&value(b)))?.clone();
         let incident = Incident {
             id: self.identity.incident_id(seq, &at),
             report: 1,
             phase: Phase::Opened,
             cause: Cause::Anomaly,
-            started: self.recent.iter().flatten().next().copied().unwrap_or(at),
+            started: first.at,
             ended: None,
             ended_by: None,
             at,
             suppressed: std::mem::take(&mut self.suppressed),
             hits: self.hits(),
             window: self.rules.window,
-            worst_seq: seq,
-            worst_at: at,
-            worst: judged.clone(),
+            worst_seq: worst.seq,
+            worst_at: worst.at,
+            worst: worst.judged,
         };
         self.open = Some(Open {
-            last: incident.clone(),
             reported_at: at.since_boot,
-            reported_value: judged.score().value,
+            reported_value: incident.worst.score().value,
+            last: incident.clone(),
             calm: 0,
         });
         Some(incident)

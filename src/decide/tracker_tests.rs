@@ -37,12 +37,30 @@ pub(crate) fn score(raw: f64) -> Score {
 }
 
 pub(crate) fn judged(raw: f64) -> Judged {
+    seen(score(raw))
+}
+
+fn seen(score: Score) -> Judged {
     let picture = Picture {
         width: 64,
         height: 48,
         scene: SceneStatistics::default(),
     };
-    Judged::new(score(raw), picture).unwrap()
+    Judged::new(score, picture).unwrap()
+}
+
+/// A frame whose verdict rests on the local score, `raw` above a threshold of 10.
+fn spotted(raw: f64) -> Judged {
+    seen(Score {
+        basis: Basis::Local,
+        raw: 10.0 + raw,
+        threshold: 10.0,
+        p_value: 0.01,
+        local: 10.0 + raw,
+        local_threshold: 10.0,
+        default: -3.0,
+        ..score(raw)
+    })
 }
 
 /// Frame `n` of a camera with two frames a second.
@@ -237,6 +255,69 @@ fn a_score_that_is_not_finite_cannot_be_judged() {
     ] {
         assert_eq!(Judged::new(wrong, picture), Err(Rejection::NotFinite));
     }
+    let mut dazzled = picture;
+    dazzled.scene.contrast = f32::NAN;
+    let rejected = Judged::new(score(1.0), dazzled);
+    assert_eq!(rejected, Err(Rejection::NotFinite));
+}
+
+#[test]
+fn the_end_of_a_cooldown_opens_at_an_anomalous_frame_and_not_at_a_normal_one() {
+    let rules = Rules {
+        hits: 2,
+        release_after: 1,
+        cooldown: Duration::from_secs(2),
+        ..Rules::default()
+    };
+    // Closed at frame 2; the cooldown ends with frame 6, while two hits are still in the window.
+    let reports = tell(&mut tracker(rules), "AA.AA...A");
+    let opened = [(1, Phase::Opened), (2, Phase::Closed), (8, Phase::Opened)];
+    assert_eq!(phases(&reports), opened);
+    assert_eq!(reports[2].1.suppressed, 1);
+    assert_eq!(reports[2].1.started, moment(4));
+}
+
+#[test]
+fn the_worst_frame_is_looked_for_among_those_that_opened_the_incident() {
+    let reports = tell(&mut tracker(Rules::default()), ".BAA");
+    let opened = &reports[0].1;
+    assert_eq!((opened.worst_seq, opened.worst_at), (1, moment(1)));
+    assert_eq!(opened.worst, judged(30.0));
+}
+
+#[test]
+fn an_incident_may_go_on_by_the_other_basis_and_closes_when_both_are_calm() {
+    let mut tracker = tracker(Rules {
+        hits: 2,
+        window: 2,
+        release_after: 2,
+        ..Rules::default()
+    });
+    let frames = [
+        judged(1.0),    // opens with the next one
+        judged(1.0),    //
+        spotted(-0.05), // the whole is calm, a spot hovers under its threshold
+        spotted(-0.05), //
+        spotted(4.0),   // a spot is worse than the whole ever was
+        spotted(-3.0),  // both are calm
+        judged(-3.0),   //
+    ];
+    let mut reports = Vec::new();
+    for (n, frame) in (0..).zip(&frames) {
+        let report = tracker.observe(n, moment(n), Ok(frame));
+        reports.extend(report.map(|report| (n, report)));
+    }
+    let expected = [(1, Phase::Opened), (4, Phase::Updated), (6, Phase::Closed)];
+    assert_eq!(phases(&reports), expected);
+    let bases = reports.iter().map(|(_, r)| r.worst.score().basis);
+    let bases: Vec<Basis> = bases.collect();
+    assert_eq!(bases, [Basis::Image, Basis::Local, Basis::Local]);
+    // What is reported of the worst frame is of one basis throughout.
+    let worst = reports[2].1.worst.score();
+    assert_eq!(
+        (worst.raw, worst.threshold, worst.p_value),
+        (14.0, 10.0, 0.01)
+    );
 }
 
 proptest! {
@@ -257,6 +338,8 @@ proptest! {
                     prop_assert!(open.is_none(), "two open at {n}");
                     prop_assert!(ids.insert(report.id.clone()), "an id came twice");
                     prop_assert!(report.hits >= hits && report.report == 1);
+                    prop_assert!(report.worst.score().value > 0.5 && report.worst.score().is_anomalous());
+                    prop_assert!(matches!(story.as_bytes()[n as usize], b'A' | b'B'));
                     let judged: Vec<char> = story[..=n as usize].chars().filter(|c| *c != '?').collect();
                     let window = judged.iter().rev().take(hits + extra);
                     prop_assert!(window.filter(|c| matches!(c, 'A' | 'B')).count() >= hits);

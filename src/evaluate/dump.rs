@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::npy;
-use super::whole::{make_folder, write_whole};
+use super::whole::write_whole;
 use crate::infer::Features;
 
 /// The rows so far.
@@ -35,12 +35,11 @@ impl Dump {
         self.d.push(d.to_vec());
     }
 
-    /// Writes the files into `folder`, which is made if need be; `scores.csv` only if there are any.
+    /// Writes the files into `folder`, which must be there; `scores.csv` only if there are any.
     ///
     /// # Errors
     /// A file that can't be written, by name.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        make_folder(folder)?;
         let put = |name: &str, bytes: &[u8]| write_whole(&folder.join(name), bytes);
         let width = |rows: Option<usize>| rows.unwrap_or_default();
         let columns = width(self.z.first().map(Vec::len));

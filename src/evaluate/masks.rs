@@ -5,7 +5,7 @@
 //! bilinearly, the mask sampled at the nearest pixel.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -15,24 +15,33 @@ use crate::preprocess::decode;
 /// Rows and columns at which maps and masks are compared.
 pub const SIDE: usize = 224;
 
+/// An anomalous image without a mask.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} has no mask in {folder}: a PNG or JPEG of the same stem is needed")]
+pub struct MissingMask {
+    name: String,
+    folder: String,
+}
+
+/// The mask's file: the image's stem, whatever dots it has, with another ending.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let stem = Path::new(name).file_stem()?.to_string_lossy();
+    let endings = ["png", "jpg", "jpeg", "PNG", "JPG", "JPEG"];
+    let paths = endings
+        .iter()
+        .map(|ending| folder.join(format!("{stem}.{ending}")));
+    paths.into_iter().find(|path| path.is_file())
+}
+
 /// The mask of the image called `name`, `[SIDE * SIDE]`.
 ///
 /// # Errors
 /// No file of that stem, or one that is no picture; the text names it.
 pub fn mask_of(folder: &Path, name: &str) -> anyhow::Result<Vec<bool>> {
-    let stem = Path::new(name).file_stem().unwrap_or_default();
-    let candidates = ["png", "jpg", "jpeg", "PNG", "JPG"];
-    let path = candidates
-        .iter()
-        .map(|extension| folder.join(stem).with_extension(extension))
-        .find(|path| path.is_file())
-        .with_context(|| {
-            format!(
-                "{} has no mask in {}: a PNG or JPEG of the same stem is needed",
-                name,
-                folder.display()
-            )
-        })?;
+    let path = find(folder, name).ok_or_else(|| MissingMask {
+        name: name.to_owned(),
+        folder: folder.display().to_string(),
+    })?;
     let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
     let pixels = Pixels::Encoded(bytes);
     let picture = decode(&pixels).with_context(|| format!("the mask {}", path.display()))?;

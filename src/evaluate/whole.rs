@@ -1,5 +1,5 @@
-//! Results as whole files: written beside their place and moved there when complete, so that a full
-//! disk leaves either the former file or none, never half of one.
+//! Results as whole files: written beside their place and moved there when complete, so that neither
+//! a full disk nor a failed command leaves half of one, or harms the former.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,31 +7,48 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use tempfile::NamedTempFile;
+
+/// A result that is yet to be written. Dropped before that, it leaves nothing.
+pub struct WholeFile<'a> {
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl WholeFile<'_> {
+    /// Begins `path`, so that a bad one is told before the work that leads to its content.
+    ///
+    /// # Errors
+    /// The folder is missing or may not be written; the text names the file.
+    pub fn create(path: &Path) -> anyhow::Result<WholeFile<'_>> {
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+        let file = tempfile::Builder::new()
+            .prefix(".inspectd-new-")
+            .permissions(fs::Permissions::from_mode(0o666)) // less the umask, as for any new file
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .with_context(|| format!("can't write {}", path.display()))?;
+        Ok(WholeFile { path, file })
+    }
+
+    /// Writes all of it, and puts it in its place.
+    ///
+    /// # Errors
+    /// No room, or something else in its place; the text names the file.
+    pub fn finish(mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let written = self.file.write_all(bytes).and_then(|()| {
+            let moved = self.file.persist(self.path);
+            moved.map(drop).map_err(|error| error.error)
+        });
+        written.with_context(|| format!("can't write {}", self.path.display()))
+    }
+}
 
 /// Writes `bytes` to `path`.
 ///
 /// # Errors
-/// The folder is missing, may not be written or has no room; the text names the file.
+/// As of [`WholeFile`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || {
-        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-        let mut file = tempfile::Builder::new()
-            .prefix(".inspectd-new-")
-            .permissions(fs::Permissions::from_mode(0o666)) // less the umask, as for any new file
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(bytes)?;
-        file.persist(path).map(drop).map_err(|error| error.error)
-    };
-    write().with_context(|| format!("can't write {}", path.display()))
-}
-
-/// Makes a folder for results, if it is not there.
-///
-/// # Errors
-/// As of the file system; the text names the folder.
-pub fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("can't make the folder {}", folder.display()))
+    WholeFile::create(path)?.finish(bytes)
 }
 
 #[cfg(test)]
@@ -46,6 +63,16 @@ mod tests {
             write_whole(&path, bytes).unwrap();
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_begun_and_not_finished_leaves_the_former_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.json");
+        fs::write(&path, "former").unwrap();
+        drop(WholeFile::create(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"former");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

@@ -1,7 +1,7 @@
-//! The file of a teacher as it was read, and the sidecar that says how the teacher wants its input.
+//! A teacher's file: the ONNX bytes and the sidecar that says how the teacher wants its input.
 //!
-//! Nothing is understood of the ONNX file here: that is [`super::Teacher`]'s work. Every error names
-//! the file.
+//! The bundled teacher is compiled in; any other is read from its path. Nothing is understood of the
+//! network here, that is [`super::Teacher`]'s part.
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::residual_stream::NotAVit;
+use super::NotAVit;
 use crate::preprocess::Interpolation;
 
 /// The teacher that comes with the program.
@@ -133,17 +133,6 @@ impl TeacherFile {
         })
     }
 
-    /// A file without a sidecar, for tests.
-    #[cfg(test)]
-    pub(super) fn assumed(name: &str, bytes: Vec<u8>) -> TeacherFile {
-        TeacherFile {
-            name: name.to_owned(),
-            bytes: bytes.into(),
-            sidecar: Sidecar::assumed(),
-            sidecar_assumed: true,
-        }
-    }
-
     /// Lower-case hexadecimal SHA-256 of the ONNX file.
     pub fn sha256(&self) -> String {
         Sha256::digest(&self.bytes)
@@ -154,7 +143,7 @@ impl TeacherFile {
 }
 
 impl Sidecar {
-    fn assumed() -> Sidecar {
+    pub(super) fn assumed() -> Sidecar {
         Sidecar {
             name: None,
             mean: [0.5; 3],

@@ -2,7 +2,8 @@
 //! `run_once` the work from opening to the first fault.
 //!
 //! A source that gives no frame for its deadline is dropped like one that fails. Each fault travels
-//! down the pipeline as an item that can't be judged, so that subscribers learn of it.
+//! down the pipeline as an item that can't be judged, so that subscribers learn of it; so does the
+//! end of the footage.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,6 +55,8 @@ impl Capture {
             let fault = match self.run_once() {
                 Ok(End::Footage) => {
                     info!(camera, "the footage has ended");
+                    // The next stage may be gone; nothing is left to be done either way.
+                    let _ = self.pass_on_absence("the footage has ended".to_owned());
                     return;
                 }
                 Ok(End::Asked) => return,
@@ -72,20 +75,7 @@ impl Capture {
                 "no frames"
             );
             self.meter.camera(self.camera).faults.fetch_add(1, Relaxed);
-            let stamp = Stamp {
-                seq: 0,
-                at: (self.clock)(),
-            };
-            let content = Err(Rejection::NoFrames(reason));
-            if self
-                .to
-                .send(Item {
-                    camera: self.camera,
-                    stamp,
-                    content,
-                })
-                .is_err()
-            {
+            if self.pass_on_absence(reason).is_none() {
                 return;
             }
             self.stop.wait(pause);
@@ -122,6 +112,21 @@ impl Capture {
         Ok(End::Asked)
     }
 
+    /// Says that there are no frames and why, behind the frames that there were; `None` when the
+    /// next stage is gone.
+    fn pass_on_absence(&self, reason: String) -> Option<()> {
+        let stamp = Stamp {
+            seq: 0,
+            at: (self.clock)(),
+        };
+        let item = Item {
+            camera: self.camera,
+            stamp,
+            content: Err(Rejection::NoFrames(reason)),
+        };
+        self.to.send_behind(item).ok()
+    }
+
     /// `None` when the next stage is gone.
     fn pass_on(&self, frame: Frame) -> Option<()> {
         let meter = self.meter.camera(self.camera);
@@ -130,17 +135,14 @@ impl Capture {
             seq: frame.seq,
             at: frame.at,
         };
-        let sent = self
-            .to
-            .send(Item {
-                camera: self.camera,
-                stamp,
-                content: Ok(frame),
-            })
-            .ok()?;
-        meter
-            .replaced
-            .fetch_add(u64::from(sent == Sent::Replaced), Relaxed);
+        let item = Item {
+            camera: self.camera,
+            stamp,
+            content: Ok(frame),
+        };
+        let sent = self.to.send(item).ok()?;
+        let is_lost = matches!(sent, Sent::Replaced(Item { content: Ok(_), .. }));
+        meter.replaced.fetch_add(u64::from(is_lost), Relaxed);
         Some(())
     }
 }

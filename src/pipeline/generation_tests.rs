@@ -115,6 +115,12 @@ fn camera(
     }
 }
 
+/// What is told when the footage of `a` has ended.
+fn over() -> Told {
+    let reason = "the footage has ended".to_owned();
+    ("a", Err(Rejection::NoFrames(reason)))
+}
+
 type Generation = Running<Teller, Vec<Told>>;
 
 /// A pipeline whose publisher collects.
@@ -155,12 +161,9 @@ fn footage_is_seen_whole_and_in_order_and_its_end_ends_the_pipeline() {
     finished.result.unwrap();
     for (name, length) in [("a", 500), ("b", 300)] {
         let told = finished.published.iter().filter(|told| told.0 == name);
-        let numbers: Vec<u64> = told.map(|told| *told.1.as_ref().unwrap()).collect();
-        assert_eq!(
-            numbers,
-            (0..length).chain([999]).collect::<Vec<_>>(),
-            "{name}"
-        );
+        let told: Vec<Result<u64, Rejection>> = told.map(|told| told.1.clone()).collect();
+        let expected = (0..length).map(Ok).chain([over().1, Ok(999)]);
+        assert_eq!(told, expected.collect::<Vec<_>>(), "{name}");
     }
     assert_eq!(finished.deciders.len(), 2);
 }
@@ -187,9 +190,10 @@ fn a_live_source_faster_than_inference_loses_frames_at_one_place_and_counts_them
     assert_eq!(counts.judged + counts.replaced, 400);
     assert!(counts.replaced > 100, "{counts:?}");
     let told = running.join(|_| Vec::new()).published;
+    let last = &told[told.len() - 2..];
     assert_eq!(
-        told.last(),
-        Some(&("a", Ok(399))),
+        last,
+        [("a", Ok(399)), over()],
         "the newest frame is always judged"
     );
 }
@@ -225,7 +229,7 @@ fn a_source_that_fails_is_opened_anew_and_subscribers_learn_of_it() {
     wait_for_the_end(&running);
     let counts = counts(&running, 0);
     assert_eq!((counts.captured, counts.faults), (6, 2));
-    assert_eq!(counts.rejected.get("no_frames"), Some(&2));
+    assert_eq!(counts.rejected.get("no_frames"), Some(&3));
     let told = running.join(|_| Vec::new()).published;
     assert_eq!(
         told[2],
@@ -308,7 +312,7 @@ fn a_source_that_hangs_in_its_driver_does_not_keep_the_pipeline_from_ending() {
     let finished = running.join(|_| Vec::new());
     assert!(start.elapsed() < GRACE * 2);
     finished.result.unwrap();
-    assert_eq!(finished.published.len(), 3);
+    assert_eq!(finished.published.len(), 4, "three frames and their end");
     drop(held);
 }
 

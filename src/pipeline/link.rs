@@ -35,11 +35,11 @@ type Slot<T> = Arc<Mutex<Option<T>>>;
 
 /// What became of a value that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub enum Sent<T> {
     /// It waits for the receiver.
     Queued,
-    /// It waits, and took the place of one that nobody had taken.
-    Replaced,
+    /// It waits, and took the place of this one, that nobody had taken.
+    Replaced(T),
 }
 
 /// The other end is gone.
@@ -69,20 +69,36 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`Closed`] when the receiver is gone.
-    pub fn send(&self, value: T) -> Result<Sent, Closed> {
+    pub fn send(&self, value: T) -> Result<Sent<T>, Closed> {
         match &self.0 {
             SenderKind::Waiting(sender) => {
                 sender.send(value).map(|()| Sent::Queued).or(Err(Closed))
             }
             SenderKind::Newest(slot, wake) => {
                 let former = lock(slot).replace(value);
-                match wake.try_send(()) {
-                    Err(channel::TrySendError::Disconnected(())) => Err(Closed),
-                    _ if former.is_some() => Ok(Sent::Replaced),
-                    _ => Ok(Sent::Queued),
+                match (wake.try_send(()), former) {
+                    (Err(channel::TrySendError::Disconnected(())), _) => Err(Closed),
+                    (_, Some(former)) => Ok(Sent::Replaced(former)),
+                    (_, None) => Ok(Sent::Queued),
                 }
             }
         }
+    }
+
+    /// Sends a value that takes no other's place: waits until the receiver has taken what it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when the receiver is gone.
+    pub fn send_behind(&self, value: T) -> Result<(), Closed> {
+        if let SenderKind::Newest(_, wake) = &self.0 {
+            // The second wake-up goes through when the receiver has come back from the first one,
+            // and from the value before it.
+            for _ in 0..2 {
+                wake.send(()).or(Err(Closed))?;
+            }
+        }
+        self.send(value).map(drop)
     }
 }
 
@@ -179,8 +195,8 @@ mod tests {
     fn the_newest_value_wins_and_the_loss_is_told() {
         let (sender, receiver) = newest();
         assert_eq!(sender.send(1), Ok(Sent::Queued));
-        assert_eq!(sender.send(2), Ok(Sent::Replaced));
-        assert_eq!(sender.send(3), Ok(Sent::Replaced));
+        assert_eq!(sender.send(2), Ok(Sent::Replaced(1)));
+        assert_eq!(sender.send(3), Ok(Sent::Replaced(2)));
         drop(sender);
         let (_asker, stop) = stop();
         let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
@@ -203,13 +219,31 @@ mod tests {
         let (_asker, stop) = stop();
         let source = thread::spawn(move || {
             (0..20_000)
-                .filter(|n| sender.send(*n) == Ok(Sent::Replaced))
+                .filter(|n| matches!(sender.send(*n), Ok(Sent::Replaced(_))))
                 .count()
         });
         let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
         assert_eq!(values.len() + source.join().unwrap(), 20_000);
         assert_eq!(values.last(), Some(&19_999));
         assert!(values.is_sorted());
+    }
+
+    #[test]
+    fn a_value_that_is_sent_behind_another_replaces_none() {
+        for _ in 0..500 {
+            let (sender, receiver) = newest();
+            let (_asker, stop) = stop();
+            let source = thread::spawn(move || {
+                sender.send(1).unwrap();
+                sender.send_behind(2)
+            });
+            let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+            assert_eq!(values, [1, 2]);
+            assert_eq!(source.join().unwrap(), Ok(()));
+        }
+        let (sender, receiver) = newest();
+        drop(receiver);
+        assert_eq!(sender.send_behind(1), Err(Closed));
     }
 
     #[test]

@@ -74,6 +74,20 @@ pub enum Rejection {
         /// Rows.
         height: u32,
     },
+    /// Of another size than the normal footage.
+    #[error(
+        "the picture is {width}x{height}, the normal footage was {expected_width}x{expected_height}"
+    )]
+    Format {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Columns of the normal footage.
+        expected_width: u32,
+        /// Rows of the normal footage.
+        expected_height: u32,
+    },
     /// The models failed on it.
     #[error("inference failed: {0}")]
     Inference(String),
@@ -91,6 +105,7 @@ impl Rejection {
         match self {
             Rejection::Undecodable(_) => "undecodable",
             Rejection::Size { .. } => "size",
+            Rejection::Format { .. } => "format",
             Rejection::Inference(_) => "inference",
             Rejection::NotFinite => "not_finite",
             Rejection::NoFrames(_) => "no_frames",

@@ -52,3 +52,6 @@ pub enum Delivery {
 #[cfg(test)]
 #[path = "../../tests/it/broker.rs"]
 pub(crate) mod broker;
+
+#[cfg(test)]
+mod stalling;

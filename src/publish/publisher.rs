@@ -1,8 +1,8 @@
 //! The far end of the pipeline: delivers messages to a broker that may be absent for hours.
 //!
 //! One loop on one thread. It ends when its inbox closes: then it delivers what waits for as long
-//! as the configuration grants, says `offline` and disconnects. It never drops an alert, and it
-//! takes no more from its inbox while the outbox is full.
+//! as the configuration grants, says `offline` and disconnects. It takes no more from its inbox
+//! while the outbox is full, and never drops an alert: what the broker did not take is given back.
 
 use std::time::{Duration, Instant};
 
@@ -68,18 +68,16 @@ impl Publisher {
 
     /// Delivers until `inbox` closes, then says goodbye. `notes` carries messages of the supervisor;
     /// its closing says that a stop was asked: then a full outbox is waited for no longer than the
-    /// drain may take, or nobody would ever come to close the inbox. Gives back what could not be
-    /// delivered.
+    /// drain may take, or nobody would ever come to close the inbox. After that the outbox takes
+    /// what the pipeline still holds, beyond its capacity, so that all of it is given back and
+    /// counted. Gives back what could not be delivered.
     pub fn run(mut self, inbox: &Receiver<Message>, mut notes: Receiver<Message>) -> Outbox {
         let mut give_up: Option<Instant> = None;
+        let closed = never();
         loop {
             self.advance();
-            if self.outbox.is_full() && give_up.is_some_and(|at| Instant::now() >= at) {
-                error!("the outbox is full and the broker takes nothing: alerts are lost");
-                break;
-            }
-            let closed = never();
-            let inbox = if self.outbox.is_full() {
+            let now = Instant::now();
+            let inbox = if self.outbox.is_full() && give_up.is_none_or(|at| now < at) {
                 &closed
             } else {
                 inbox
@@ -100,7 +98,10 @@ impl Publisher {
                 default(self.patience()) => {}
             }
         }
-        self.drain();
+        let has_waited = self.outbox.is_full() && give_up.is_some_and(|at| Instant::now() >= at);
+        if !has_waited {
+            self.drain();
+        }
         self.goodbye()
     }
 
@@ -300,12 +301,6 @@ impl Publisher {
             if let Line::Up(session, _) = self.line {
                 session.disconnect(GOODBYE);
             }
-        }
-        if !self.outbox.is_empty() {
-            warn!(
-                alerts = self.outbox.len(),
-                "the broker did not take all alerts in time"
-            );
         }
         self.outbox
     }

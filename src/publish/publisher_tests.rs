@@ -1,4 +1,5 @@
-//! The publisher against a real broker that is there, absent, late, or restarted.
+//! The publisher against a real broker that is there, absent, late, restarted or killed, and against
+//! one that swallows messages.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -6,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Sender, bounded};
 
 use super::super::broker::{Broker, Subscriber, free_port};
+use super::super::stalling;
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
 use crate::config::Retry;
@@ -147,6 +149,50 @@ fn a_broker_restarted_in_the_middle_loses_no_alert() {
 }
 
 #[test]
+fn a_broker_killed_in_the_middle_loses_no_alert_and_repetitions_are_the_same() {
+    let mut broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let sent = alerts(300);
+    let expected: Vec<String> = sent.iter().map(id).collect();
+    let feeder = thread::spawn(move || {
+        for message in sent {
+            sender.send(message).unwrap();
+            thread::sleep(Duration::from_millis(4));
+        }
+    });
+    for _ in 0..4 {
+        thread::sleep(Duration::from_millis(400));
+        broker.kill();
+        thread::sleep(Duration::from_millis(100));
+        broker.resume();
+    }
+    feeder.join().unwrap();
+    assert!(publisher.join().unwrap().is_empty());
+    subscriber.wait_for_alerts(20, expected.len()).unwrap();
+    let alerts = subscriber.alerts();
+    let got: Vec<&str> = alerts.iter().map(|a| a["id"].as_str().unwrap()).collect();
+    assert_eq!(got, expected, "in the order in which they were made");
+    for again in subscriber
+        .seen
+        .iter()
+        .filter(|r| r.topic.ends_with("/alert"))
+    {
+        let again = again.json();
+        let first = alerts.iter().find(|a| a["id"] == again["id"]).unwrap();
+        assert_eq!(first["data"]["score"], again["data"]["score"]);
+        assert_eq!(first["time"], again["time"]);
+    }
+}
+
+fn id(message: &Message) -> String {
+    match message {
+        Message::Alert(alert) => alert.id().to_owned(),
+        Message::Retained(retained) => panic!("no alert: {retained:?}"),
+    }
+}
+
+#[test]
 fn a_full_outbox_blocks_the_sender_and_drops_nothing() {
     let mut settings = settings(free_port());
     settings.outbox = 3;
@@ -168,6 +214,46 @@ fn a_full_outbox_blocks_the_sender_and_drops_nothing() {
     );
     drop(sender);
     drop(publisher);
+}
+
+#[test]
+fn a_full_outbox_that_gives_up_gives_back_all_that_the_pipeline_held() {
+    let mut settings = settings(free_port());
+    settings.outbox = 3;
+    settings.drain = Duration::from_millis(300);
+    let (sender, inbox) = bounded(1);
+    let (notes, noted) = bounded(1);
+    let publisher = Publisher::new(settings, topics(), Outbox::new(3));
+    let publisher = thread::spawn(move || publisher.run(&inbox, noted));
+    let messages = alerts(10);
+    let feeder = thread::spawn(move || {
+        let refused = messages.into_iter().filter_map(|m| sender.send(m).err());
+        refused.count()
+    });
+    thread::sleep(Duration::from_millis(600));
+    assert!(!feeder.is_finished(), "before the stop it waits");
+    drop(notes);
+    assert_eq!(publisher.join().unwrap().len(), 20);
+    assert_eq!(feeder.join().unwrap(), 0);
+}
+
+#[test]
+fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
+    let broker = stalling::Broker::start(1);
+    let mut settings = settings(broker.port);
+    settings.keep_alive = Duration::from_secs(1);
+    let (sender, publisher) = spawn(settings, 8);
+    for message in alerts(3) {
+        sender.send(message).unwrap();
+    }
+    // Two keep-alives without a PUBACK, then a new connection.
+    let seen = broker.wait_for_publishes(6, 2, Duration::from_secs(15));
+    drop(sender);
+    assert!(publisher.join().unwrap().is_empty());
+    let of = |connection| seen.iter().filter(move |p| p.connection == connection);
+    let ids = |connection| of(connection).map(|p| p.id()).collect::<Vec<_>>();
+    assert_eq!(ids(1), ids(2), "the same alerts, in the same order");
+    assert!(of(2).all(|p| p.at - of(1).next().unwrap().at >= Duration::from_secs(2)));
 }
 
 #[test]

@@ -111,6 +111,12 @@ impl Reporter {
         vec![Message::Alert(Box::new(alert)), self.active(tracker)]
     }
 
+    /// What is said when nobody looks any more.
+    pub fn stop(&mut self) -> Option<Message> {
+        let was_online = self.is_online.replace(false) != Some(false);
+        was_online.then(|| self.availability("offline"))
+    }
+
     fn state(
         &self,
         seq: u64,

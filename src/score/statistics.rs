@@ -300,6 +300,31 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_anomalous_if_either_basis_is_and_its_value_says_so() {
+        let frames = normal_frames(60, 11);
+        let statistics = statistics(&frames, Scoring::Paper);
+        let frame = FrameVectors::from(&frames[0]);
+        let tokens = &frames[0].discrepancy.residual_tokens;
+        let fit = &statistics.fit;
+        let measured = fit.measure(&frame, tokens, &mut Scratch::default());
+        let measured = measured.unwrap();
+        let (image, local) = (statistics.deciding.raw(), statistics.local.raw());
+        let above = |line: f64| [line - 9.0, line, line.next_up(), line + 9.0];
+        for (raw, spot) in above(image)
+            .into_iter()
+            .flat_map(|raw| above(local).map(|s| (raw, s)))
+        {
+            let mut measured = measured.clone();
+            measured.paper.pretrained = raw;
+            measured.paper.discrepancy = 0.0;
+            measured.local = spot;
+            let score = statistics.judge(measured);
+            assert_eq!(score.is_anomalous(), raw > image || spot > local);
+            assert_eq!(score.is_anomalous(), score.value > 0.5, "{raw} {spot}");
+        }
+    }
+
+    #[test]
     fn features_that_are_not_finite_are_rejected() {
         let statistics = statistics(&normal_frames(60, 7), Scoring::Default);
         let sound = normal_frames(1, 8).remove(0);

@@ -121,12 +121,13 @@ impl Threshold {
 
     /// `raw` as 0..1, the threshold at 0.5 and the median held-out score near 0.25. Rises strictly
     /// as far as doubles can show it, for it nears its ends as `1 / |raw|` and not exponentially.
+    /// Above 0.5 exactly where `raw` is above the threshold, however little.
     pub fn value(&self, raw: f64) -> f64 {
         let distance = (raw - self.raw) / self.scale;
-        if distance < 0.0 {
+        if raw <= self.raw {
             0.5 / (1.0 - distance)
         } else {
-            1.0 - 0.5 / (1.0 + distance)
+            (1.0 - 0.5 / (1.0 + distance)).max(0.5f64.next_up())
         }
     }
 }
@@ -169,6 +170,15 @@ mod tests {
             Threshold::from_held_out(&[], 0.01),
             Err(FitError::TooFew { needed: 1, got: 0 })
         );
+    }
+
+    #[test]
+    fn a_score_a_hair_above_the_threshold_has_a_value_above_half() {
+        let threshold = Threshold::from_held_out(&[-1e6, 0.0, 1e-3], 0.01).unwrap();
+        let line = threshold.raw();
+        assert!(threshold.value(line) <= 0.5);
+        assert!(threshold.value(line.next_down()) <= 0.5);
+        assert!(threshold.value(line.next_up()) > 0.5);
     }
 
     proptest! {

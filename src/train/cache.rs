@@ -3,8 +3,8 @@
 //!
 //! Frames are pushed once, in order, and then read in any order from any thread. The size is
 //! bounded and known before the first frame ([`frames_that_fit`]); the caller decides what to leave
-//! out ([`spread`]). The files live in a directory of their own that is removed with the cache; it
-//! never keeps features in memory.
+//! out ([`spread`]). The files have no name, so that no end of the process, not even a kill, leaves them
+//! behind; features are never kept in memory.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use tempfile::TempDir;
 
 /// Bytes of one cached value.
 const VALUE: u64 = size_of::<f16>() as u64;
@@ -92,7 +91,7 @@ fn frame_bytes(streams: usize, tokens: usize, width: usize) -> u64 {
 /// Features of frames, stream by stream. Dropping it removes the files.
 #[derive(Debug)]
 pub struct FeatureCache {
-    folder: TempDir,
+    folder: PathBuf,
     streams: Vec<Stream>,
     /// Values of one stream of one frame: `tokens * width`.
     values: usize,
@@ -104,7 +103,6 @@ pub struct FeatureCache {
 #[derive(Debug)]
 struct Stream {
     number: usize,
-    path: PathBuf,
     file: File,
 }
 
@@ -118,40 +116,23 @@ impl FeatureCache {
         width: usize,
         limit_bytes: u64,
     ) -> Result<Self, CacheError> {
-        let folder = tempfile::Builder::new()
-            .prefix("inspectd-features-")
-            .tempdir_in(dir);
-        let folder = folder.map_err(|source| CacheError::Io {
-            what: format!(
-                "the directory for the feature cache can't be made in {}: set TMPDIR to a folder \
-                 with more room",
-                dir.display()
-            ),
-            source,
-        })?;
-        let open = |number: &usize| {
-            let path = folder.path().join(format!("x_{number}.f16"));
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path);
-            match file {
-                Ok(file) => Ok(Stream {
-                    number: *number,
-                    path,
-                    file,
-                }),
-                Err(source) => Err(CacheError::Io {
-                    what: format!("the feature cache can't create {}", path.display()),
-                    source,
-                }),
-            }
+        let open = |number: &usize| match tempfile::tempfile_in(dir) {
+            Ok(file) => Ok(Stream {
+                number: *number,
+                file,
+            }),
+            Err(source) => Err(CacheError::Io {
+                what: format!(
+                    "can't make the feature cache in {}: set TMPDIR to a writable folder with room",
+                    dir.display()
+                ),
+                source,
+            }),
         };
         let streams = streams.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let values = tokens * width;
         Ok(FeatureCache {
-            folder,
+            folder: dir.to_owned(),
             streams,
             values,
             frames: 0,
@@ -192,7 +173,7 @@ impl FeatureCache {
             }
             let start = self.frames as u64 * self.values as u64 * VALUE;
             clamped += write(&stream.file, start, values).map_err(|source| CacheError::Io {
-                what: self.write_failed(&stream.path, &source),
+                what: self.write_failed(&source),
                 source,
             })?;
         }
@@ -220,7 +201,10 @@ impl FeatureCache {
         };
         let start = frame as u64 * self.values as u64 * VALUE;
         read(&held.file, start, values).map_err(|source| CacheError::Io {
-            what: format!("frame {frame} can't be read from {}", held.path.display()),
+            what: format!(
+                "frame {frame} can't be read back from {}",
+                self.folder.display()
+            ),
             source,
         })
     }
@@ -240,23 +224,18 @@ impl FeatureCache {
         self.clamped
     }
 
-    /// Where the files are, until the cache is dropped.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     fn frame_bytes(&self) -> u64 {
         self.streams.len() as u64 * self.values as u64 * VALUE
     }
 
-    fn write_failed(&self, path: &Path, error: &io::Error) -> String {
-        let (path, frame) = (path.display(), self.frames);
+    fn write_failed(&self, error: &io::Error) -> String {
+        let (path, frame) = (self.folder.display(), self.frames);
         let needed = self.frame_bytes();
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
                 "no room left for frame {frame} in {path}: each frame takes {needed} bytes, and \
-                 {} are written; free some space there, give the cache less of it with \
-                 --cache, or set TMPDIR to a folder with more room",
+                 {} are written; free some space, lower --cache, or set TMPDIR to a folder \
+                 with more room",
                 self.bytes()
             ),
             _ => format!("frame {frame} can't be written to {path}"),

@@ -54,8 +54,10 @@ pub struct Calibration {
     pub frames: usize,
     /// Names and reasons of the frames that could not be used.
     pub rejected: Vec<(String, String)>,
-    /// Columns and rows of the frames used; none where they differ.
+    /// Columns and rows of the footage, where all frames have the same.
     pub size: Option<(u32, u32)>,
+    /// Values of the teacher that the cache could not hold.
+    pub clamped: u64,
     /// What the statistics were fitted on, one per frame used.
     pub vectors: Vec<FrameVectors>,
     /// Passes over the footage that the student was trained for.
@@ -76,17 +78,18 @@ pub fn calibrate(
 ) -> Result<Calibration, CalibrationError> {
     let info = teacher.info();
     let blocks = student_blocks(info, wishes.scoring);
-    let folder = tempfile::tempdir().map_err(CalibrationError::TemporaryFolder)?;
+    let folder = std::env::temp_dir();
     let limits = Limits {
         cache_bytes: wishes.cache_bytes,
         frames: wishes.most_frames,
-        folder: folder.path(),
+        folder: &folder,
     };
     let seen = watch(teacher, footage, &blocks, limits, supervisor)?;
     let used = seen.pretrained.len();
     if used < FEWEST_FRAMES {
         return Err(CalibrationError::TooFewFrames {
             used,
+            wanted: seen.wanted,
             frames: seen.frames,
             rejected: seen.rejected,
         });
@@ -114,6 +117,7 @@ pub fn calibrate(
     let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
     let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
     let student = to_onnx(&trained);
+    let clamped = seen.cache.clamped();
     let Seen {
         frames,
         rejected,
@@ -128,6 +132,7 @@ pub fn calibrate(
         frames,
         rejected,
         size,
+        clamped,
         vectors,
         epochs,
         mlp_width,

@@ -22,7 +22,9 @@ pub(super) struct Seen {
     pub(super) frames: usize,
     /// Names and reasons of the frames that could not be used.
     pub(super) rejected: Vec<(String, String)>,
-    /// Columns and rows of the frames that were used; none where they differ.
+    /// Frames that the limits allowed to be used.
+    pub(super) wanted: usize,
+    /// Columns and rows of the frames used, where all have the same.
     pub(super) size: Option<(u32, u32)>,
 }
 
@@ -60,6 +62,7 @@ pub(super) fn watch(
         cache: FeatureCache::create(limits.folder, &kept, tokens, width, bytes)?,
         frames,
         rejected: Vec::new(),
+        wanted: total,
         size: None,
     };
     for (index, frame) in replay(footage)?.enumerate() {

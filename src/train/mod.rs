@@ -84,8 +84,9 @@ pub enum CalibrationError {
     Stopped,
     /// Not enough to learn from.
     #[error(
-        "only {used} of the footage's {frames} frames can be used, and {} are the least; film at \
-         least {} normal frames{}",
+        "only {used} frames can be used, and {} are the least: of {frames} in the footage \
+         {wanted} were looked at (--frames and --cache bound them; give the cache more room, or film \
+         at least {} normal frames){}",
         calibrate::FEWEST_FRAMES,
         calibrate::RECOMMENDED_FRAMES,
         first(rejected)
@@ -93,6 +94,8 @@ pub enum CalibrationError {
     TooFewFrames {
         /// Frames that can be used.
         used: usize,
+        /// Frames that the limits allowed to be used.
+        wanted: usize,
         /// Frames in the footage.
         frames: usize,
         /// Names and reasons of those that can't.
@@ -101,9 +104,6 @@ pub enum CalibrationError {
     /// The models failed.
     #[error("inference failed: {0}")]
     Inference(String),
-    /// No room for the features.
-    #[error("can't make a temporary folder: set TMPDIR to a writable folder with room")]
-    TemporaryFolder(#[source] std::io::Error),
     /// The footage can't be read.
     #[error("the footage can't be read")]
     Footage(#[from] crate::capture::CaptureError),

@@ -40,7 +40,8 @@ fn footage_of_damaged_pictures_only_is_refused_with_an_example() {
     }
     let output = calibrate(&footage, &folder.path().join("p"), &[]);
     let words = [
-        "only 0 of the footage's 22 frames",
+        "only 0 frames",
+        "of 22 in the footage",
         "such as 0000.jpg",
         "cut off",
     ];

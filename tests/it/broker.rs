@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 
-/// A mosquitto that ends with this value. It keeps its sessions over a restart.
+/// A mosquitto that ends with this value. It keeps its sessions over a restart and saves each change
+/// at once, so that a subscriber's session survives a kill as well.
 pub(crate) struct Broker {
     pub(crate) port: u16,
     folder: tempfile::TempDir,
@@ -48,7 +49,8 @@ impl Broker {
         let folder = self.folder.path().display();
         let settings = format!(
             "listener {} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n\
-             persistence_location {folder}/\nmax_queued_messages 0\n",
+             persistence_location {folder}/\nmax_queued_messages 0\n\
+             autosave_on_changes true\nautosave_interval 1\n",
             self.port
         );
         let path = self.folder.path().join("mosquitto.conf");
@@ -72,6 +74,14 @@ impl Broker {
     pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = Command::new("kill").arg(child.id().to_string()).status();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Kills it in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
             child.wait().unwrap();
         }
     }
@@ -99,6 +109,7 @@ pub(crate) struct Received {
     pub(crate) topic: String,
     pub(crate) payload: String,
     pub(crate) retained: bool,
+    pub(crate) qos: u8,
 }
 
 impl Received {
@@ -141,6 +152,7 @@ impl Subscriber {
                             topic: publish.topic.clone(),
                             payload: String::from_utf8_lossy(&publish.payload).into_owned(),
                             retained: publish.retain,
+                            qos: publish.qos as u8,
                         };
                         if tell.send(received).is_err() {
                             return;

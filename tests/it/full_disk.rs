@@ -80,7 +80,7 @@ fn features_that_find_no_room_are_named_with_the_ways_to_give_them_some() {
     let folder = tempfile::tempdir().unwrap();
     let script = format!("TMPDIR=$PWD/disk {CALIBRATE} --out p || code=$?; ls -A disk; exit $code");
     let output = with_disk(folder.path(), "500k", &script);
-    let path = folder.path().join("disk/");
+    let path = folder.path().join("disk");
     refused(
         &output,
         74,

@@ -15,8 +15,11 @@ mod evaluation;
 mod full_disk;
 mod scoring;
 
+mod cameras;
 mod configuration;
+mod contract;
 mod daemon;
+mod outage;
 
 mod broker;
 mod profile;

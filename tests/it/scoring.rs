@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::studio::{Labelled, frame, inspectd, labelled, names, profile, program, stderr, stdout};
+use crate::studio::{
+    Labelled, frame, inspectd, labelled, names, profile, program, refused, stderr, stdout,
+};
 
 /// The shape that a `.npy` file states, checked against its length.
 pub(crate) fn npy_shape(path: &Path) -> Vec<usize> {
@@ -178,46 +181,56 @@ fn people_get_one_line_a_picture() {
 fn a_heat_map_has_its_pictures_size_and_differs_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let maps = folder.path().join("a/b");
-    let whole = frame(7, false);
-    let cropped = image::imageops::crop_imm(&whole, 10, 20, 333, 222).to_image();
-    let [first, second] = ["whole.png", "cropped.png"].map(|name| folder.path().join(name));
-    whole.save(&first).unwrap();
-    cropped.save(&second).unwrap();
-    let output = program()
-        .args(["score", "--profile"])
-        .arg(profile())
-        .arg("--heatmap")
-        .arg(&maps)
-        .args([&first, &second])
-        .output()
-        .unwrap();
+    let picture = frame(7, false);
+    let path = folder.path().join("part.png");
+    picture.save(&path).unwrap();
+    let output = score_into(&maps, &[&path]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(names(&maps), ["cropped.heatmap.png", "whole.heatmap.png"]);
-    for (picture, name) in [(whole, "whole"), (cropped, "cropped")] {
-        let map = image::open(maps.join(format!("{name}.heatmap.png"))).unwrap();
-        assert_eq!((map.width(), map.height()), picture.dimensions());
-        assert_ne!(map.into_rgb8(), picture);
-    }
+    assert_eq!(names(&maps), ["part.heatmap.png"]);
+    let map = image::open(maps.join("part.heatmap.png")).unwrap();
+    assert_eq!((map.width(), map.height()), picture.dimensions());
+    assert_ne!(map.into_rgb8(), picture);
 }
 
 #[test]
-fn pictures_of_one_name_from_two_folders_have_a_heat_map_each() {
+fn a_picture_of_another_size_than_the_footage_is_not_judged_and_has_no_heat_map() {
     let folder = tempfile::tempdir().unwrap();
+    let maps = folder.path().join("maps");
+    let cropped = image::imageops::crop_imm(&frame(7, false), 10, 20, 333, 222).to_image();
+    let path = folder.path().join("cropped.png");
+    cropped.save(&path).unwrap();
+    let output = score_into(&maps, &[&path]);
+    refused(&output, 65, &["1 of 1 images could not be judged"]);
+    let line = stdout(&output);
+    assert!(line.starts_with("unjudged"), "{line}");
+    assert!(
+        line.contains("333x222") && line.contains("640x480"),
+        "{line}"
+    );
+    assert_eq!(names(&maps), [""; 0]);
+}
+
+#[test]
+fn pictures_whose_heat_maps_would_overwrite_each_other_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [monday, tuesday] = ["monday", "tuesday"].map(|shift| {
+        fs::create_dir(folder.path().join(shift)).unwrap();
+        let path = folder.path().join(shift).join("part.png");
+        frame(7, false).save(&path).unwrap();
+        path
+    });
+    let output = score_into(&folder.path().join("maps"), &[&monday, &tuesday]);
+    let words = ["monday/part.png", "tuesday/part.png", "two folders"];
+    refused(&output, 65, &words);
+    assert_eq!(stdout(&output), "", "it is told before the work");
+}
+
+/// `score --heatmap MAPS PICTURES...`.
+fn score_into(maps: &Path, pictures: &[&Path]) -> Output {
     let mut command = program();
     command.args(["score", "--profile"]).arg(profile());
-    command.arg("--heatmap").arg(folder.path().join("maps"));
-    for shift in ["monday", "tuesday"] {
-        fs::create_dir(folder.path().join(shift)).unwrap();
-        let path = folder.path().join(shift).join("part.jpg");
-        frame(7, false).save(&path).unwrap();
-        command.arg(path);
-    }
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(
-        names(&folder.path().join("maps")),
-        ["part-2.heatmap.png", "part.heatmap.png"]
-    );
+    command.arg("--heatmap").arg(maps).args(pictures);
+    command.output().unwrap()
 }
 
 #[test]

@@ -32,15 +32,45 @@ impl Workshop {
 
     /// Writes the configuration: one camera with this source, and `more` at the end.
     pub(crate) fn configure(&self, source: &str, more: &str) {
+        self.configure_all(&[("cam0", source, more)]);
+    }
+
+    /// Writes the configuration: cameras by name, source and what else their tables hold.
+    pub(crate) fn configure_all(&self, cameras: &[(&str, &str, &str)]) {
         let (port, profile) = (self.port, PROFILE.display());
-        let text = format!(
+        let mut text = format!(
             "[node]\nname = \"press\"\nstate_dir = \"state\"\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"inspectd-{port}\"\n\
              keep_alive_s = 5\nretry_min_s = 0.05\nretry_max_s = 0.5\n\
-             [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\n\
-             [[camera]]\nname = \"cam0\"\nprofile = \"{profile}\"\nsource = {source}\n{more}\n"
+             [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\n"
         );
+        for (name, source, more) in cameras {
+            text += &format!(
+                "[[camera]]\nname = \"{name}\"\nprofile = \"{profile}\"\nsource = {source}\n{more}\n"
+            );
+        }
         std::fs::write(self.path(), text).unwrap();
+    }
+
+    /// Changes the configuration's text.
+    pub(crate) fn replace(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path()).unwrap();
+        assert!(text.contains(from), "{from} is not in {text}");
+        std::fs::write(self.path(), text.replace(from, to)).unwrap();
+    }
+
+    /// A source that shows nothing but noise, without end: every frame is anomalous.
+    pub(crate) fn noise(&self) -> String {
+        let picture = image::RgbImage::from_fn(640, 480, |x, y| {
+            let mix = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761);
+            image::Rgb([(mix >> 24) as u8, (mix >> 16) as u8, (mix >> 8) as u8])
+        });
+        let path = self.folder.path().join("noise.png");
+        picture.save(&path).unwrap();
+        format!(
+            "{{ kind = \"images\", path = \"{}\", repeat = true }}",
+            path.display()
+        )
     }
 
     /// The configuration's file.
@@ -95,6 +125,11 @@ impl Daemon {
         );
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self, seconds: u64) -> ExitStatus {
         let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -109,6 +144,18 @@ impl Daemon {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The ids of the events that it reported, by its journal in JSON.
+    pub(crate) fn reported(&self) -> Vec<String> {
+        let log = self.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let incidents = lines.filter(|line: &serde_json::Value| line["message"] == "incident");
+        let ids =
+            incidents.map(|line| format!("{}-{}", line["alert"].as_str().unwrap(), line["report"]));
+        ids.collect()
     }
 
     /// What it wrote to the journal.

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 
 use super::super::{CaptureError, Frame, Moment, Pixels};
 use super::{Ffmpeg, Input, ppm};
@@ -29,7 +29,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// A running ffmpeg.
 pub(super) struct Decoder {
     child: Child,
-    /// One picture ahead: decoding goes on while the last one is being judged.
+    /// One picture ahead: the next is read while the last is being taken.
     frames: Receiver<Frame>,
     /// Gives the number of frames read, once the pipe has ended.
     reader: Option<JoinHandle<std::io::Result<u64>>>,
@@ -56,7 +56,6 @@ impl Decoder {
             .map_err(|source| not_started(spec, source))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (sender, frames) = bounded(1);
-        let newest_only = matches!(spec.input, Input::Stream(_)).then(|| frames.clone());
         let (words, last_words) = bounded(1);
         let input = spec.input.clone();
         let mut decoder = Self {
@@ -70,7 +69,7 @@ impl Decoder {
         let reader = std::thread::Builder::new().name("ffmpeg-frames".to_owned());
         let listener = std::thread::Builder::new().name("ffmpeg-log".to_owned());
         decoder.reader = out
-            .map(|out| reader.spawn(move || read_frames(out, &sender, newest_only.as_ref())))
+            .map(|out| reader.spawn(move || read_frames(out, &sender)))
             .transpose()
             .map_err(|source| not_started(spec, source))?;
         err.map(|err| listener.spawn(move || listen(err, &input, &words)))
@@ -151,13 +150,9 @@ fn not_started(spec: &Ffmpeg, source: std::io::Error) -> CaptureError {
     CaptureError::Io { what, source }
 }
 
-/// Reads pictures until the pipe ends or nobody takes them. With `newest_only`, the picture waiting
-/// there gives way to a newer one; else the reader waits, and ffmpeg with it.
-fn read_frames(
-    out: ChildStdout,
-    sender: &Sender<Frame>,
-    newest_only: Option<&Receiver<Frame>>,
-) -> std::io::Result<u64> {
+/// Reads pictures until the pipe ends or nobody takes them. Waits until each is taken, and ffmpeg
+/// with it: frames of a stream are lost behind the capture thread, which never waits, and not here.
+fn read_frames(out: ChildStdout, sender: &Sender<Frame>) -> std::io::Result<u64> {
     let mut out = BufReader::with_capacity(1 << 16, out);
     let mut seq = 0;
     while let Some(picture) = ppm::read(&mut out)? {
@@ -172,30 +167,11 @@ fn read_frames(
             },
         };
         seq += 1;
-        let taken = match newest_only {
-            None => sender.send(frame).is_ok(),
-            Some(slot) => replace(sender, slot, frame),
-        };
-        if !taken {
+        if sender.send(frame).is_err() {
             break;
         }
     }
     Ok(seq)
-}
-
-/// Puts `frame` in the place of the one that waits, if one does.
-fn replace(sender: &Sender<Frame>, slot: &Receiver<Frame>, mut frame: Frame) -> bool {
-    loop {
-        match sender.try_send(frame) {
-            Ok(()) => return true,
-            Err(TrySendError::Disconnected(_)) => return false,
-            Err(TrySendError::Full(back)) => {
-                frame = back;
-                // Empty by now if the consumer was faster: then there is room.
-                let _ = slot.try_recv();
-            }
-        }
-    }
 }
 
 /// Passes ffmpeg's complaints to the log and, at the end, the last of them to `words`.

@@ -1,12 +1,13 @@
 //! A video file or a stream as a source, decoded by an `ffmpeg` child process (5.1 or newer).
 //!
-//! The child writes PPM pictures, each with its own size, to a pipe; a thread reads them. Of a file
-//! no frame is lost; of a stream only the newest is kept, and the gap shows in the frames' `seq`. The
+//! The child writes PPM pictures, each with its own size, to a pipe; a thread reads them and hands
+//! over every one, so that none is lost here: whoever takes them must keep up with a stream. The
 //! child's own words go to the log, and the last of them into the error when it fails. It is killed
 //! and reaped when the source is dropped. Starting it anew after a fault is left to the pipeline.
 //!
 //! A damaged file that ffmpeg reads to the end all the same is footage that ended: its complaints
-//! stand in the log as warnings.
+//! stand in the log as warnings. A stream has no end: one that its server closes, however politely,
+//! is a fault.
 
 mod child;
 mod ppm;
@@ -113,6 +114,7 @@ impl Opener for Ffmpeg {
             })?;
         }
         Ok(Box::new(OpenFfmpeg {
+            input: self.input.clone(),
             decoder: Some(Decoder::start(self)?),
             // A stream is thinned by ffmpeg.
             pace: Pace::new(match self.input {
@@ -132,6 +134,7 @@ impl Opener for Ffmpeg {
 }
 
 struct OpenFfmpeg {
+    input: Input,
     /// None once the footage has ended or failed.
     decoder: Option<Decoder>,
     pace: Pace,
@@ -140,7 +143,7 @@ struct OpenFfmpeg {
 impl Source for OpenFfmpeg {
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let Some(decoder) = &self.decoder else {
-            return Ok(Next::End);
+            return self.over();
         };
         let deadline = Instant::now() + timeout;
         if !self.pace.wait(timeout) {
@@ -152,10 +155,24 @@ impl Source for OpenFfmpeg {
                 Ok(Next::Frame(frame))
             }
             Took::Nothing => Ok(Next::Idle),
-            Took::Finished => match self.decoder.take() {
-                Some(decoder) => decoder.finish().map(|()| Next::End),
-                None => Ok(Next::End),
-            },
+            Took::Finished => {
+                if let Some(decoder) = self.decoder.take() {
+                    decoder.finish()?;
+                }
+                self.over()
+            }
+        }
+    }
+}
+
+impl OpenFfmpeg {
+    /// What it means that no more pictures come although ffmpeg saw no fault.
+    fn over(&self) -> Result<Next, CaptureError> {
+        match &self.input {
+            Input::File(_) => Ok(Next::End),
+            Input::Stream(url) => Err(CaptureError::Broken(format!(
+                "{url} was closed by its server; is the camera or the server restarting?"
+            ))),
         }
     }
 }

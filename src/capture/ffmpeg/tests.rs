@@ -175,30 +175,49 @@ fn a_stream_that_refuses_is_an_error_without_the_password() {
     assert!(!everything.contains("secret"), "{everything}");
 }
 
+/// A server that sends `footage` once, or until the other side hangs up, and its address.
+fn server(footage: Vec<u8>, endless: bool) -> (Input, std::thread::JoinHandle<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let input = Input::parse(&format!("tcp://{}", listener.local_addr().unwrap()));
+    let thread = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        while connection.write_all(&footage).is_ok() && endless {}
+    });
+    (input, thread)
+}
+
 #[test]
-fn of_a_stream_the_newest_frame_is_taken_and_the_gap_counted() {
+fn no_frame_of_a_stream_is_lost_before_it_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let footage = std::fs::read(video(folder.path(), "a.ts", 5)).unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    // An endless stream, until the other side hangs up.
-    let server = std::thread::spawn(move || {
-        let (mut connection, _) = listener.accept().unwrap();
-        while connection.write_all(&footage).is_ok() {}
-    });
-    let spec = Ffmpeg::new(Input::parse(&format!("tcp://{address}")), None);
+    let (input, server) = server(footage, true);
+    let spec = Ffmpeg::new(input, None);
     assert!(spec.is_live());
     let mut source = spec.open().unwrap();
-    let mut seqs = Vec::new();
-    for _ in 0..3 {
+    for seq in 0..200 {
         let Ok(Next::Frame(frame)) = source.next(PATIENT) else {
             panic!("the stream does not end");
         };
-        seqs.push(frame.seq);
-        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(frame.seq, seq);
+        if seq % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
-    assert!(seqs[2] > seqs[1] + 10 && seqs[1] > seqs[0] + 10, "{seqs:?}");
     drop(source);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_stream_that_its_server_closes_politely_is_broken_and_not_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = std::fs::read(video(folder.path(), "a.ts", 1)).unwrap();
+    let (input, server) = server(footage, false);
+    let mut source = Ffmpeg::new(input, None).open().unwrap();
+    let (frames, end) = drained(&mut *source);
+    assert!(!frames.is_empty());
+    let error = end.unwrap_err().to_string();
+    assert!(error.contains("closed by its server"), "{error}");
+    assert!(matches!(source.next(PATIENT), Err(CaptureError::Broken(_))));
     server.join().unwrap();
 }
 
@@ -251,6 +270,7 @@ fn a_silent_child_lets_the_timeout_pass_and_is_gone_after_the_drop() {
     let decoder = Decoder::start(&spec).unwrap();
     let process = PathBuf::from(format!("/proc/{}", decoder.process_id()));
     let mut source = OpenFfmpeg {
+        input: spec.input.clone(),
         decoder: Some(decoder),
         pace: Pace::new(None),
     };

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use crate::cli::Address;
+
 /// A broker: ours for the length of the demo, or one that is there already.
 pub(super) struct Broker {
     pub(super) host: String,
@@ -21,14 +23,11 @@ pub(super) struct Broker {
 
 impl Broker {
     /// The broker at `address`, or a mosquitto of our own on a free port of this machine.
-    pub(super) fn start(address: Option<&str>, out: &Path) -> anyhow::Result<Broker> {
+    pub(super) fn start(address: Option<&Address>, out: &Path) -> anyhow::Result<Broker> {
         if let Some(address) = address {
-            let (host, port) = address
-                .rsplit_once(':')
-                .context("--broker takes HOST:PORT")?;
-            let port = port.parse().context("--broker takes HOST:PORT")?;
+            let (host, port) = (address.host.clone(), address.port);
             return Ok(Broker {
-                host: host.to_owned(),
+                host,
                 port,
                 process: None,
             });

@@ -8,6 +8,7 @@ mod outcome;
 use std::fs;
 use std::path::{Path, absolute};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -17,15 +18,17 @@ use broker::{Broker, Subscriber};
 use outcome::{Alert, Outcome};
 
 use super::calibrate::{self, Order};
-use super::judge::Judge;
-use super::output::say;
+use super::judge::{Judge, heat_scale};
+use super::output::{make_folder, say};
 use super::progress;
+use super::signals;
 use crate::capture::synthetic::{Product, Synthetic, truth};
 use crate::capture::{Frame, replay};
 use crate::cli::DemoArgs;
-use crate::evaluate::heatmap::{Scale, overlay, write_png};
+use crate::evaluate::heatmap::{overlay, write_png};
 use crate::preprocess::decode;
 use crate::score::Scoring;
+use crate::train::CalibrationError;
 use crate::train::calibrate::Wishes;
 
 /// Normal frames to learn from.
@@ -42,22 +45,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs the whole of it.
 pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let out = absolute(&args.out)?;
-    fs::create_dir_all(&out).with_context(|| format!("can't make the folder {}", out.display()))?;
+    make_folder(&out)?;
     let profile = out.join("profile");
-    let tell = |text: &str| match args.json {
-        true => Ok(()),
-        false => say!("{text}"),
-    };
+    let stop = signals::stop_flag().context("can't listen for signals")?;
+    // Without --json for people, with it for programs alone.
+    let tell = |text: &str| if args.json { Ok(()) } else { say!("{text}") };
+    let broker = Broker::start(args.broker.as_ref(), &out)?;
 
     tell("1. Learning what is normal: 240 frames of good parts on a belt")?;
-    learn(args, &profile)?;
+    learn(args, &profile, &stop)?;
 
     tell("\n2. Running the daemon on the same line, now with some bad parts")?;
-    let broker = Broker::start(args.broker.as_deref(), &out)?;
     tell(&format!("   broker: {}", broker.describe()))?;
     let subscriber = Subscriber::start(&broker, &out.join("messages.log"))?;
     let started = Instant::now();
-    watch(args, &out, &broker)?;
+    watch(args, &out, &broker, &stop)?;
     let seconds = started.elapsed().as_secs_f64();
     let messages = subscriber.finish()?;
 
@@ -66,9 +68,9 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         .iter()
         .filter_map(|line| Alert::parse(line))
         .collect();
-    for alert in &alerts {
-        tell(&format!("   {alert}"))?;
-    }
+    alerts
+        .iter()
+        .try_for_each(|alert| tell(&format!("   {alert}")))?;
     let outcome = Outcome::new(&alerts, LIVE_FRAMES, |i| {
         truth(args.seed, Product::default(), i)
     });
@@ -80,7 +82,8 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         let report = json!({
             "frames": LIVE_FRAMES, "seconds": seconds, "messages": messages.len(),
             "alerts": alerts.len(), "defects": outcome.defects.len(), "caught": outcome.caught(),
-            "missed": outcome.missed(), "false_alarms": outcome.false_alarms, "out": out.to_string_lossy(),
+            "missed": outcome.missed(), "false_alarms": outcome.false_alarms,
+            "out": out.to_string_lossy(),
         });
         say!("{report}")?;
     }
@@ -97,7 +100,7 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn learn(args: &DemoArgs, profile: &Path) -> anyhow::Result<()> {
+fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<()> {
     let footage = scene(args.seed, NORMAL_START, NORMAL_FRAMES, false);
     let order = Order {
         out: profile.to_owned(),
@@ -112,7 +115,7 @@ fn learn(args: &DemoArgs, profile: &Path) -> anyhow::Result<()> {
         },
         dump: None,
     };
-    let made = calibrate::carry_out(&footage, &order)?;
+    let made = calibrate::carry_out(&footage, &order, stop)?;
     if !args.json {
         made.print()?;
     }
@@ -130,7 +133,7 @@ fn scene(seed: u64, start: u64, frames: u64, defects: bool) -> Synthetic {
 }
 
 /// Runs `inspectd run` until the footage has ended.
-fn watch(args: &DemoArgs, out: &Path, broker: &Broker) -> anyhow::Result<()> {
+fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> anyhow::Result<()> {
     let config = out.join("inspectd.toml");
     fs::write(&config, configuration(args, out, broker)?)
         .with_context(|| format!("can't write {}", config.display()))?;
@@ -150,9 +153,11 @@ fn watch(args: &DemoArgs, out: &Path, broker: &Broker) -> anyhow::Result<()> {
         if let Some(status) = daemon.try_wait()? {
             break status;
         }
-        if started.elapsed() > length + PATIENCE {
+        let asked = stop.load(Ordering::Relaxed);
+        if asked || started.elapsed() > length + PATIENCE {
             daemon.kill()?;
             daemon.wait()?;
+            anyhow::ensure!(!asked, CalibrationError::Stopped);
             anyhow::bail!(
                 "the daemon did not end with its footage; its log is {}",
                 log.display()
@@ -195,10 +200,7 @@ fn draw(args: &DemoArgs, profile: &Path, outcome: &Outcome, out: &Path) -> anyho
         let middle = defect.first + (defect.last - defect.first) / 2;
         let frame = frame(args.seed, middle)?;
         let score = judge.judge(&frame)?.score;
-        let scale = Scale {
-            low: 1.0,
-            high: 2.0 * score.local_threshold as f32,
-        };
+        let scale = heat_scale(&score);
         let picture = decode(&frame.pixels)?;
         let drawn = overlay(&picture, &score.map, score.grid, scale);
         let verdict = if defect.caught { "caught" } else { "missed" };

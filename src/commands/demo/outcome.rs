@@ -121,7 +121,7 @@ impl Outcome {
     }
 }
 
-/// The frames that each incident covers: from its window before the opening to its last message.
+/// The frames that each incident covers: from its window before the opening to its worst frame.
 fn incidents(alerts: &[Alert]) -> Vec<(u64, u64)> {
     let opened = alerts.iter().filter(|alert| alert.phase == "opened");
     let covered = |opening: &Alert| {

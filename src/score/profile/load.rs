@@ -63,12 +63,15 @@ fn read_manifest(dir: &Path) -> Result<(String, Manifest), ProfileError> {
         format: u64,
     }
     let path = dir.join(MANIFEST);
-    if !dir.is_dir() || !path.exists() {
-        return Err(ProfileError::NotAProfile {
-            dir: dir.to_owned(),
-        });
-    }
-    let bytes = read(&path)?;
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Err(ProfileError::NotAProfile {
+                dir: dir.to_owned(),
+            });
+        }
+        Err(source) => return Err(ProfileError::Read { path, source }),
+    };
     // The version first: a newer format may have keys that this one does not know.
     let Version { format } = parse(&path, &bytes)?;
     if format > u64::from(FORMAT) {

@@ -22,6 +22,7 @@ use super::parts::PartScales;
 use super::statistics::Statistics;
 use super::threshold::ThresholdNumbers;
 use crate::infer::TeacherInfo;
+use crate::preprocess::Rejection;
 
 /// The version of the format that is written, and the newest that is read.
 pub const FORMAT: u32 = 1;
@@ -47,6 +48,26 @@ pub struct Origin {
     pub epochs: usize,
     /// Seed of the student and of the order of its training.
     pub seed: u64,
+}
+
+impl Origin {
+    /// Checks a picture's size against the normal footage's.
+    ///
+    /// # Errors
+    /// [`Rejection::Format`] where the footage had one size and the picture has another.
+    pub fn check_frame(&self, width: u32, height: u32) -> Result<(), Rejection> {
+        match self.frame {
+            Some(frame) if (frame.width, frame.height) != (width, height) => {
+                Err(Rejection::Format {
+                    width,
+                    height,
+                    expected_width: frame.width,
+                    expected_height: frame.height,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a student is made of.

@@ -1,0 +1,138 @@
+//! Several cameras in one daemon, and what a reload does to what they have seen.
+
+use std::collections::HashSet;
+
+use crate::broker::{Broker, Received, Subscriber};
+use crate::workshop::Workshop;
+
+const DEFECTS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
+
+/// The last payload of a topic.
+fn last<'a>(seen: &'a [Received], topic: &str) -> Option<&'a Received> {
+    seen.iter()
+        .rfind(|r| r.topic == format!("inspectd/press/{topic}"))
+}
+
+fn opened(seen: &[Received], camera: &str) -> HashSet<String> {
+    let topic = format!("inspectd/press/{camera}/alert");
+    let alerts = seen.iter().filter(|r| r.topic == topic).map(Received::json);
+    let opened = alerts.filter(|alert| alert["data"]["phase"] == "opened");
+    opened.map(|alert| alert["subject"].to_string()).collect()
+}
+
+#[test]
+fn two_cameras_alert_while_a_third_is_offline_and_says_why() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    let missing = "{ kind = \"images\", path = \"no-such-folder\" }";
+    let short = "{ kind = \"synthetic\", seed = 1, frames = 12 }";
+    workshop.configure_all(&[
+        ("fast", DEFECTS, "fps = 8"),
+        ("slow", DEFECTS, "fps = 5"),
+        ("gone", missing, "fps = 5"),
+        ("over", short, "fps = 8"),
+    ]);
+    let mut daemon = workshop.start();
+    let is_done = |seen: &[Received]| {
+        ["fast", "slow"]
+            .iter()
+            .all(|camera| !opened(seen, camera).is_empty())
+            && last(seen, "gone/state").is_some()
+            && last(seen, "over/state").is_some_and(|r| r.json()["reason"] == "no_frames")
+    };
+    subscriber.wait(90, is_done).unwrap();
+    for (camera, availability) in [
+        ("fast", "online"),
+        ("slow", "online"),
+        ("gone", "offline"),
+        ("over", "offline"),
+    ] {
+        let said = last(&subscriber.seen, &format!("{camera}/availability"));
+        assert_eq!(said.unwrap().payload, availability, "{camera}");
+    }
+    let state = last(&subscriber.seen, "gone/state").unwrap().json();
+    assert_eq!(
+        (&state["judged"], &state["reason"]),
+        (&false.into(), &"no_frames".into())
+    );
+    assert!(state["score"].is_null());
+    assert!(daemon.log().contains("no-such-folder"), "{}", daemon.log());
+    let info = last(&subscriber.seen, "info").unwrap().json();
+    let names: Vec<&str> = info["cameras"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["fast", "slow", "gone", "over"]);
+
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+    subscriber
+        .wait_for(10, "inspectd/press/availability", "offline")
+        .unwrap();
+    for camera in ["fast", "slow"] {
+        let said = last(&subscriber.seen, &format!("{camera}/availability"));
+        assert_eq!(said.unwrap().payload, "offline", "{camera} after the stop");
+    }
+    assert!(opened(&subscriber.seen, "fast").is_disjoint(&opened(&subscriber.seen, "slow")));
+}
+
+#[test]
+fn an_incident_goes_on_over_a_reload_and_the_journal_changes() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(
+        &workshop.noise(),
+        "fps = 5\n[camera.incident]\nupdate_every_s = 1",
+    );
+    let mut daemon = workshop.start();
+    let reports = |seen: &[Received], phase: &str| {
+        let alerts = seen.iter().filter(|r| r.topic.ends_with("/alert"));
+        alerts
+            .filter(|r| r.json()["data"]["phase"] == phase)
+            .count()
+    };
+    subscriber
+        .wait(60, |seen| reports(seen, "updated") >= 1)
+        .unwrap();
+    assert!(!daemon.log().contains("DEBUG"), "{}", daemon.log());
+
+    workshop.replace("fps = 5", "fps = 4");
+    workshop.replace(
+        "[mqtt]",
+        "[log]\nformat = \"json\"\nlevel = \"debug\"\n[mqtt]",
+    );
+    let before = subscriber.seen.len();
+    daemon.signal("HUP");
+    let is_back = |seen: &[Received]| {
+        let new = &seen[before..];
+        last(new, "info").is_some() && reports(new, "updated") >= 3
+    };
+    subscriber.wait(60, is_back).unwrap();
+    let active = last(&subscriber.seen, "cam0/alert/active").unwrap().json();
+    assert_eq!(active.as_array().unwrap().len(), 1);
+    let log = daemon.log();
+    assert!(log.contains("\"level\":\"DEBUG\""), "{log}");
+
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+    subscriber
+        .wait(10, |seen| reports(seen, "closed") == 1)
+        .unwrap();
+    let alerts = subscriber.alerts();
+    let ids: HashSet<String> = alerts.iter().map(|a| a["subject"].to_string()).collect();
+    assert_eq!(
+        ids.len(),
+        1,
+        "one incident from before the reload to the end"
+    );
+    assert_eq!(reports(&subscriber.seen, "opened"), 1);
+    let numbers: Vec<String> = (1..=alerts.len()).map(|n| format!("-{n}")).collect();
+    for (alert, number) in alerts.iter().zip(numbers) {
+        assert!(alert["id"].as_str().unwrap().ends_with(&number), "{alert}");
+    }
+    assert_eq!(alerts.last().unwrap()["data"]["ended_by"], "stopped");
+}
