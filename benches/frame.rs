@@ -2,6 +2,7 @@
 //! file: the bundled teacher). Beside it the machine's own f32 peak, measured in the same run by a
 //! large matrix product, since only ratios mean anything on a shared machine. Medians of 50 runs.
 
+#![allow(clippy::print_stdout, reason = "a measurement tells its figures")]
 #![allow(unsafe_code, reason = "the peak is measured by gemm itself")]
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `inspectd calibrate`: normal footage in, a Profile out.
 
 use std::path::{Path, PathBuf, absolute};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -16,8 +16,8 @@ use crate::cli::CalibrateArgs;
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
-use crate::train::Supervisor;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
+use crate::train::{CalibrationError, Supervisor};
 
 /// What is to be made, and of what.
 pub(super) struct Order {
@@ -48,7 +48,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
             epochs: args.epochs.map(usize::from),
             seed: args.seed,
             rate: args.rate,
-            cache_bytes: args.cache * 1_000_000,
+            cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
         },
         dump: args.dump.clone(),
@@ -90,6 +90,7 @@ pub(super) fn carry_out(
         stop,
     };
     let learnt = learn(&teacher, footage, &order.wishes, supervisor)
+        .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt);
     let mut dump = Dump::default();
@@ -112,6 +113,16 @@ pub(super) fn carry_out(
         rejected,
         seconds,
     })
+}
+
+/// Ctrl-C in a terminal reaches the `ffmpeg` that reads the footage as well, and its end is then no
+/// fault of the footage.
+fn stopped_or(error: CalibrationError, stop: &AtomicBool) -> CalibrationError {
+    if stop.load(Ordering::Relaxed) {
+        CalibrationError::Stopped
+    } else {
+        error
+    }
 }
 
 fn warn(learnt: &Calibration) {

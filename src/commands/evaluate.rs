@@ -1,12 +1,10 @@
 //! `inspectd evaluate`: what each score of a Profile is worth on labelled images.
 
-use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::Serialize;
 
+use super::exit::DataError;
 use super::judge::{Judge, Judged};
 use super::output::{make_folder, say};
 use super::progress;
@@ -17,6 +15,7 @@ use crate::evaluate::enlarge::enlarge;
 use crate::evaluate::masks::{SIDE, mask_of};
 use crate::evaluate::metrics::ImageMetrics;
 use crate::evaluate::pixels::{PixelMetrics, PixelPool};
+use crate::evaluate::whole::WholeFile;
 use crate::score::{Score, Scoring};
 
 /// How one number is taken from a score.
@@ -77,30 +76,21 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
         make_folder(folder)?;
     }
     // Opened before the work, so that a bad path is told at once.
-    let json = args.json.as_deref().map(create).transpose()?;
+    let json = args.json.as_deref().map(WholeFile::create).transpose()?;
     let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
     let mut gathered = Gathered::default();
     gathered.folder(&mut judge, &args.normal, Label::Normal, args)?;
     gathered.folder(&mut judge, &args.anomalous, Label::Anomalous, args)?;
     let table = gathered.table(&judge)?;
     print(&table)?;
-    if let Some((mut file, path)) = json {
+    if let Some(file) = json {
         let text = serde_json::to_string_pretty(&table)? + "\n";
-        file.write_all(text.as_bytes())
-            .with_context(|| format!("can't write {}", path.display()))?;
+        file.finish(text.as_bytes())?;
     }
     if let Some(folder) = &args.dump {
         gathered.dump.write(folder)?;
     }
     Ok(())
-}
-
-fn create(path: &Path) -> anyhow::Result<(fs::File, &Path)> {
-    let file = fs::File::create(path);
-    Ok((
-        file.with_context(|| format!("can't write {}", path.display()))?,
-        path,
-    ))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -175,9 +165,11 @@ impl Gathered {
         };
         let row = |(score, of): (&'static str, Take)| {
             let metrics = ImageMetrics::new(&take(&self.normal, of), &take(&self.anomalous, of));
-            let metrics = metrics.context(
-                "nothing to compare: both folders must hold at least one image that can be judged",
-            )?;
+            let metrics = metrics.ok_or_else(|| {
+                let fault = "nothing to compare: both folders must hold at least one image that \
+                             can be judged";
+                DataError(fault.to_owned())
+            })?;
             Ok(Row { score, metrics })
         };
         let scores = SCORES

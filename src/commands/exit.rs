@@ -10,6 +10,7 @@ use crate::capture::CaptureError;
 use crate::config::Issues;
 use crate::evaluate::masks::MissingMask;
 use crate::infer::TeacherError;
+use crate::preprocess::Rejection;
 use crate::score::profile::ProfileError;
 use crate::train::CalibrationError;
 
@@ -53,6 +54,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         (error.is::<Undelivered>(), ExitCode::TempFail),
         (error.is::<DataError>(), ExitCode::DataErr),
         (error.is::<MissingMask>(), ExitCode::DataErr),
+        (error.is::<Rejection>(), ExitCode::DataErr),
         (error.is::<CaptureError>(), ExitCode::NoInput),
         (error.is::<std::io::Error>(), ExitCode::IoErr),
     ];

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::evaluate::heatmap::Scale;
@@ -31,7 +33,17 @@ impl Judge {
     /// receipt remembers.
     pub(super) fn open(dir: &Path, teacher: Option<&Path>) -> anyhow::Result<Judge> {
         let remembered = Profile::read_receipt(dir)?.teacher;
-        let teacher = load_teacher(teacher.or(remembered.as_deref()))?;
+        let teacher = match (teacher, &remembered) {
+            (None, Some(path)) => load_teacher(Some(path)).with_context(|| {
+                format!(
+                    "the Profile {} remembers its teacher at {}; if it lies elsewhere now, say \
+                     where with --teacher",
+                    dir.display(),
+                    path.display()
+                )
+            }),
+            _ => load_teacher(teacher),
+        }?;
         let profile = Profile::load(dir, teacher.info())?;
         let student = load_student(&profile, dir)?;
         let streams = [

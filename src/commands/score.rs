@@ -120,5 +120,4 @@ fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> an
     let overlay = overlay(&picture, &score.map, score.grid, heat_scale(score))
         .context("the map does not fit its own grid")?;
     write_png(&overlay, &target)
-        .with_context(|| format!("can't write the heat map {}", target.display()))
 }

@@ -2,12 +2,10 @@
 //! `[n, blocks]` and `scores.csv`, rows in the same order.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use super::npy;
+use super::whole::write_whole;
 use crate::infer::Features;
 
 /// The rows so far.
@@ -42,10 +40,7 @@ impl Dump {
     /// # Errors
     /// A file that can't be written, by name.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let put = |name: &str, bytes: &[u8]| {
-            let path = folder.join(name);
-            fs::write(&path, bytes).with_context(|| format!("can't write {}", path.display()))
-        };
+        let put = |name: &str, bytes: &[u8]| write_whole(&folder.join(name), bytes);
         let width = |rows: Option<usize>| rows.unwrap_or_default();
         let columns = width(self.z.first().map(Vec::len));
         put(

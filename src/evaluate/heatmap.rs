@@ -10,6 +10,7 @@ use std::path::Path;
 use image::{ImageFormat, ImageResult, Rgb, RgbImage};
 
 use super::enlarge::enlarge;
+use super::whole::write_whole;
 use crate::infer::Grid;
 use crate::preprocess::Picture;
 
@@ -63,9 +64,9 @@ pub fn to_png(picture: &RgbImage) -> ImageResult<Vec<u8>> {
 /// Writes the picture as a PNG file, whatever the name ends in.
 ///
 /// # Errors
-/// Those of the encoder and of the file system.
-pub fn write_png(picture: &RgbImage, path: &Path) -> ImageResult<()> {
-    picture.save_with_format(path, ImageFormat::Png)
+/// Those of the encoder and of the file system; the text names the file.
+pub fn write_png(picture: &RgbImage, path: &Path) -> anyhow::Result<()> {
+    write_whole(path, &to_png(picture)?)
 }
 
 impl Scale {

@@ -12,3 +12,5 @@ pub mod masks;
 pub mod dump;
 
 pub mod enlarge;
+
+pub mod whole;

@@ -35,6 +35,9 @@ pub(super) struct ResidualStream {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAVit {
+    /// Its input has another shape.
+    #[error("it takes no picture: its input is {0}, and [1, 3, rows, columns] is needed")]
+    NoPicture(String),
     /// No two equal `[1, N, D]` operands are added with one the ancestor of the other.
     #[error(
         "it has no skip connections of shape [1, tokens, width]; a plain ViT has two in each block"

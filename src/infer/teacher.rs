@@ -12,7 +12,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid as _;
 use tract_onnx::tract_hir::internal::DimLike as _;
 
-use super::residual_stream::ResidualStream;
+use super::residual_stream::{NotAVit, ResidualStream};
 use super::{Grid, TeacherError, TeacherFile, TeacherInfo};
 use crate::preprocess::Preprocessing;
 
@@ -32,13 +32,14 @@ impl Teacher {
             path: file.name.clone(),
             message,
         };
-        let (model, size) = shielded(|| typed(file)).map_err(failed)?;
+        let no_vit = |source| TeacherError::NotAVit {
+            path: file.name.clone(),
+            source,
+        };
+        let (model, size) = shielded(|| typed(file)).map_err(failed)?.map_err(no_vit)?;
         let stream = shielded(|| ResidualStream::find(&model))
             .map_err(failed)?
-            .map_err(|source| TeacherError::NotAVit {
-                path: file.name.clone(),
-                source,
-            })?;
+            .map_err(no_vit)?;
         let info = TeacherInfo {
             sha256: file.sha256(),
             blocks: stream.outlets.len() - 1,
@@ -101,18 +102,21 @@ impl Teacher {
 }
 
 /// Loads and types the model with its input fixed; gives the input's `[columns, rows]`.
-fn typed(file: &TeacherFile) -> TractResult<(TypedModel, [u32; 2])> {
+fn typed(file: &TeacherFile) -> TractResult<Result<(TypedModel, [u32; 2]), NotAVit>> {
     let onnx = tract_onnx::onnx()
         .with_ignore_value_info(true)
         .with_ignore_output_shapes(true);
     let mut model = onnx.model_for_read(&mut &file.bytes[..])?;
-    let declared: Vec<Option<usize>> = {
-        let fact = model.input_fact(0)?;
-        fact.shape
-            .dims()
-            .map(|d| d.concretize().and_then(|d| d.to_usize().ok()))
-            .collect()
-    };
+    let shape = &model.input_fact(0)?.shape;
+    let declared: Vec<Option<usize>> = shape
+        .dims()
+        .map(|d| d.concretize().and_then(|d| d.to_usize().ok()))
+        .collect();
+    let is_ranked = shape.rank().concretize().is_some();
+    let channels = declared.get(1).copied().flatten();
+    if (is_ranked && declared.len() != 4) || channels.is_some_and(|channels| channels != 3) {
+        return Ok(Err(NotAVit::NoPicture(format!("{shape:?}"))));
+    }
     let side = |axis: usize, given: Option<u32>| -> u32 {
         let fixed = declared.get(axis).copied().flatten().map(|d| d as u32);
         fixed.or(given).unwrap_or(224)
@@ -123,7 +127,7 @@ fn typed(file: &TeacherFile) -> TractResult<(TypedModel, [u32; 2])> {
     ];
     let shape = [1, 3, size[1] as usize, size[0] as usize];
     model.set_input_fact(0, f32::fact(shape).into())?;
-    Ok((model.into_typed()?, size))
+    Ok(Ok((model.into_typed()?, size)))
 }
 
 /// Runs engine code that may panic on a damaged file, and gives its error or panic as text.

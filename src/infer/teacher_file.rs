@@ -172,7 +172,12 @@ fn parse_sidecar(path: &str, text: &str) -> Result<Sidecar, TeacherError> {
         path: path.to_owned(),
         message,
     };
-    let sidecar: Sidecar = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let sidecar: Sidecar = toml::from_str(text).map_err(|error| {
+        // Its own text takes several lines.
+        let at = error.span().map_or(0, |span| span.start);
+        let line = 1 + text[..at].matches('\n').count();
+        wrong(format!("line {line}: {}", error.message()))
+    })?;
     if sidecar.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
         return Err(wrong("std must be three positive numbers".to_owned()));
     }

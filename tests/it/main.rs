@@ -2,14 +2,26 @@
 //! contents.
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that can't go on says so by a panic"
+    clippy::print_stdout,
+    reason = "a test that can't go on says so by a panic, and one that measures tells its figures"
 )]
 
-mod broker;
+mod invariants;
+
+mod bad_input;
+mod bad_models;
+mod calibration;
+mod evaluation;
+mod full_disk;
+mod scoring;
+
 mod cameras;
 mod configuration;
 mod contract;
 mod daemon;
 mod outage;
+
+mod broker;
 mod profile;
+mod studio;
 mod workshop;

@@ -1,0 +1,120 @@
+//! Full disks: the program in a mount namespace of its own, where one folder is a very small disk.
+//! Nothing half-written stays, what was there before is whole, and the message says what to do.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::studio::{labelled, names, normal, profile, refused, stderr};
+
+/// Runs `script` by `sh` with a disk of `size` mounted on `folder/disk`; `$INSPECTD` is the program.
+/// What is on the disk is gone afterwards, so the script lists it.
+fn with_disk(folder: &Path, size: &str, script: &str) -> Output {
+    std::fs::create_dir_all(folder.join("disk")).unwrap();
+    let script = format!("set -e; mount -t tmpfs -o size={size} none disk; {script}");
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+        .current_dir(folder)
+        .env("INSPECTD", env!("CARGO_BIN_EXE_inspectd"))
+        .env("NORMAL", normal())
+        .env("PROFILE", profile())
+        .env("PICTURE", labelled().normal.join("0300.jpg"))
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert!(
+        !said.contains("unshare") && !said.contains("mount:"),
+        "this machine lets no user mount a disk of his own: {said}"
+    );
+    output
+}
+
+/// What the script printed.
+fn listed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+const CALIBRATE: &str = "$INSPECTD calibrate --epochs 1 --footage $NORMAL --frames 20";
+
+#[test]
+fn a_profile_that_finds_no_room_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("{CALIBRATE} --out disk/p || code=$?; ls -A disk; exit $code");
+    let output = with_disk(folder.path(), "400k", &script);
+    let path = folder.path().join("disk/p/");
+    let words = [
+        path.to_str().unwrap(),
+        "bytes are needed",
+        "free some space",
+        "--out",
+    ];
+    refused(&output, 73, &words);
+    assert_eq!(listed(&output), "");
+}
+
+#[test]
+fn the_former_profile_outlives_a_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    // Room for one Profile and a half.
+    let script = format!(
+        "cp -r $PROFILE disk/p; {CALIBRATE} --out disk/p || code=$?; ls -A disk; \
+         $INSPECTD score --profile disk/p $PICTURE >&2; cmp disk/p/student.onnx \
+         $PROFILE/student.onnx; exit $code"
+    );
+    let output = with_disk(folder.path(), "1700k", &script);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(73), "{said}");
+    assert!(
+        said.contains("what was there before is untouched"),
+        "{said}"
+    );
+    assert!(
+        said.contains("0300.jpg"),
+        "the former Profile scores: {said}"
+    );
+    assert_eq!(listed(&output), "p\n");
+}
+
+#[test]
+fn features_that_find_no_room_are_named_with_the_ways_to_give_them_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("TMPDIR=$PWD/disk {CALIBRATE} --out p || code=$?; ls -A disk; exit $code");
+    let output = with_disk(folder.path(), "500k", &script);
+    let path = folder.path().join("disk");
+    refused(
+        &output,
+        74,
+        &[path.to_str().unwrap(), "no room left", "TMPDIR", "--cache"],
+    );
+    assert_eq!(listed(&output), "");
+    assert_eq!(names(folder.path()), ["disk"], "no Profile was made");
+}
+
+#[test]
+fn results_that_find_no_room_are_not_left_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let heatmap = "$INSPECTD score --profile $PROFILE --heatmap disk $PICTURE";
+    let evaluate = "$INSPECTD evaluate --profile $PROFILE --normal $NORMAL --anomalous $NORMAL";
+    let dump = format!("{evaluate} --dump disk");
+    // The table takes two kilobytes: one page, and the disk has none left.
+    let table = format!("head -c 12000 /dev/zero >disk/full; {evaluate} --json disk/table.json");
+    let stays = [
+        (heatmap, ""),
+        (dump.as_str(), ""),
+        (table.as_str(), "full\n"),
+    ];
+    for (command, stays) in stays {
+        let script = format!("{command} >/dev/null || code=$?; ls -A disk; exit $code");
+        let output = with_disk(folder.path(), "12k", &script);
+        refused(&output, 74, &["disk/", "No space left"]);
+        assert_eq!(listed(&output), stays, "{command}");
+    }
+}
+
+#[test]
+fn a_full_disk_under_standard_output_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "$INSPECTD teacher inspect >/dev/full";
+    let output = with_disk(folder.path(), "100k", script);
+    refused(&output, 74, &["standard output", "No space left"]);
+}
