@@ -19,6 +19,8 @@ use crate::score::Basis;
 
 /// The least time between two states that differ in numbers only.
 const STATE_EVERY: Duration = Duration::from_secs(1);
+/// So many frames in a row that can't be judged make a camera as good as absent.
+const REJECTED_IN_A_ROW: u32 = 5;
 
 /// Reports on one camera.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Reporter {
     profile: Arc<ProfileIdentity>,
     said: Option<Said>,
     is_online: Option<bool>,
+    /// Frames since the last one that was judged.
+    rejected: u32,
 }
 
 /// The state that was said last.
@@ -65,6 +69,7 @@ impl Reporter {
             profile,
             said: None,
             is_online: None,
+            rejected: 0,
         }
     }
 
@@ -85,7 +90,7 @@ impl Reporter {
         tracker: &Tracker,
     ) -> Vec<Message> {
         let mut messages = Vec::new();
-        let is_online = !matches!(judgement, Err(Rejection::NoFrames(_)));
+        let is_online = self.is_online_after(judgement);
         if self.is_online.replace(is_online) != Some(is_online) {
             messages.push(self.availability(if is_online { "online" } else { "offline" }));
         }
@@ -102,6 +107,29 @@ impl Reporter {
             messages.push(self.state(seq, at, judgement, now));
         }
         messages
+    }
+
+    /// Whether the camera can be relied on: a judged frame says yes, no frames say no, and so do
+    /// [`REJECTED_IN_A_ROW`] frames that could not be judged.
+    fn is_online_after(&mut self, judgement: Result<&Judged, &Rejection>) -> bool {
+        let was_online = self.is_online == Some(true);
+        self.rejected = match judgement {
+            Ok(_) => 0,
+            Err(_) => self.rejected.saturating_add(1),
+        };
+        match judgement {
+            Ok(_) => true,
+            Err(Rejection::NoFrames(_)) => false,
+            Err(rejection) => {
+                if self.rejected == REJECTED_IN_A_ROW {
+                    tracing::warn!(
+                        camera = &*self.identity.camera,
+                        "{REJECTED_IN_A_ROW} frames in a row could not be judged; the last: {rejection}"
+                    );
+                }
+                was_online && self.rejected < REJECTED_IN_A_ROW
+            }
+        }
     }
 
     /// What follows from a change of an incident.
@@ -214,4 +242,65 @@ fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Messag
         payload,
         delivery,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Topics;
+    use super::*;
+    use crate::decide::{Rules, stories};
+
+    /// What a camera says of its availability, frame by frame: `.` is a judged frame, `x` a rejected
+    /// one, `-` none.
+    fn said(story: &str) -> String {
+        let names = ("press".parse().unwrap(), "cam0".parse().unwrap());
+        let topics = Topics::new(&crate::config::Prefix::default(), &names.0).camera(&names.1);
+        let identity = Identity {
+            node: "press".into(),
+            camera: "cam0".into(),
+            boot_id: "b".into(),
+        };
+        let profile = ProfileIdentity {
+            id: "sha256:9a".into(),
+            teacher: "sha256:1f".into(),
+            calibrated_at: None,
+            normal_frames: 420,
+        };
+        let mut reporter = Reporter::new(topics, identity, Arc::new(profile));
+        let tracker = stories::tracker(Rules::default());
+        let judged = stories::judged(-1.0);
+        let damaged = Rejection::Undecodable("half a picture".into());
+        let none = Rejection::NoFrames("unplugged".into());
+        reporter.start(&tracker);
+        let mut heard = String::new();
+        for (n, frame) in (0u64..).zip(story.chars()) {
+            let judgement = match frame {
+                '.' => Ok(&judged),
+                'x' => Err(&damaged),
+                _ => Err(&none),
+            };
+            let messages = reporter.frame(n, stories::moment(n), judgement, None, &tracker);
+            let availability = messages.iter().find_map(|message| match message {
+                Message::Retained(r) if r.topic.ends_with("availability") => Some(&r.payload[..]),
+                _ => None,
+            });
+            heard.push(match availability {
+                Some(b"online") => '+',
+                Some(_) => '-',
+                None => '.',
+            });
+        }
+        heard
+    }
+
+    #[test]
+    fn a_camera_is_online_from_its_first_judged_frame_to_the_first_absence() {
+        assert_eq!(said("..-.."), "+.-+.");
+        assert_eq!(said("xx.."), "..+.");
+    }
+
+    #[test]
+    fn five_frames_in_a_row_that_cannot_be_judged_take_a_camera_offline() {
+        assert_eq!(said(".xxxx.xxxxxx."), "+.........-.+");
+    }
 }
