@@ -23,6 +23,8 @@ pub(super) struct Inspector {
     scratch: Scratch,
     tracker: Tracker,
     reporter: Reporter,
+    /// Whether a frame was judged since there were none.
+    sees: bool,
 }
 
 impl Inspector {
@@ -38,6 +40,7 @@ impl Inspector {
             scratch: Scratch::default(),
             tracker,
             reporter,
+            sees: false,
         }
     }
 
@@ -100,6 +103,15 @@ impl Decide for Inspector {
                 .frame(seq, at, judgement.as_ref(), change.as_ref(), &self.tracker);
         if let Some(incident) = &change {
             self.log(incident);
+        }
+        match &judgement {
+            Ok(_) if !self.sees => {
+                self.sees = true;
+                tracing::info!(camera = %self.camera, "frames are judged");
+            }
+            // Capture has said why.
+            Err(Rejection::NoFrames(_)) => self.sees = false,
+            _ => {}
         }
         Decided {
             messages,

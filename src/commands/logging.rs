@@ -48,9 +48,10 @@ impl Journal {
 
 fn lines(log: &Log) -> Lines {
     let level = LevelFilter::from_level(log.level.as_tracing());
+    // Colours are for a terminal; a journal would hold them as bytes.
     let lines = fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Text => level.and_then(lines.with_target(false)).boxed(),
         LogFormat::Json => level.and_then(lines.json().flatten_event(true)).boxed(),

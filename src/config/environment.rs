@@ -12,9 +12,8 @@ pub(super) enum Kind {
 }
 
 /// Variable, key, kind.
-pub(super) const VARIABLES: [(&str, &str, Kind); 6] = [
+pub(super) const VARIABLES: [(&str, &str, Kind); 5] = [
     ("INSPECTD_NODE", "node.name", Kind::Text),
-    ("INSPECTD_STATE_DIR", "node.state_dir", Kind::Text),
     ("INSPECTD_MQTT_HOST", "mqtt.host", Kind::Text),
     ("INSPECTD_MQTT_PORT", "mqtt.port", Kind::Integer),
     ("INSPECTD_MQTT_USERNAME", "mqtt.username", Kind::Text),

@@ -43,8 +43,6 @@ pub struct Config {
 pub struct Node {
     /// Its name in topics.
     pub name: Name,
-    /// Where the daemon may write.
-    pub state_dir: PathBuf,
 }
 
 /// The broker and how to speak to it.

@@ -26,7 +26,7 @@ pub(super) fn resolve(
 ) -> Result<Config, Issues> {
     let mut root = Section::root(table);
     let found = &mut issues;
-    let node = node(root.section("node", found), folder, found);
+    let node = node(root.section("node", found), found);
     let teacher = teacher(root.section("teacher", found), folder, found);
     let mqtt = mqtt(
         root.section("mqtt", found),
@@ -50,7 +50,7 @@ pub(super) fn resolve(
     }
 }
 
-fn node(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Node> {
+fn node(mut section: Section, issues: &mut Issues) -> Option<Node> {
     let given = section.given("name");
     let mut name = section.get("name", issues);
     if !given {
@@ -62,13 +62,8 @@ fn node(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Node
             );
         }
     }
-    let state_dir = section.text("state_dir", issues);
-    let state_dir = folder.join(state_dir.unwrap_or_else(|| "/var/lib/inspectd".to_owned()));
     section.finish(issues);
-    Some(Node {
-        name: name?,
-        state_dir,
-    })
+    Some(Node { name: name? })
 }
 
 /// The host's name as a slug.
@@ -94,7 +89,8 @@ fn mqtt(
     if host.contains(['/', ' ']) {
         issues.add(
             section.path("host"),
-            format!("is {host:?}; give the host's name alone, no URL"),
+            // Not repeated: a URL may hold a password, and this text is published.
+            "is no host's name; give the name or address alone, no URL",
         );
     }
     let port = section.number("port", 1883, &(1..=u16::MAX), issues);

@@ -4,6 +4,7 @@
 //! in place of one. Times are those of the frames, RFC 3339 in UTC with milliseconds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -157,6 +158,13 @@ impl Alert {
         let mut event = self.event.clone();
         event.data.late = late;
         serde_json::to_vec(&event).expect("an event has text keys and finite numbers")
+    }
+}
+
+impl Alert {
+    /// How long ago its frame was taken, at `since_boot`.
+    pub(super) fn age(&self, since_boot: Duration) -> Duration {
+        since_boot.saturating_sub(Duration::from_millis(self.event.data.clock.mono_ms))
     }
 }
 

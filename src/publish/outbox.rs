@@ -4,7 +4,6 @@
 //! process. Bounded; whoever fills it looks at [`Outbox::is_full`] first and waits.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use super::Alert;
 
@@ -22,7 +21,6 @@ pub(super) struct Entry {
     /// Its place in the order of acceptance.
     pub(super) seq: u64,
     pub(super) alert: Alert,
-    pub(super) accepted: Instant,
 }
 
 impl Outbox {
@@ -61,7 +59,6 @@ impl Outbox {
         let entry = Entry {
             seq: self.next,
             alert,
-            accepted: Instant::now(),
         };
         self.next += 1;
         self.entries.push_back(entry);

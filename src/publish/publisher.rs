@@ -13,9 +13,10 @@ use super::mqtt::{Happening, MAX_PAYLOAD, Session};
 use super::retained::Newest;
 use super::window::{Carried, Window};
 use super::{Alert, Delivery, Message, Outbox, Retained, Topics};
+use crate::capture::Moment;
 use crate::config::Mqtt;
 
-/// An alert that waited longer than this between acceptance and sending is called late.
+/// An alert whose frame is older than this when it is sent is called late.
 const LATE: Duration = Duration::from_secs(5);
 /// A connection that stood for this long makes the next pause the shortest again.
 const STABLE: Duration = Duration::from_secs(60);
@@ -175,7 +176,8 @@ impl Publisher {
         let Some(entry) = self.outbox.from(self.next) else {
             return false;
         };
-        let payload = entry.alert.encode(entry.accepted.elapsed() > LATE);
+        let late = entry.alert.age(Moment::now().since_boot) > LATE;
+        let payload = entry.alert.encode(late);
         let topic = &entry.alert.topic;
         if !self.window.has_room() || !session.send(topic, payload, Delivery::AtLeastOnce, false) {
             return false;

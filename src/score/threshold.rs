@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_score_a_hair_above_the_threshold_has_a_value_above_half() {
-        let threshold = Threshold::from_held_out(&[-1e6, 0.0, 1e-3], 0.01).unwrap();
+        let threshold = Threshold::from_held_out(&[-1e6, -1e6, 1e-3], 0.01).unwrap();
         let line = threshold.raw();
         assert!(threshold.value(line) <= 0.5);
         assert!(threshold.value(line.next_down()) <= 0.5);

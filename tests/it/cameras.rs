@@ -1,6 +1,10 @@
 //! Several cameras in one daemon, and what a reload does to what they have seen.
 
 use std::collections::HashSet;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
 
 use crate::broker::{Broker, Received, Subscriber};
 use crate::workshop::Workshop;
@@ -99,6 +103,7 @@ fn an_incident_goes_on_over_a_reload_and_the_journal_changes() {
         .wait(60, |seen| reports(seen, "updated") >= 1)
         .unwrap();
     assert!(!daemon.log().contains("DEBUG"), "{}", daemon.log());
+    assert!(!daemon.log().contains('\u{1b}'), "colours in a file");
 
     workshop.replace("fps = 5", "fps = 4");
     workshop.replace(
@@ -135,4 +140,55 @@ fn an_incident_goes_on_over_a_reload_and_the_journal_changes() {
         assert!(alert["id"].as_str().unwrap().ends_with(&number), "{alert}");
     }
     assert_eq!(alerts.last().unwrap()["data"]["ended_by"], "stopped");
+}
+
+/// An address at which every caller gets half a minute of video, as fast as it takes it, and then a
+/// polite goodbye.
+fn video_server(folder: &std::path::Path) -> String {
+    let path = folder.join("video.ts");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"])
+        .args(["testsrc=size=64x48:rate=10:duration=5", "-c:v", "mpeg4"])
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let footage = std::fs::read(path).unwrap().repeat(6);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            // The caller may hang up before the end.
+            let _ = connection.unwrap().write_all(&footage);
+        }
+    });
+    format!("tcp://{address}")
+}
+
+#[test]
+fn a_stream_that_its_server_closes_goes_offline_and_comes_back() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    let url = video_server(workshop.folder.path());
+    workshop.configure(&format!("{{ kind = \"ffmpeg\", input = \"{url}\" }}"), "");
+    let mut daemon = workshop.start();
+    let story = |seen: &[Received]| {
+        let said = seen
+            .iter()
+            .filter(|r| r.topic == "inspectd/press/cam0/availability");
+        said.map(|r| r.payload.clone()).collect::<Vec<_>>()
+    };
+    let expected = ["offline", "online", "offline", "online", "offline"];
+    subscriber
+        .wait(60, |seen| story(seen).len() >= expected.len())
+        .unwrap();
+    assert_eq!(story(&subscriber.seen)[..expected.len()], expected);
+    assert!(
+        daemon.log().contains("was closed by its server"),
+        "{}",
+        daemon.log()
+    );
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
 }
