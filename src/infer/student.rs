@@ -1,6 +1,6 @@
 //! The student at run time: an ONNX file made by calibration, one input and one output per block.
 //!
-//! It is fed with the teacher's `x_{i-1}`, never with its own output (METHOD section 1).
+//! It is fed with the teacher's `x_{i-1}`, never with its own output (METHOD.md, section 1).
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use tract_onnx::pb::{
     tensor_proto::DataType, tensor_shape_proto, type_proto,
 };
 
-/// Added to the variance under the root of a student's LayerNorm (METHOD section 1).
+/// Added to the variance under the root of a student's LayerNorm (METHOD.md, section 1).
 pub const NORM_EPSILON: f32 = 1e-6;
 
 /// The sides of one block.
@@ -27,7 +27,7 @@ pub struct BlockShape {
     pub hidden: usize,
 }
 
-/// The twelve tensors of a pre-norm block (METHOD section 1), row-major, inputs by outputs: a layer
+/// The twelve tensors of a pre-norm block (METHOD.md, section 1), row-major, inputs by outputs: a layer
 /// is `x W + b`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockTensors<T> {

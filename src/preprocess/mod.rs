@@ -1,6 +1,6 @@
 //! Frame to the teacher's input: decode, resize, normalise; and the statistics of the scene.
 //!
-//! Resizing is Pillow's antialiased bilinear (METHOD: the aspect is not kept). A frame that can't be
+//! Resizing is Pillow's antialiased bilinear (METHOD.md: the aspect is not kept). A frame that can't be
 //! decoded is a [`Rejection`], never a guess.
 
 mod decode;

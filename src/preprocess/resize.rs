@@ -47,7 +47,7 @@ impl Preprocessor {
         }
     }
 
-    /// The frame as the teacher wants it (METHOD section 2, input).
+    /// The frame as the teacher wants it (METHOD.md, section 2, input).
     ///
     /// # Errors
     /// A [`Rejection`] where the frame holds no sound picture.

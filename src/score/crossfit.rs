@@ -1,7 +1,7 @@
 //! Cross-fitting folds: contiguous blocks of time.
 //!
 //! Neighbouring frames are near-copies, so a random split would let a fold's statistics see its
-//! own frames; blocks see only the neighbours at their two ends (METHOD section 3, practice 1).
+//! own frames; blocks see only the neighbours at their two ends (METHOD.md, section 3, practice 1).
 
 use std::ops::Range;
 

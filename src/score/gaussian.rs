@@ -1,7 +1,7 @@
 //! Gaussian: a mean and the Cholesky factor of a full covariance.
 //!
-//! Fitted in one of two ways: as it is, with a ridge (the paper's branches, METHOD section 2), or
-//! shrunk after Ledoit and Wolf (the default score, METHOD section 3). A covariance that is
+//! Fitted in one of two ways: as it is, with a ridge (the paper's branches, METHOD.md, section 2), or
+//! shrunk after Ledoit and Wolf (the default score, METHOD.md, section 3). A covariance that is
 //! singular to working precision is refused, never patched up.
 
 use nalgebra::{Cholesky, DMatrix, DVector};

@@ -1,6 +1,6 @@
 //! The map: how far each patch is from what is normal at its place.
 //!
-//! METHOD section 3: distances of the residual tokens, normalised by their mean and deviation at
+//! METHOD.md, section 3: distances of the residual tokens, normalised by their mean and deviation at
 //! each position over normal frames (a fixed camera makes positions meaningful), lightly smoothed;
 //! the local score is the mean of the three largest cells. Statistics are gathered in one pass and
 //! can be merged; they know nothing of pictures.

@@ -42,10 +42,10 @@ pub(crate) mod fixture;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Scoring {
-    /// The sum of the four calibrated parts (METHOD section 3).
+    /// The sum of the four calibrated parts (METHOD.md, section 3).
     #[default]
     Default,
-    /// The paper's: minus the sum of both branches' log-likelihoods (METHOD section 2).
+    /// The paper's: minus the sum of both branches' log-likelihoods (METHOD.md, section 2).
     Paper,
 }
 

@@ -1,4 +1,4 @@
-//! The paper's two branches (METHOD section 2): a Gaussian on the whitened class token and one on
+//! The paper's two branches (METHOD.md, section 2): a Gaussian on the whitened class token and one on
 //! the discrepancy feature, fitted on the same frames.
 //!
 //! Both are given as minus the log-likelihood, so higher is more anomalous. Nothing is calibrated

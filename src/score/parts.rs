@@ -1,4 +1,4 @@
-//! The four parts of the default score (METHOD section 3): one shrunk Gaussian each, and the scale
+//! The four parts of the default score (METHOD.md, section 3): one shrunk Gaussian each, and the scale
 //! that makes them comparable.
 //!
 //! A part's `q` is a squared Mahalanobis distance; its `t = (q - mean) / deviation` uses the mean

@@ -1,6 +1,6 @@
 //! Token Gaussian: how a student's residual varies over all patches of all normal frames.
 //!
-//! METHOD section 3, map: the Mahalanobis distance of each patch's residual token (student minus
+//! METHOD.md, section 3, map: the Mahalanobis distance of each patch's residual token (student minus
 //! teacher) under one Gaussian pooled over positions and frames. Distances are not comparable
 //! between positions yet; `map` does that. Fitted in `f64`, applied in `f32` as one matrix product.
 

@@ -1,6 +1,6 @@
 //! Whitening: principal components of the class token, each scaled to unit variance.
 //!
-//! METHOD section 2: kept are the components before the one that lifts the cumulative share of
+//! METHOD.md, section 2: kept are the components before the one that lifts the cumulative share of
 //! variance above 0.9, at least one. Equal to scikit-learn's `PCA(n_components=k, whiten=True,
 //! svd_solver="full")` up to the sign of each component, which no likelihood sees.
 

@@ -1,6 +1,6 @@
 //! The forward pass of one pre-norm ViT block over a batch of pictures.
 //!
-//! `h = x + Attn(LN1(x))`, `y = h + MLP(LN2(h))` with erf-GELU (METHOD section 1). Only the tokens
+//! `h = x + Attn(LN1(x))`, `y = h + MLP(LN2(h))` with erf-GELU (METHOD.md, section 1). Only the tokens
 //! asked for become queries and get an output; keys and values come from all tokens. Buffers are
 //! made once for the largest batch and hold what the backward pass needs; no step allocates. It
 //! never sees the target and never changes a parameter.

@@ -3,7 +3,7 @@
 //! The teacher passes over the footage once. Students are trained: the final one on all frames and,
 //! for the light recipe, one for each of K contiguous folds on the frames outside of it. How scores
 //! of unseen normal frames are spread comes from the folds: each frame is measured by a student and
-//! by Gaussians that did not see its time block (METHOD section 3, 1). The paper's recipe takes too
+//! by Gaussians that did not see its time block (METHOD.md, section 3, 1). The paper's recipe takes too
 //! long to be trained K times: there the folds share one student, whose bias on its own training
 //! frames was measured as small (held-out to training error 0.92 to 1.04).
 
@@ -20,7 +20,7 @@ use crate::score::statistics::{Rates, Statistics};
 
 /// Fewer usable frames than this are refused.
 pub const FEWEST_FRAMES: usize = 20;
-/// Fewer usable frames than this deserve a warning (METHOD section 3, 1).
+/// Fewer usable frames than this deserve a warning (METHOD.md, section 3, 1).
 pub const RECOMMENDED_FRAMES: usize = 100;
 /// What the user asked for.
 #[derive(Debug, Clone)]

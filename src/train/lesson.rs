@@ -59,7 +59,7 @@ impl Lesson<'_> {
     }
 
     /// One student for all; only the Gaussians are cross-fitted. The last tenth of the footage
-    /// chooses the epoch that is kept (METHOD section 2).
+    /// chooses the epoch that is kept (METHOD.md, section 2).
     pub(super) fn learn_paper(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
         let (training, choosing) = all.split_at(all.len() - all.len().div_ceil(10));

@@ -24,7 +24,7 @@ impl Parameters {
         }
     }
 
-    /// A fresh student (METHOD section 2): matrices Xavier-uniform, with query, key and value each
+    /// A fresh student (METHOD.md, section 2): matrices Xavier-uniform, with query, key and value each
     /// a matrix of its own; biases zero; norms the identity.
     pub fn xavier(shape: BlockShape, random: &mut ChaCha8Rng) -> Self {
         let mut fresh = Parameters::zeros(shape);

@@ -1,6 +1,6 @@
 //! How students are trained: the numbers that a caller may choose.
 //!
-//! Two recipes come from METHOD: the light student of the default score, and the paper's. A recipe
+//! Two recipes come from METHOD.md: the light student of the default score, and the paper's. A recipe
 //! says nothing of frames, blocks or threads.
 
 use crate::infer::student_file::BlockShape;
@@ -25,7 +25,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// METHOD section 3: MLP ratio 1, one-cycle rate, 10 epochs, a quarter of the tokens.
+    /// METHOD.md, section 3: MLP ratio 1, one-cycle rate, 10 epochs, a quarter of the tokens.
     pub fn light(seed: u64) -> Self {
         let rate = Rate::OneCycle { max: 1e-3 };
         Recipe {
@@ -38,7 +38,7 @@ impl Recipe {
         }
     }
 
-    /// METHOD section 2: the teacher's MLP, 1e-4, 30 epochs of batches of 32, all tokens.
+    /// METHOD.md, section 2: the teacher's MLP, 1e-4, 30 epochs of batches of 32, all tokens.
     pub fn paper(seed: u64) -> Self {
         let rate = Rate::Constant(1e-4);
         Recipe {
