@@ -22,7 +22,7 @@ use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::decide::Tracker;
 use crate::pipeline::{self, Failure, Finished, Running};
-use crate::publish::{Info, Outbox, Publisher, Topics};
+use crate::publish::{Info, Message, Outbox, Publisher, Topics};
 
 /// How often the counters are written to the journal.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
@@ -164,6 +164,9 @@ fn load(path: &Path) -> Result<Inspection, Issues> {
 /// Ends a generation. Incidents of cameras that nobody looks at any more are closed.
 fn finish(running: Running<Inspector, Outbox>, turn: &Turn) -> Finished<Inspector, Outbox> {
     running.meter().log();
+    if matches!(turn, Turn::Reload(_)) {
+        running.note(Message::HandOver);
+    }
     running.join(|inspector| match turn {
         Turn::Reload(next)
             if next

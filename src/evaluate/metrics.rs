@@ -1,7 +1,7 @@
 //! Metrics of image scores: how well they part normal pictures from anomalous ones.
 //!
 //! All assume that higher is more anomalous and that scores are finite; ties count as the same
-//! threshold. They are scikit-learn's definitions (METHOD.md, section 4 names which are reported). No
+//! threshold. They are scikit-learn's definitions. No
 //! threshold is chosen here.
 
 /// What a set of image scores is worth.

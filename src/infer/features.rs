@@ -1,4 +1,4 @@
-//! Pure functions from token tensors to feature vectors (METHOD sections 2 and 3).
+//! Pure functions from token tensors to feature vectors (METHOD.md, sections 2 and 3).
 
 /// Added to a standard deviation before its logarithm.
 const LOG_FLOOR: f64 = 1e-4;

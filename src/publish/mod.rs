@@ -27,6 +27,9 @@ pub enum Message {
     Alert(Box<Alert>),
     /// How something is now; the newest of each topic is delivered.
     Retained(Retained),
+    /// A successor takes over: what waits is given back at the end instead of being drained, so that
+    /// a reload does not keep inspection waiting for an absent broker.
+    HandOver,
 }
 
 /// A retained message.

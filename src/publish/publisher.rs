@@ -117,6 +117,7 @@ impl Publisher {
                 );
             }
             Message::Retained(message) => self.newest.put(message),
+            Message::HandOver => self.settings.drain = Duration::ZERO,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The loss of one block and its gradient, by hand.
 //!
-//! The loss is the mean over pictures, query tokens and channels of `(S(x) - y)^2` (METHOD section
+//! The loss is the mean over pictures, query tokens and channels of `(S(x) - y)^2` (METHOD.md, section
 //! 2). Gradients reach the block's parameters and stop there: the input is the teacher's and gets
 //! none. It assumes that the forward pass of the same batch ran just before.
 
