@@ -148,7 +148,7 @@ fn video_server(folder: &std::path::Path) -> String {
     let path = folder.join("video.ts");
     let status = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"])
-        .args(["testsrc=size=64x48:rate=10:duration=5", "-c:v", "mpeg4"])
+        .args(["testsrc=size=640x480:rate=10:duration=5", "-c:v", "mpeg4"])
         .arg(&path)
         .status()
         .unwrap();
