@@ -4,6 +4,7 @@ use std::error::Error;
 
 use sysexits::ExitCode;
 
+use super::demo::DemoStopped;
 use super::output::OutputClosed;
 use super::run::Undelivered;
 use crate::capture::CaptureError;
@@ -51,6 +52,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     let by_type = [
         (error.is::<Issues>(), ExitCode::Config),
         (error.is::<OutputClosed>(), ExitCode::Ok),
+        (error.is::<DemoStopped>(), ExitCode::TempFail),
         (error.is::<Undelivered>(), ExitCode::TempFail),
         (error.is::<DataError>(), ExitCode::DataErr),
         (error.is::<MissingMask>(), ExitCode::DataErr),

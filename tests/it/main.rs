@@ -19,6 +19,7 @@ mod cameras;
 mod configuration;
 mod contract;
 mod daemon;
+mod demo;
 mod outage;
 
 mod broker;

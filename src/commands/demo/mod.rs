@@ -6,7 +6,7 @@ mod broker;
 mod outcome;
 
 use std::fs;
-use std::path::{Path, absolute};
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,7 +28,6 @@ use crate::cli::DemoArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
 use crate::preprocess::decode;
 use crate::score::Scoring;
-use crate::train::CalibrationError;
 use crate::train::calibrate::Wishes;
 
 /// Normal frames to learn from.
@@ -41,6 +40,11 @@ const LIVE_FRAMES: u64 = 420;
 const FPS: f64 = 10.0;
 /// How long the daemon may take beyond the footage's own length.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The user stopped the demo while the daemon ran: no verdict on what it would have caught.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before the footage had ended; the daemon's log is {}", .0.display())]
+pub(super) struct DemoStopped(PathBuf);
 
 /// Runs the whole of it.
 pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
@@ -157,7 +161,7 @@ fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> any
         if asked || started.elapsed() > length + PATIENCE {
             daemon.kill()?;
             daemon.wait()?;
-            anyhow::ensure!(!asked, CalibrationError::Stopped);
+            anyhow::ensure!(!asked, DemoStopped(log));
             anyhow::bail!(
                 "the daemon did not end with its footage; its log is {}",
                 log.display()
@@ -167,6 +171,8 @@ fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> any
         std::thread::sleep(Duration::from_millis(100));
     };
     bar.finish_and_clear();
+    // Ctrl-C reaches the daemon too, which then ends well: what it saw is not the whole footage.
+    anyhow::ensure!(!stop.load(Ordering::Relaxed), DemoStopped(log));
     anyhow::ensure!(
         status.success(),
         "the daemon failed ({status}); its log is {}",
