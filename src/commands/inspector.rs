@@ -93,6 +93,7 @@ impl Inspector {
 impl Decide for Inspector {
     type Seen = Seen;
     type Message = Message;
+    type Order = std::convert::Infallible;
 
     fn decide(&mut self, stamp: Stamp, seen: Result<Seen, Rejection>) -> Decided<Message> {
         let Stamp { seq, at } = stamp;
@@ -117,5 +118,9 @@ impl Decide for Inspector {
             messages,
             verdict: judgement.map(|judged| judged.score().is_anomalous()),
         }
+    }
+
+    fn order(&mut self, order: std::convert::Infallible) -> Vec<Message> {
+        match order {}
     }
 }

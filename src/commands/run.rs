@@ -21,7 +21,7 @@ use crate::capture::Moment;
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::decide::Tracker;
-use crate::pipeline::{self, Failure, Finished, Running};
+use crate::pipeline::{self, Failure, Finished, Outlet, Running};
 use crate::publish::{Info, Message, Outbox, Publisher, Topics};
 
 /// How often the counters are written to the journal.
@@ -67,25 +67,29 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         let mut info = inspection.info(&boot_id, started);
         let config = &inspection.config;
         let topic = Topics::new(&config.mqtt.prefix, &config.node.name).info();
-        let running = start(inspection, &boot_id, carried, &info, &topic)?;
+        let (running, outlet) = start(inspection, &boot_id, carried, &info, &topic)?;
         info!(
             version = info.version,
             cameras = info.cameras.len(),
             "inspecting"
         );
-        let turn = supervise(&running, &signals, &args.config, &mut info, &topic);
+        let turn = supervise(&running, &outlet, &signals, &args.config, &mut info, &topic);
+        if matches!(turn, Turn::Reload(_)) {
+            outlet.send(Message::HandOver);
+        }
         let finished = finish(running, &turn);
+        let outbox = outlet.close();
         match turn {
             Turn::Reload(next) if finished.result.is_ok() => {
                 journal.change(&next.config.log);
                 let trackers = finished.deciders.into_iter().map(Inspector::into_tracker);
                 carried = Carried {
                     trackers: trackers.collect(),
-                    outbox: finished.published,
+                    outbox,
                 };
                 inspection = *next;
             }
-            _ => return end(finished.result, finished.published.len()),
+            _ => return end(finished.result, outbox.len()),
         }
     }
 }
@@ -112,7 +116,7 @@ fn start(
     carried: Carried,
     info: &Info,
     topic: &str,
-) -> std::io::Result<Running<Inspector, Outbox>> {
+) -> std::io::Result<(Running<Inspector>, Outlet<Message, Outbox>)> {
     let mqtt = inspection.config.mqtt.clone();
     let topics = Topics::new(&mqtt.prefix, &inspection.config.node.name);
     let mut cameras = inspection.into_cameras(boot_id, carried.trackers);
@@ -121,14 +125,15 @@ fn start(
     for message in cameras.iter_mut().flat_map(|camera| camera.decide.start()) {
         publisher.announce(message);
     }
-    pipeline::start(cameras, Moment::now, move |inbox, notes| {
-        publisher.run(inbox, notes)
-    })
+    let outlet = Outlet::start(move |inbox| publisher.run(inbox, crossbeam_channel::never()))?;
+    let running = pipeline::start(cameras, Moment::now, outlet.sender())?;
+    Ok((running, outlet))
 }
 
 /// Waits until the generation has to end, and answers what is asked meanwhile.
 fn supervise(
-    running: &Running<Inspector, Outbox>,
+    running: &Running<Inspector>,
+    outlet: &Outlet<Message, Outbox>,
     signals: &Receiver<Asked>,
     path: &Path,
     info: &mut Info,
@@ -145,7 +150,7 @@ fn supervise(
                     Err(issues) => {
                         error!(%issues, "the new configuration is not taken; the old one goes on");
                         info.last_reload_error = Some(issues.to_string());
-                        running.note(info.message(topic));
+                        outlet.send(info.message(topic));
                     }
                 },
                 Ok(Asked::Stop) | Err(_) => {
@@ -162,11 +167,8 @@ fn load(path: &Path) -> Result<Inspection, Issues> {
 }
 
 /// Ends a generation. Incidents of cameras that nobody looks at any more are closed.
-fn finish(running: Running<Inspector, Outbox>, turn: &Turn) -> Finished<Inspector, Outbox> {
+fn finish(running: Running<Inspector>, turn: &Turn) -> Finished<Inspector> {
     running.meter().log();
-    if matches!(turn, Turn::Reload(_)) {
-        running.note(Message::HandOver);
-    }
     running.join(|inspector| match turn {
         Turn::Reload(next)
             if next

@@ -1,8 +1,8 @@
 //! One generation of the pipeline: all threads under one configuration, started and joined in
 //! order.
 //!
-//! A reload ends one generation and starts the next, and carries over what the deciders and the
-//! publisher give back. Nothing here decides when to stop: the caller does.
+//! A reload ends one generation and starts the next, and carries over what the deciders give back;
+//! the outlet goes on. Nothing here decides when to stop: the caller does.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,60 +25,49 @@ const FOOTAGE_DEPTH: usize = 2;
 /// Items between prepare, infer and decide: one is made while another is used. More would make
 /// verdicts older, not more.
 const STAGE_DEPTH: usize = 1;
-/// Messages that wait for the publisher: several of each camera, so that a moment of its absence
-/// does not hold up inference.
-const MESSAGE_DEPTH: usize = 256;
-/// Messages of the supervisor that wait for the publisher.
-const NOTE_DEPTH: usize = 4;
+/// Orders that wait for decide; each takes a moment.
+const ORDER_DEPTH: usize = 16;
 /// How long after a stop a source may hang before it is given up.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// A pipeline that runs.
-pub struct Running<D: Decide, O> {
+pub struct Running<D: Decide> {
     asker: Option<Asker>,
     captures: Vec<(String, JoinHandle<()>)>,
     prepare: JoinHandle<Result<(), Failure>>,
     infer: JoinHandle<Result<(), Failure>>,
-    decide: JoinHandle<(Vec<D>, Sender<D::Message>)>,
-    publish: JoinHandle<O>,
-    notes: Sender<D::Message>,
+    decide: JoinHandle<Vec<D>>,
+    to_publish: Sender<D::Message>,
+    orders: Sender<(usize, D::Order)>,
     ended: Receiver<Infallible>,
     meter: Arc<Meter>,
 }
 
 /// What a pipeline gives back.
 #[derive(Debug)]
-pub struct Finished<D, O> {
+pub struct Finished<D> {
     /// The deciders, in the order of the cameras.
     pub deciders: Vec<D>,
-    /// What the publisher gave back.
-    pub published: O,
     /// Why it ended, where that was a fault.
     pub result: Result<(), Failure>,
 }
 
-/// Starts all threads. `publish` gets the inbox that closes when all is decided, and the notes of
-/// the supervisor, which close when a stop is asked.
+/// Starts all threads; what is decided goes to `to_publish`.
 ///
 /// # Errors
 ///
 /// The system's answer where a thread could not be started; those that were end by themselves.
-pub fn start<P, D, O>(
+pub fn start<P, D>(
     cameras: Vec<Camera<P, D>>,
     clock: fn() -> Moment,
-    publish: impl FnOnce(&Receiver<D::Message>, Receiver<D::Message>) -> O + Send + 'static,
-) -> io::Result<Running<D, O>>
+    to_publish: Sender<D::Message>,
+) -> io::Result<Running<D>>
 where
     P: Send + 'static,
     D: Decide,
-    O: Send + 'static,
 {
     let meter = Arc::new(Meter::new(cameras.iter().map(|camera| camera.name.clone())));
     let (asker, stop) = stop();
-    let (to_publish, messages) = bounded(MESSAGE_DEPTH);
-    let (notes, noted) = bounded(NOTE_DEPTH);
-    let publish = spawn("publish", move || publish(&messages, noted))?;
-
     let Parts {
         captures,
         inlets,
@@ -88,11 +77,13 @@ where
     } = take_apart(cameras, clock, &stop, &meter);
     let (to_infer, prepared) = bounded(STAGE_DEPTH);
     let (to_decide, seen) = bounded(STAGE_DEPTH);
+    let (orders, ordered) = bounded(ORDER_DEPTH);
     let (alive, ended) = bounded(0);
     let counting = Arc::clone(&meter);
+    let sender = to_publish.clone();
     let decide = spawn("decide", move || {
         let _alive = alive;
-        (decide(&seen, deciders, &to_publish, &counting), to_publish)
+        decide(&seen, ordered, deciders, &sender, &counting)
     })?;
     let infer = spawn_infer(prepared, infers, to_decide, Arc::clone(&meter))?;
     let prepare = spawn_prepare(inlets, stop, prepares, to_infer, Arc::clone(&meter))?;
@@ -110,8 +101,8 @@ where
         prepare,
         infer,
         decide,
-        publish,
-        notes,
+        to_publish,
+        orders,
         ended,
         meter,
     })
@@ -202,14 +193,14 @@ fn spawn_infer<P: Send + 'static, F: Send + 'static>(
     })
 }
 
-fn spawn<T: Send + 'static>(
+pub(super) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-impl<D: Decide, O> Running<D, O> {
+impl<D: Decide> Running<D> {
     /// Closes when all sources have ended or a stage has failed: time to [`Running::join`].
     pub fn ended(&self) -> &Receiver<Infallible> {
         &self.ended
@@ -220,18 +211,16 @@ impl<D: Decide, O> Running<D, O> {
         &self.meter
     }
 
-    /// Gives the publisher a message beside those of the deciders. Waits where many wait already;
-    /// does nothing where the publisher is gone.
-    pub fn note(&self, message: D::Message) {
-        // A publisher that is gone has ended the pipeline; join tells why.
-        let _ = self.notes.send(message);
+    /// Gives the decider of a camera, by its index, an order beside the frames. `false` where too
+    /// many wait already or decide has ended.
+    pub fn order(&self, camera: usize, order: D::Order) -> bool {
+        self.orders.try_send((camera, order)).is_ok()
     }
 
     /// Asks the sources to stop, waits for each stage in order, and gives back what they hold.
     /// `last` makes each decider's last messages, while they can still be published.
-    pub fn join(mut self, mut last: impl FnMut(&mut D) -> Vec<D::Message>) -> Finished<D, O> {
+    pub fn join(mut self, mut last: impl FnMut(&mut D) -> Vec<D::Message>) -> Finished<D> {
         drop(self.asker.take());
-        drop(self.notes);
         let deadline = Instant::now() + GRACE;
         let prepare = joined(self.prepare, "prepare").and_then(|result| result);
         for (camera, capture) in self.captures {
@@ -246,28 +235,19 @@ impl<D: Decide, O> Running<D, O> {
         }
         let infer = joined(self.infer, "infer").and_then(|result| result);
         let mut result = prepare.and(infer);
-        let mut deciders = Vec::new();
-        match joined(self.decide, "decide") {
-            Ok((given, to_publish)) => {
-                deciders = given;
-                let messages = deciders.iter_mut().flat_map(&mut last);
-                let lost = messages
-                    .filter_map(|message| to_publish.send(message).err())
-                    .count();
-                if lost > 0 {
-                    warn!(messages = lost, "nobody publishes the last messages");
-                }
-            }
-            Err(fault) => result = result.and(Err(fault)),
+        let deciders = joined(self.decide, "decide");
+        let mut deciders = deciders.unwrap_or_else(|fault| {
+            result = std::mem::replace(&mut result, Ok(())).and(Err(fault));
+            Vec::new()
+        });
+        let messages = deciders.iter_mut().flat_map(&mut last);
+        let lost = messages
+            .filter_map(|message| self.to_publish.send(message).err())
+            .count();
+        if lost > 0 {
+            warn!(messages = lost, "nobody publishes the last messages");
         }
-        match self.publish.join() {
-            Ok(published) => Finished {
-                deciders,
-                published,
-                result,
-            },
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        Finished { deciders, result }
     }
 }
 

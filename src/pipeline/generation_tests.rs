@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::capture::{CaptureError, Next, Opener, Pixels, Source};
 use crate::config::Retry;
-use crate::pipeline::{CameraCounts, Decided, Stamp};
+use crate::pipeline::{CameraCounts, Decided, Outlet, Stamp};
 
 /// What a source does at its n-th opening and step.
 type Script = Arc<dyn Fn(u32, u64) -> Result<Next, CaptureError> + Send + Sync>;
@@ -68,7 +68,7 @@ fn clock() -> Moment {
     }
 }
 
-/// Says which frame it saw, or why it did not.
+/// Says which frame it saw, or why it did not, and repeats its orders.
 struct Teller(&'static str);
 
 type Told = (&'static str, Result<u64, Rejection>);
@@ -76,6 +76,7 @@ type Told = (&'static str, Result<u64, Rejection>);
 impl Decide for Teller {
     type Seen = u64;
     type Message = Told;
+    type Order = u64;
 
     fn decide(&mut self, stamp: Stamp, seen: Result<u64, Rejection>) -> Decided<Told> {
         if let Ok(number) = &seen {
@@ -86,6 +87,10 @@ impl Decide for Teller {
             messages: vec![(self.0, seen)],
             verdict,
         }
+    }
+
+    fn order(&mut self, order: u64) -> Vec<Told> {
+        vec![(self.0, Ok(order))]
     }
 }
 
@@ -121,11 +126,44 @@ fn over() -> Told {
     ("a", Err(Rejection::NoFrames(reason)))
 }
 
-type Generation = Running<Teller, Vec<Told>>;
+/// A generation and its outlet, which collects.
+struct Generation {
+    running: Running<Teller>,
+    outlet: Outlet<Told, Vec<Told>>,
+}
 
-/// A pipeline whose publisher collects.
+/// What both give back.
+struct Whole {
+    deciders: Vec<Teller>,
+    result: Result<(), Failure>,
+    published: Vec<Told>,
+}
+
+impl std::ops::Deref for Generation {
+    type Target = Running<Teller>;
+
+    fn deref(&self) -> &Running<Teller> {
+        &self.running
+    }
+}
+
+impl Generation {
+    fn join(self, last: impl FnMut(&mut Teller) -> Vec<Told>) -> Whole {
+        let Finished { deciders, result } = self.running.join(last);
+        let published = self.outlet.close();
+        Whole {
+            deciders,
+            result,
+            published,
+        }
+    }
+}
+
+/// A pipeline whose outlet collects.
 fn run(cameras: Vec<Camera<u64, Teller>>) -> Generation {
-    start(cameras, clock, |inbox, _| inbox.iter().collect()).unwrap()
+    let outlet = Outlet::start(|inbox| inbox.iter().collect()).unwrap();
+    let running = start(cameras, clock, outlet.sender()).unwrap();
+    Generation { running, outlet }
 }
 
 fn wait_for_the_end(running: &Generation) {
@@ -319,9 +357,23 @@ fn a_source_that_hangs_in_its_driver_does_not_keep_the_pipeline_from_ending() {
 #[test]
 fn a_publisher_that_gives_up_ends_the_pipeline() {
     let cameras = vec![camera("a", false, |_, step| frame(step))];
-    let running: Running<Teller, usize> =
-        start(cameras, clock, |inbox, _| inbox.iter().take(5).count()).unwrap();
+    let outlet = Outlet::start(|inbox| inbox.iter().take(5).count()).unwrap();
+    let running = start(cameras, clock, outlet.sender()).unwrap();
     let end = running.ended().recv_timeout(Duration::from_secs(20));
     assert_eq!(end, Err(crossbeam_channel::RecvTimeoutError::Disconnected));
-    assert_eq!(running.join(|_| Vec::new()).published, 5);
+    drop(running.join(|_| Vec::new()));
+    assert_eq!(outlet.close(), 5);
+}
+
+#[test]
+fn an_order_is_taken_between_the_frames_by_the_camera_that_it_is_for() {
+    let endless = |_, _| {
+        thread::sleep(Duration::from_millis(1));
+        Ok(Next::Idle)
+    };
+    let running = run(vec![camera("a", true, endless), camera("b", true, endless)]);
+    assert!(running.order(1, 77));
+    thread::sleep(Duration::from_millis(50));
+    let published = running.join(|_| Vec::new()).published;
+    assert_eq!(published[0], ("b", Ok(77)));
 }

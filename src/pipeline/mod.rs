@@ -1,7 +1,8 @@
 //! Threads and the links between them, and nothing of images.
 //!
 //! ```text
-//! capture (one a camera) =newest=> prepare -> infer -> decide -> publish
+//! capture (one a camera) =newest=> prepare -> infer -> decide -> outlet
+//! '---------------------- one generation ----------------------'
 //! ```
 //!
 //! The steps are closures that the caller gives, per camera; every thread but capture serves all
@@ -12,6 +13,7 @@ mod capture;
 mod generation;
 mod link;
 mod meter;
+mod outlet;
 mod seam;
 mod stage;
 mod stop;
@@ -19,6 +21,7 @@ mod stop;
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
 pub use meter::{CameraCounts, Meter};
+pub use outlet::Outlet;
 pub use seam::{EX_SOFTWARE, exit_on_panic};
 pub use stage::{Decide, Decided, Failure, Step};
 pub use stop::{Asker, Stop, stop};

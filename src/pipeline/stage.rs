@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select};
 use tracing::error;
 
 use super::meter::Latency;
@@ -42,6 +42,8 @@ pub trait Decide: Send + 'static {
     type Seen: Send + 'static;
     /// What is published.
     type Message: Send + 'static;
+    /// What it may be told beside the frames.
+    type Order: Send + 'static;
 
     /// Takes the next frame.
     fn decide(
@@ -49,6 +51,9 @@ pub trait Decide: Send + 'static {
         stamp: Stamp,
         seen: Result<Self::Seen, Rejection>,
     ) -> Decided<Self::Message>;
+
+    /// Takes an order; what is to be published because of it.
+    fn order(&mut self, order: Self::Order) -> Vec<Self::Message>;
 }
 
 /// What was decided about a frame.
@@ -116,32 +121,54 @@ impl Guarded<'_> {
     }
 }
 
-/// Decides on each item, and gives back the deciders when the inbox closes.
+/// Decides on each item and takes orders between them, and gives back the deciders when the inbox
+/// closes.
 pub(super) fn decide<D: Decide>(
     inbox: &Receiver<Item<D::Seen>>,
+    mut orders: Receiver<(usize, D::Order)>,
     mut deciders: Vec<D>,
     to: &Sender<D::Message>,
     meter: &Meter,
 ) -> Vec<D> {
-    for item in inbox {
-        let decider = &mut deciders[item.camera];
-        let decided = meter
-            .decide
-            .time(|| decider.decide(item.stamp, item.content));
-        let counters = meter.camera(item.camera);
-        match &decided.verdict {
-            Ok(anomalous) => {
-                counters.judged.fetch_add(1, Relaxed);
-                counters.anomalous.fetch_add(u64::from(*anomalous), Relaxed);
-            }
-            Err(rejection) => counters.reject(rejection),
-        }
-        for message in decided.messages {
+    loop {
+        let messages = select! {
+            recv(inbox) -> item => match item {
+                Ok(item) => decide_one(item, &mut deciders, meter),
+                Err(_) => return deciders,
+            },
+            recv(orders) -> order => match order {
+                Ok((camera, order)) => deciders[camera].order(order),
+                Err(_) => {
+                    orders = never();
+                    Vec::new()
+                }
+            },
+        };
+        for message in messages {
             if to.send(message).is_err() {
                 error!("nobody publishes any more; what was decided last is lost");
                 return deciders;
             }
         }
     }
-    deciders
+}
+
+fn decide_one<D: Decide>(
+    item: Item<D::Seen>,
+    deciders: &mut [D],
+    meter: &Meter,
+) -> Vec<D::Message> {
+    let decider = &mut deciders[item.camera];
+    let decided = meter
+        .decide
+        .time(|| decider.decide(item.stamp, item.content));
+    let counters = meter.camera(item.camera);
+    match &decided.verdict {
+        Ok(anomalous) => {
+            counters.judged.fetch_add(1, Relaxed);
+            counters.anomalous.fetch_add(u64::from(*anomalous), Relaxed);
+        }
+        Err(rejection) => counters.reject(rejection),
+    }
+    decided.messages
 }
