@@ -6,7 +6,7 @@ use sysexits::ExitCode;
 
 use super::demo::DemoStopped;
 use super::output::OutputClosed;
-use super::run::Undelivered;
+use super::run::Stopped;
 use crate::capture::CaptureError;
 use crate::config::Issues;
 use crate::evaluate::masks::MissingMask;
@@ -53,7 +53,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         (error.is::<Issues>(), ExitCode::Config),
         (error.is::<OutputClosed>(), ExitCode::Ok),
         (error.is::<DemoStopped>(), ExitCode::TempFail),
-        (error.is::<Undelivered>(), ExitCode::TempFail),
+        (error.is::<Stopped>(), ExitCode::IoErr),
         (error.is::<DataError>(), ExitCode::DataErr),
         (error.is::<MissingMask>(), ExitCode::DataErr),
         (error.is::<Rejection>(), ExitCode::DataErr),

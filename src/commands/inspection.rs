@@ -11,7 +11,10 @@ use crate::decide::{Identity, Picture, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor};
-use crate::publish::{Info, InfoCamera, ProfileIdentity, Reporter, Topics};
+use crate::publish::spool::Limits;
+use crate::publish::{
+    Endpoint, Info, InfoCamera, ProfileIdentity, Reporter, Settings, Topics,
+};
 use crate::score::profile::Profile;
 
 use super::inspector::{Inspector, Seen};
@@ -27,6 +30,7 @@ const RETRY: Retry = Retry {
 /// A configuration with all that it names.
 pub(super) struct Inspection {
     pub(super) config: Config,
+    endpoint: Option<Arc<Endpoint>>,
     teacher: TeacherRunner,
     cameras: Vec<Loaded>,
 }
@@ -45,6 +49,11 @@ impl Inspection {
     /// Every fault, under the key that names the thing at fault.
     pub(super) fn load(config: Config) -> Result<Inspection, Issues> {
         let mut issues = Issues::default();
+        let endpoint = config.mqtt.enabled.then(|| Endpoint::new(&config.mqtt));
+        let endpoint = endpoint.transpose().unwrap_or_else(|fault| {
+            issues.add(fault.key(), &fault);
+            None
+        });
         let teacher = match load_teacher(config.teacher.as_deref()) {
             Ok(teacher) => teacher,
             Err(fault) => {
@@ -67,6 +76,7 @@ impl Inspection {
         match teacher.runner(&streams) {
             Ok(teacher) => Ok(Inspection {
                 config,
+                endpoint: endpoint.map(Arc::new),
                 teacher,
                 cameras,
             }),
@@ -74,6 +84,32 @@ impl Inspection {
                 issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
                 Err(issues)
             }
+        }
+    }
+
+    /// How to publish.
+    pub(super) fn settings(&self, boot_id: &Arc<str>) -> Settings {
+        let Config {
+            node,
+            mqtt,
+            spool,
+            sink,
+            home_assistant,
+            ..
+        } = &self.config;
+        let topics = Topics::new(&mqtt.prefix, &node.name);
+        Settings {
+            mqtt: mqtt.clone(),
+            endpoint: self.endpoint.clone(),
+            boot_id: Arc::clone(boot_id),
+            limits: Limits {
+                alerts: spool.alerts,
+                bytes: spool.bytes,
+            },
+            sink: sink.clone(),
+            subscriptions: Vec::new(),
+            home_assistant: None,
+            topics,
         }
     }
 
@@ -106,6 +142,7 @@ impl Inspection {
             config,
             teacher,
             cameras,
+            ..
         } = self;
         let topics = Topics::new(&config.mqtt.prefix, &config.node.name);
         let mut built = Vec::new();

@@ -2,7 +2,7 @@
 //! pure step of its own module; this value only strings them together.
 
 use crate::config::Name;
-use crate::decide::{Incident, Judged, Picture, Tracker};
+use crate::decide::{Judged, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
@@ -52,10 +52,7 @@ impl Inspector {
     /// Closes what is open, because nobody looks any more.
     pub(super) fn stop(&mut self) -> Vec<Message> {
         let mut messages = match self.tracker.stop() {
-            Some(incident) => {
-                self.log(&incident);
-                self.reporter.incident(&incident, &self.tracker)
-            }
+            Some(incident) => self.reporter.incident(&incident, &self.tracker),
             None => Vec::new(),
         };
         messages.extend(self.reporter.stop());
@@ -65,20 +62,6 @@ impl Inspector {
     /// What the next generation goes on with.
     pub(super) fn into_tracker(self) -> (Name, Tracker) {
         (self.camera, self.tracker)
-    }
-
-    /// Every report stands in the journal: with its number, `<alert>-<report>` is the event's id.
-    fn log(&self, incident: &Incident) {
-        let score = incident.worst.score();
-        tracing::info!(
-            camera = %self.camera,
-            alert = incident.id,
-            report = incident.report,
-            phase = ?incident.phase,
-            score = score.value,
-            basis = ?score.basis,
-            "incident"
-        );
     }
 
     fn judge(&mut self, seen: &Seen) -> Result<Judged, Rejection> {
@@ -102,9 +85,6 @@ impl Decide for Inspector {
         let messages =
             self.reporter
                 .frame(seq, at, judgement.as_ref(), change.as_ref(), &self.tracker);
-        if let Some(incident) = &change {
-            self.log(incident);
-        }
         match &judgement {
             Ok(_) if !self.sees => {
                 self.sees = true;

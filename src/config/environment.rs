@@ -12,8 +12,9 @@ pub(super) enum Kind {
 }
 
 /// Variable, key, kind.
-pub(super) const VARIABLES: [(&str, &str, Kind); 5] = [
+pub(super) const VARIABLES: [(&str, &str, Kind); 6] = [
     ("INSPECTD_NODE", "node.name", Kind::Text),
+    ("INSPECTD_STATE_DIR", "node.state_dir", Kind::Text),
     ("INSPECTD_MQTT_HOST", "mqtt.host", Kind::Text),
     ("INSPECTD_MQTT_PORT", "mqtt.port", Kind::Integer),
     ("INSPECTD_MQTT_USERNAME", "mqtt.username", Kind::Text),

@@ -32,6 +32,12 @@ pub struct Config {
     pub teacher: Option<PathBuf>,
     /// The broker.
     pub mqtt: Mqtt,
+    /// Alerts that wait on disk for the broker.
+    pub spool: Spool,
+    /// Where alerts go beside the broker.
+    pub sink: Option<Sink>,
+    /// What Home Assistant is told of us.
+    pub home_assistant: HomeAssistant,
     /// At least one, names unique, in the order of the file.
     pub cameras: Vec<Camera>,
     /// The journal.
@@ -43,11 +49,51 @@ pub struct Config {
 pub struct Node {
     /// Its name in topics.
     pub name: Name,
+    /// The folder of all that outlives a restart; one daemon's alone.
+    pub state_dir: PathBuf,
+}
+
+/// How much may wait on disk for the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spool {
+    /// Alerts, at least 20.
+    pub alerts: u64,
+    /// Bytes of topics and payloads.
+    pub bytes: u64,
+}
+
+/// Where alerts go beside the broker, as lines of JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sink {
+    /// Standard output.
+    Stdout,
+    /// The end of a file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sink::Stdout => f.write_str("standard output"),
+            Sink::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What Home Assistant is told of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeAssistant {
+    /// Whether it is to find our entities by itself.
+    pub discovery: bool,
+    /// The first levels of its topics.
+    pub prefix: Prefix,
 }
 
 /// The broker and how to speak to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mqtt {
+    /// Whether there is one.
+    pub enabled: bool,
     /// Host name or address.
     pub host: String,
     /// TCP port.
@@ -62,8 +108,6 @@ pub struct Mqtt {
     pub keep_alive: Duration,
     /// Shortest and longest pause before the next attempt to connect.
     pub retry: Retry,
-    /// Alerts that wait in memory for the broker; when it is full, inspection waits.
-    pub outbox: usize,
     /// How long a stopping daemon tries to deliver what waits.
     pub drain: Duration,
 }

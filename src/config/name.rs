@@ -89,6 +89,11 @@ impl fmt::Display for Name {
 pub struct Prefix(String);
 
 impl Prefix {
+    /// Home Assistant's usual one.
+    pub(super) fn home_assistant() -> Self {
+        Prefix("homeassistant".to_owned())
+    }
+
     /// The prefix, without a slash at either end.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::section::Section;
-use super::{Camera, Config, Credentials, Issues, Log, Mqtt, Name, Node, Retry};
+use super::{
+    Camera, Config, Credentials, HomeAssistant, Issues, Log, Mqtt, Name, Node, Prefix, Retry, Sink, Spool,
+};
 use crate::capture::ffmpeg::{Ffmpeg, Input};
 use crate::capture::images::Images;
 use crate::capture::synthetic::Synthetic;
@@ -26,7 +28,7 @@ pub(super) fn resolve(
 ) -> Result<Config, Issues> {
     let mut root = Section::root(table);
     let found = &mut issues;
-    let node = node(root.section("node", found), found);
+    let node = node(root.section("node", found), folder, found);
     let teacher = teacher(root.section("teacher", found), folder, found);
     let mqtt = mqtt(
         root.section("mqtt", found),
@@ -34,6 +36,12 @@ pub(super) fn resolve(
         folder,
         found,
     );
+    let spool = spool(root.section("spool", found), found);
+    let sink = sink(root.section("sink", found), folder, found);
+    if sink.is_none() && mqtt.as_ref().is_some_and(|mqtt| !mqtt.enabled) {
+        found.add("mqtt.enabled", "is false: give alerts another way, sink.jsonl");
+    }
+    let home_assistant = home_assistant(root.section("homeassistant", found), found);
     let log = log(root.section("log", found), found);
     let rules = rules(root.section("incident", found), Rules::default(), found);
     let cameras = cameras(&mut root, rules, folder, found);
@@ -43,6 +51,9 @@ pub(super) fn resolve(
             node,
             teacher,
             mqtt,
+            spool,
+            sink,
+            home_assistant,
             cameras,
             log,
         }),
@@ -50,7 +61,7 @@ pub(super) fn resolve(
     }
 }
 
-fn node(mut section: Section, issues: &mut Issues) -> Option<Node> {
+fn node(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Node> {
     let given = section.given("name");
     let mut name = section.get("name", issues);
     if !given {
@@ -62,8 +73,52 @@ fn node(mut section: Section, issues: &mut Issues) -> Option<Node> {
             );
         }
     }
+    let state_dir = section.text("state_dir", issues);
+    let state_dir = state_dir.map_or_else(default_state_dir, |path| folder.join(path));
     section.finish(issues);
-    Some(Node { name: name? })
+    Some(Node {
+        name: name?,
+        state_dir,
+    })
+}
+
+/// The folder that systemd made for us (`StateDirectory=`; the first where it names several), or the
+/// usual one.
+fn default_state_dir() -> PathBuf {
+    let given = std::env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty());
+    let first = given.and_then(|all| std::env::split_paths(&all).next());
+    first.unwrap_or_else(|| PathBuf::from("/var/lib/inspectd"))
+}
+
+fn spool(mut section: Section, issues: &mut Issues) -> Spool {
+    let alerts = section.number("alerts", 50_000, &(20..=10_000_000), issues);
+    let megabytes = section.number("megabytes", 256, &(1..=65_536), issues);
+    section.finish(issues);
+    Spool {
+        alerts,
+        bytes: megabytes << 20,
+    }
+}
+
+fn sink(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<Sink> {
+    let sink = section
+        .text("jsonl", issues)
+        .map(|target| match target.as_str() {
+            "-" => Sink::Stdout,
+            path => Sink::File(folder.join(path)),
+        });
+    section.finish(issues);
+    sink
+}
+
+fn home_assistant(mut section: Section, issues: &mut Issues) -> HomeAssistant {
+    let discovery = section.get("discovery", issues).unwrap_or(true);
+    let prefix = section.get("prefix", issues);
+    section.finish(issues);
+    HomeAssistant {
+        discovery,
+        prefix: prefix.unwrap_or_else(Prefix::home_assistant),
+    }
 }
 
 /// The host's name as a slug.
@@ -83,6 +138,7 @@ fn mqtt(
     folder: &Path,
     issues: &mut Issues,
 ) -> Option<Mqtt> {
+    let enabled = section.get("enabled", issues).unwrap_or(true);
     let host = section
         .text("host", issues)
         .unwrap_or_else(|| "localhost".to_owned());
@@ -107,11 +163,11 @@ fn mqtt(
     if max < min {
         issues.add(section.path("retry_max_s"), "is below retry_min_s");
     }
-    let outbox = section.number("outbox", 1000, &(1..=100_000), issues);
-    let drain = seconds(&mut section, "drain_s", 5.0, (0.1, 60.0), issues);
+    let drain = seconds(&mut section, "drain_s", 5.0, (0.0, 15.0), issues);
     section.finish(issues);
     let retry = Retry { min, max };
     Some(Mqtt {
+        enabled,
         host,
         port,
         prefix,
@@ -119,7 +175,6 @@ fn mqtt(
         credentials,
         keep_alive,
         retry,
-        outbox,
         drain,
     })
 }

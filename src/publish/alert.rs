@@ -4,11 +4,12 @@
 //! in place of one. Times are those of the frames, RFC 3339 in UTC with milliseconds.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use tracing::info;
 
+use super::spool::NewEntry;
 use crate::capture::Moment;
 use crate::decide::{Cause, EndedBy, Identity, Incident, Phase};
 use crate::infer::Grid;
@@ -33,6 +34,8 @@ pub struct ProfileIdentity {
 pub struct Alert {
     /// The whole topic.
     pub topic: String,
+    at: Moment,
+    report: u32,
     event: Event,
 }
 
@@ -145,7 +148,12 @@ impl Alert {
             dataschema: "urn:inspectd:schema:alert:1.0",
             data: Data::new(identity, incident, profile),
         };
-        Alert { topic, event }
+        Alert {
+            topic,
+            at: incident.at,
+            report: incident.report,
+            event,
+        }
     }
 
     /// The event's id; with its source it is unique.
@@ -153,18 +161,36 @@ impl Alert {
         &self.event.id
     }
 
-    /// The payload. `late` says that it waited for the broker.
-    pub fn encode(&self, late: bool) -> Vec<u8> {
-        let mut event = self.event.clone();
-        event.data.late = late;
-        serde_json::to_vec(&event).expect("an event has text keys and finite numbers")
+    /// The payload of an alert that does not wait.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.event).expect("an event has text keys and finite numbers")
     }
-}
 
-impl Alert {
-    /// How long ago its frame was taken, at `since_boot`.
-    pub(super) fn age(&self, since_boot: Duration) -> Duration {
-        since_boot.saturating_sub(Duration::from_millis(self.event.data.clock.mono_ms))
+    /// What the spool keeps.
+    pub(super) fn to_spool(&self) -> NewEntry {
+        NewEntry {
+            id: self.event.id.clone(),
+            topic: self.topic.clone(),
+            payload: self.encode(),
+            is_update: self.event.data.phase == Phase::Updated,
+            boot_id: Arc::clone(&self.event.data.clock.boot_id),
+            at: self.at,
+        }
+    }
+
+    /// Writes to the journal that it is accepted. `alert` and `report` make the event's id.
+    pub(super) fn log(&self) {
+        let Event { source, data, .. } = &self.event;
+        info!(
+            source,
+            alert = data.alert_id,
+            report = self.report,
+            phase = ?data.phase,
+            cause = ?data.cause,
+            score = data.score.value,
+            basis = ?data.score.basis,
+            "incident"
+        );
     }
 }
 

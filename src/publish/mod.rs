@@ -2,21 +2,26 @@
 //!
 //! A [`Reporter`] turns what decide found about one camera into [`Message`]s, a pure step; the
 //! [`Publisher`] is the far end of the pipeline and delivers them. Alerts are never dropped: they
-//! wait in the outbox until the broker has acknowledged them, and a full outbox blocks the sender.
-//! Of a retained message only the newest of a topic is kept. The wire format is the MQTT contract.
+//! wait in the spool, on disk, until the broker has acknowledged them. Of a retained message only
+//! the newest of a topic is kept. The wire format is the MQTT contract.
 
 mod alert;
+mod alert_line;
+mod late;
+mod line;
+mod live_line;
 mod mqtt;
-mod outbox;
 mod publisher;
 mod reporter;
 mod retained;
+mod sink;
+pub mod spool;
 mod topics;
 mod window;
 
 pub use alert::{Alert, ProfileIdentity};
-pub use outbox::Outbox;
-pub use publisher::Publisher;
+pub use mqtt::{Endpoint, EndpointError};
+pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
 pub use reporter::{Info, InfoCamera, Reporter};
 pub use topics::{CameraTopics, Topics};
 
@@ -27,9 +32,30 @@ pub enum Message {
     Alert(Box<Alert>),
     /// How something is now; the newest of each topic is delivered.
     Retained(Retained),
-    /// A successor takes over: what waits is given back at the end instead of being drained, so that
-    /// a reload does not keep inspection waiting for an absent broker.
-    HandOver,
+    /// An answer to a request.
+    Response(Response),
+    /// A reload: how to go on.
+    Settings(Box<Settings>),
+}
+
+/// An answer to a request: QoS 1, not retained, and lost with the line, like the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The whole topic.
+    pub topic: String,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// A message as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The whole topic.
+    pub topic: String,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Whether the broker had kept it.
+    pub retained: bool,
 }
 
 /// A retained message.

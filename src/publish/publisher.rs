@@ -1,321 +1,359 @@
-//! The far end of the pipeline: delivers messages to a broker that may be absent for hours.
+//! The far end of the pipeline: takes messages, makes alerts safe, and delivers to a broker that may
+//! be absent for days.
 //!
-//! One loop on one thread. It ends when its inbox closes: then it delivers what waits for as long
-//! as the configuration grants, says `offline` and disconnects. It takes no more from its inbox
-//! while the outbox is full, and never drops an alert: what the broker did not take is given back.
+//! One loop on one thread. Alerts go to the spool first and to the broker from there; of all else
+//! the newest of a topic counts. The loop ends when its inbox closes: then it waits until what it
+//! took is safe, delivers for as long as the configuration grants, says `offline` and disconnects.
+//! It never waits for the broker while there are messages to take, and never drops an alert.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, never, select};
+use crossbeam_channel::{Receiver, Sender, never, select};
 use tracing::{error, info, warn};
 
-use super::mqtt::{Happening, MAX_PAYLOAD, Session};
-use super::retained::Newest;
-use super::window::{Carried, Window};
-use super::{Alert, Delivery, Message, Outbox, Retained, Topics};
-use crate::capture::Moment;
-use crate::config::Mqtt;
+use super::alert_line::AlertLine;
+use super::live_line::LiveLine;
+use super::mqtt::{Endpoint, Happening};
+use super::sink::Sink;
+use super::spool::{Event, IN_DOUBT, Limits, Spool, State, Status};
+use super::{Alert, Delivery, Heard, Message, Retained, Topics};
+use crate::config;
 
-/// An alert whose frame is older than this when it is sent is called late.
-const LATE: Duration = Duration::from_secs(5);
-/// A connection that stood for this long makes the next pause the shortest again.
-const STABLE: Duration = Duration::from_secs(60);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// The longest that the loop sleeps.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How, where to and as whom is published.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The broker as configured, ...
+    pub mqtt: config::Mqtt,
+    /// ... and ready to be called; `None` where there is none.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// The node's topics.
+    pub topics: Topics,
+    /// Identifier of this boot of the machine.
+    pub boot_id: Arc<str>,
+    /// What may wait.
+    pub limits: Limits,
+    /// The second sink.
+    pub sink: Option<config::Sink>,
+    /// What others may tell us.
+    pub subscriptions: Vec<String>,
+    /// Says that Home Assistant has started, and wants to hear of us again on the other topic.
+    pub home_assistant: Option<HomeAssistantTopics>,
+}
+
+/// Where Home Assistant and we find each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeAssistantTopics {
+    /// Its birth message.
+    pub status: String,
+    /// Our discovery message.
+    pub discovery: String,
+}
 
 /// Delivers messages.
 pub struct Publisher {
-    settings: Mqtt,
-    topics: Topics,
-    outbox: Outbox,
-    newest: Newest,
-    window: Window,
-    line: Line,
-    /// Place in the outbox of the next alert that this connection has not carried.
-    next: u64,
-    failures: u32,
+    settings: Settings,
+    spool: Spool,
+    status: Option<Status>,
+    sink: Option<Sink>,
+    /// Alerts that the spool has not answered yet, in their order.
+    in_doubt: VecDeque<Alert>,
+    lines: Option<Lines>,
+    /// To the supervisor.
+    to: Sender<Told>,
+    has_told_failure: bool,
 }
 
-/// The line to the broker.
-enum Line {
-    /// Nothing until then.
-    Waiting(Instant),
-    /// Asked to connect.
-    Connecting(Session),
-    /// Stands since then.
-    Up(Session, Instant),
+/// What the supervisor is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Somebody speaks to us.
+    Heard(Heard),
+    /// The spool's disk has failed: what comes now is safe nowhere, and a restart is due.
+    DiskFailed(String),
+}
+
+/// The two lines to the broker.
+struct Lines {
+    alerts: AlertLine,
+    live: LiveLine,
+}
+
+/// What is left when the publisher has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Alerts that wait on disk for the next start.
+    pub spooled: u64,
+    /// Accepted alerts that are lost: they could not be written and were not delivered.
+    pub lost: u64,
 }
 
 impl Publisher {
-    /// A publisher that has not connected yet; `outbox` may hold what a former one left.
-    pub fn new(settings: Mqtt, topics: Topics, outbox: Outbox) -> Self {
-        let outbox = outbox.with_capacity(settings.outbox);
+    /// A publisher that has not connected yet. What is heard goes to `to`, whose reader may be slow:
+    /// what does not fit is dropped with a warning.
+    pub fn new(settings: Settings, spool: Spool, to: Sender<Told>) -> Self {
         Publisher {
+            lines: Lines::new(&settings),
+            sink: settings.sink.clone().map(Sink::new),
+            status: None,
             settings,
-            topics,
-            outbox,
-            newest: Newest::default(),
-            window: Window::default(),
-            line: Line::Waiting(Instant::now()),
-            next: 0,
-            failures: 0,
+            spool,
+            in_doubt: VecDeque::new(),
+            to,
+            has_told_failure: false,
         }
     }
 
-    /// Takes a message that is to be heard before all others of its topic.
-    pub fn announce(&mut self, message: Message) {
-        self.take(message);
-    }
-
-    /// Delivers until `inbox` closes, then says goodbye. `notes` carries messages of the supervisor;
-    /// its closing says that a stop was asked: then a full outbox is waited for no longer than the
-    /// drain may take, or nobody would ever come to close the inbox. After that the outbox takes
-    /// what the pipeline still holds, beyond its capacity, so that all of it is given back and
-    /// counted. Gives back what could not be delivered.
-    pub fn run(mut self, inbox: &Receiver<Message>, mut notes: Receiver<Message>) -> Outbox {
-        let mut give_up: Option<Instant> = None;
+    /// Delivers until `inbox` closes, then says goodbye.
+    pub fn run(mut self, inbox: &Receiver<Message>) -> Left {
         let closed = never();
         loop {
             self.advance();
-            let now = Instant::now();
-            let inbox = if self.outbox.is_full() && give_up.is_none_or(|at| now < at) {
-                &closed
-            } else {
+            let inbox = if self.in_doubt.len() < IN_DOUBT {
                 inbox
+            } else {
+                &closed
             };
             select! {
                 recv(inbox) -> message => match message {
                     Ok(message) => self.take(message),
                     Err(_) => break,
                 },
-                recv(notes) -> note => match note {
-                    Ok(message) => self.take(message),
-                    Err(_) => {
-                        notes = never();
-                        give_up = Some(Instant::now() + self.settings.drain);
-                    }
-                },
-                recv(self.happenings()) -> happening => self.happened(happening.ok()),
+                recv(self.spool.events()) -> event => self.answered(event.ok()),
+                recv(self.alerts()) -> got => self.alerts_happened(got.ok()),
+                recv(self.live()) -> got => self.live_happened(got.ok()),
                 default(self.patience()) => {}
             }
         }
-        let has_waited = self.outbox.is_full() && give_up.is_some_and(|at| Instant::now() >= at);
-        if !has_waited {
-            self.drain();
-        }
+        self.drain();
         self.goodbye()
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Alert(alert) => self.accept(*alert),
-            Message::Retained(message) if message.payload.len() > MAX_PAYLOAD => {
-                error!(
-                    topic = message.topic,
-                    bytes = message.payload.len(),
-                    "message too large, not sent"
-                );
+            Message::Retained(message) => self.put(message),
+            Message::Response(response) => {
+                if let Some(lines) = &mut self.lines {
+                    lines.live.answer(response);
+                }
             }
-            Message::Retained(message) => self.newest.put(message),
-            Message::HandOver => self.settings.drain = Duration::ZERO,
+            Message::Settings(settings) => self.change(*settings),
         }
     }
 
+    /// An alert for the spool, or, where there is no broker, for the sink alone.
     fn accept(&mut self, alert: Alert) {
-        let bytes = alert.encode(true).len();
-        if bytes > MAX_PAYLOAD {
-            error!(
-                id = alert.id(),
-                bytes, "alert too large for any broker, not sent"
-            );
+        if self.lines.is_none() {
+            alert.log();
+            self.write(&alert);
             return;
         }
-        self.outbox.accept(alert);
+        self.spool.append(alert.to_spool());
+        self.in_doubt.push_back(alert);
     }
 
-    /// Does what can be done without waiting: connect when it is time, send what has room.
-    fn advance(&mut self) {
-        match &self.line {
-            Line::Waiting(until) if Instant::now() >= *until => self.connect(),
-            Line::Up(..) if self.is_stalled() => self.lost("the broker acknowledges nothing"),
-            Line::Up(..) => while self.send_next() {},
-            _ => {}
+    fn write(&mut self, alert: &Alert) {
+        if let Some(sink) = &mut self.sink {
+            sink.write(&alert.encode());
         }
     }
 
-    fn connect(&mut self) {
-        let will = self.availability("offline");
-        match Session::open(&self.settings, &will) {
-            Ok(session) => self.line = Line::Connecting(session),
-            Err(fault) => self.lost(&format!("no thread for the connection: {fault}")),
+    fn put(&mut self, message: Retained) {
+        let Some(lines) = &mut self.lines else { return };
+        match message.delivery {
+            Delivery::AtLeastOnce => lines.alerts.put(message),
+            Delivery::AtMostOnce => lines.live.put(message),
         }
     }
 
-    /// Hands one message over; `false` where there is none or no room.
-    fn send_next(&mut self) -> bool {
-        let Line::Up(session, _) = &self.line else {
-            return false;
-        };
-        if let Some(Retained {
-            topic,
-            payload,
-            delivery,
-        }) = self.newest.next()
+    /// What the spool says.
+    fn answered(&mut self, event: Option<Event>) {
+        match event {
+            Some(Event::Accepted { .. }) => {
+                if let Some(alert) = self.in_doubt.pop_front() {
+                    alert.log();
+                    self.write(&alert);
+                }
+                self.more();
+            }
+            Some(Event::Held { id, reason }) => {
+                error!(id, reason, "alert could not be written; it is kept in memory");
+                if let Some(alert) = self.in_doubt.pop_front() {
+                    self.write(&alert);
+                }
+                self.more();
+            }
+            Some(Event::Refused { id, reason }) => {
+                error!(id, reason, "alert refused");
+                if let Some(alert) = self.in_doubt.pop_front() {
+                    self.write(&alert);
+                }
+            }
+            Some(Event::Batch(entries)) => {
+                if let Some(lines) = &mut self.lines {
+                    lines.alerts.page(entries);
+                }
+            }
+            Some(Event::Status(status)) => self.heed(status),
+            // Its thread ends by a panic alone, and that ends the process.
+            None => {}
+        }
+    }
+
+    fn more(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.alerts.more();
+        }
+    }
+
+    fn heed(&mut self, status: Status) {
+        if let State::Failed(reason) = &status.state
+            && !self.has_told_failure
         {
-            let counts = *delivery == Delivery::AtLeastOnce;
-            if counts && !self.window.has_room()
-                || !session.send(topic, payload.clone(), *delivery, true)
-            {
-                return false;
-            }
-            if counts {
-                self.window.handed_over(Carried::Retained(topic.clone()));
-            }
-            self.newest.sent();
-            return true;
+            let failed = Told::DiskFailed(reason.clone());
+            self.has_told_failure = self.to.try_send(failed).is_ok();
         }
-        let Some(entry) = self.outbox.from(self.next) else {
-            return false;
+        self.status = Some(status);
+    }
+
+    fn advance(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.alerts.advance(&self.spool);
+            lines.live.advance();
+        }
+    }
+
+    fn alerts_happened(&mut self, got: Option<Happening>) {
+        if let Some(lines) = &mut self.lines {
+            lines.alerts.happened(got, &self.spool);
+        }
+    }
+
+    fn live_happened(&mut self, got: Option<Happening>) {
+        let Some(lines) = &mut self.lines else { return };
+        let Some(heard) = lines.live.happened(got) else {
+            return;
         };
-        let late = entry.alert.age(Moment::now().since_boot) > LATE;
-        let payload = entry.alert.encode(late);
-        let topic = &entry.alert.topic;
-        if !self.window.has_room() || !session.send(topic, payload, Delivery::AtLeastOnce, false) {
-            return false;
+        if let Some(topics) = &self.settings.home_assistant
+            && heard.topic == topics.status
+        {
+            if heard.payload == b"online" {
+                lines.alerts.repeat(&topics.discovery);
+            }
+            return;
         }
-        self.window.handed_over(Carried::Alert(entry.seq));
-        self.next = entry.seq + 1;
-        true
-    }
-
-    fn happened(&mut self, happening: Option<Happening>) {
-        match happening {
-            Some(Happening::Connected) => self.connected(),
-            Some(Happening::Written(packet)) => self.window.written(packet),
-            Some(Happening::Acknowledged(packet)) => match self.window.acknowledged(packet) {
-                Some(Carried::Alert(seq)) => self.outbox.delivered(seq),
-                Some(Carried::Retained(_)) => {}
-                None => warn!(packet, "the broker acknowledged what was never sent"),
-            },
-            Some(Happening::Alive) => {}
-            Some(Happening::Lost(reason)) => self.lost(&reason),
-            None => self.lost("the connection's thread ended"),
+        if let Err(fault) = self.to.try_send(Told::Heard(heard)) {
+            warn!(%fault, "too many requests at once, one is dropped");
         }
     }
 
-    fn connected(&mut self) {
-        let line = std::mem::replace(&mut self.line, Line::Waiting(Instant::now()));
-        if let Line::Connecting(session) | Line::Up(session, _) = line {
-            let Mqtt { host, port, .. } = &self.settings;
-            info!(
-                host,
-                port,
-                waiting = self.outbox.len(),
-                "connected to the broker"
-            );
-            self.line = Line::Up(session, Instant::now());
-            let online = self.availability("online");
-            self.newest.put(online);
-            self.newest.request_all();
-            self.next = 0;
+    fn alerts(&self) -> &Receiver<Happening> {
+        match &self.lines {
+            Some(lines) => lines.alerts.happenings(),
+            None => &NOTHING,
         }
     }
 
-    fn lost(&mut self, reason: &str) {
-        let stood = matches!(&self.line, Line::Up(_, since) if since.elapsed() >= STABLE);
-        self.failures = if stood {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
-        let pause = self.settings.retry.pause(self.failures, rand::random());
-        let Mqtt { host, port, .. } = &self.settings;
-        warn!(
-            host,
-            port,
-            reason,
-            retry_s = pause.as_secs_f64(),
-            waiting = self.outbox.len(),
-            "no connection to the broker; alerts wait"
-        );
-        self.line = Line::Waiting(Instant::now() + pause);
-        self.window.clear();
-    }
-
-    /// Half-open connections and brokers that swallow messages end here.
-    fn is_stalled(&self) -> bool {
-        self.window
-            .waiting_since()
-            .is_some_and(|since| since.elapsed() > self.settings.keep_alive * 2)
-    }
-
-    fn happenings(&self) -> &Receiver<Happening> {
-        static NOTHING: std::sync::LazyLock<Receiver<Happening>> = std::sync::LazyLock::new(never);
-        match &self.line {
-            Line::Connecting(session) | Line::Up(session, _) => session.happenings(),
-            Line::Waiting(_) => &NOTHING,
+    fn live(&self) -> &Receiver<Happening> {
+        match &self.lines {
+            Some(lines) => lines.live.happenings(),
+            None => &NOTHING,
         }
     }
 
-    /// How long nothing need be done.
     fn patience(&self) -> Duration {
-        let longest = Duration::from_secs(1);
-        match &self.line {
-            Line::Waiting(until) => until.saturating_duration_since(Instant::now()).min(longest),
-            Line::Connecting(_) | Line::Up(..) => longest,
-        }
+        let lines = self.lines.iter();
+        let lines = lines.flat_map(|lines| [lines.alerts.patience(), lines.live.patience()]);
+        lines.fold(PATIENCE, Duration::min)
     }
 
-    /// Delivers what waits, for a bounded time.
+    /// Goes on under other settings. Where the broker or the topics have changed, this is a goodbye
+    /// and a new beginning; what waits in the spool waits for the new broker.
+    fn change(&mut self, settings: Settings) {
+        let is_same = settings.mqtt == self.settings.mqtt
+            && settings.topics == self.settings.topics
+            && settings.subscriptions == self.settings.subscriptions;
+        self.sink = settings.sink.clone().map(Sink::new);
+        self.spool.set_limits(settings.limits);
+        self.spool.retry_quarantined();
+        self.settings = settings;
+        if is_same {
+            self.more();
+            return;
+        }
+        if let Some(lines) = self.lines.take() {
+            lines.close(&self.spool);
+        }
+        self.lines = Lines::new(&self.settings);
+    }
+
+    /// Waits until all that was taken is safe, and delivers for a bounded time.
     fn drain(&mut self) {
-        let deadline = Instant::now() + self.settings.drain;
-        let is_up = |line: &Line| matches!(line, Line::Up(..));
+        let deadline = Instant::now() + self.settings.mqtt.drain;
         loop {
             self.advance();
-            let settled = self.outbox.is_empty()
-                && (!is_up(&self.line) || self.newest.is_settled() && self.window.is_empty());
-            let now = Instant::now();
-            if settled || now >= deadline {
+            let lines = self.lines.as_ref();
+            let is_settled = lines.is_none_or(|lines| lines.alerts.is_settled());
+            let is_over = is_settled || Instant::now() >= deadline;
+            if self.in_doubt.is_empty() && is_over {
                 return;
             }
             select! {
-                recv(self.happenings()) -> happening => self.happened(happening.ok()),
-                default(self.patience().min(deadline - now)) => {}
+                recv(self.spool.events()) -> event => self.answered(event.ok()),
+                recv(self.alerts()) -> got => self.alerts_happened(got.ok()),
+                recv(self.live()) -> got => self.live_happened(got.ok()),
+                default(self.patience().min(Duration::from_millis(100))) => {}
             }
         }
     }
 
-    /// Says `offline`, disconnects, and gives back what nobody took.
-    fn goodbye(mut self) -> Outbox {
-        if matches!(self.line, Line::Up(..)) {
-            let offline = self.availability("offline");
-            self.newest.put(offline);
-            let deadline = Instant::now() + GOODBYE;
-            while matches!(self.line, Line::Up(..)) && Instant::now() < deadline {
-                while self.send_next() {}
-                if self.newest.is_settled() && self.window.is_empty() {
-                    break;
-                }
-                match self.happenings().recv_deadline(deadline) {
-                    Ok(happening) => self.happened(Some(happening)),
-                    Err(_) => break,
-                }
-            }
-            if let Line::Up(session, _) = self.line {
-                session.disconnect(GOODBYE);
-            }
+    fn goodbye(mut self) -> Left {
+        if let Some(lines) = self.lines.take() {
+            lines.close(&self.spool);
         }
-        self.outbox
-    }
-
-    fn availability(&self, payload: &str) -> Retained {
-        Retained {
-            topic: self.topics.availability(),
-            payload: payload.as_bytes().to_vec(),
-            delivery: Delivery::AtLeastOnce,
+        let status = self.spool.close();
+        let spooled = status.alerts - status.quarantined;
+        if spooled > 0 {
+            info!(alerts = spooled, "alerts wait in the spool for the next start");
+        }
+        Left {
+            spooled,
+            lost: status.held,
         }
     }
 }
+
+impl Lines {
+    fn new(settings: &Settings) -> Option<Lines> {
+        let endpoint = settings.endpoint.as_ref()?;
+        let client_id = &settings.mqtt.client_id;
+        let topics = settings.topics.clone();
+        let boot_id = Arc::clone(&settings.boot_id);
+        Some(Lines {
+            alerts: AlertLine::new(Arc::clone(endpoint), client_id, topics, boot_id),
+            live: LiveLine::new(
+                Arc::clone(endpoint),
+                client_id,
+                settings.subscriptions.clone(),
+            ),
+        })
+    }
+
+    /// Says goodbye. The line of alerts comes last: its `offline` is the last word.
+    fn close(self, spool: &Spool) {
+        self.live.close(GOODBYE);
+        self.alerts.close(spool, GOODBYE);
+    }
+}
+
+static NOTHING: LazyLock<Receiver<Happening>> = LazyLock::new(never);
 
 #[cfg(test)]
 #[path = "publisher_tests.rs"]

@@ -10,24 +10,77 @@ use super::super::broker::{Broker, Subscriber, free_port};
 use super::super::stalling;
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
-use crate::config::Retry;
+use super::super::spool::Folder;
+use crate::config::{Mqtt, Retry};
 use crate::decide::{Identity, Rules, stories};
 use crate::preprocess::Rejection;
 
-fn settings(port: u16) -> Mqtt {
-    Mqtt {
-        host: "127.0.0.1".into(),
-        port,
-        prefix: crate::config::Prefix::default(),
-        client_id: format!("publisher-{port}"),
-        credentials: None,
-        keep_alive: Duration::from_secs(5),
-        retry: Retry {
-            min: Duration::from_millis(50),
-            max: Duration::from_millis(200),
-        },
-        outbox: 1000,
-        drain: Duration::from_secs(5),
+/// A state folder and a broker's port.
+struct Desk {
+    folder: tempfile::TempDir,
+    port: u16,
+    keep_alive: Duration,
+}
+
+const NOTHING_LEFT: Left = Left {
+    spooled: 0,
+    lost: 0,
+};
+
+impl Desk {
+    fn new(port: u16) -> Desk {
+        Desk {
+            folder: tempfile::tempdir().unwrap(),
+            port,
+            keep_alive: Duration::from_secs(5),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let mqtt = Mqtt {
+            enabled: true,
+            host: "127.0.0.1".into(),
+            port: self.port,
+            prefix: crate::config::Prefix::default(),
+            client_id: format!("publisher-{}", self.port),
+            credentials: None,
+            keep_alive: self.keep_alive,
+            retry: Retry {
+                min: Duration::from_millis(50),
+                max: Duration::from_millis(200),
+            },
+            drain: Duration::from_secs(5),
+            ..Mqtt::default()
+        };
+        Settings {
+            endpoint: Some(Arc::new(Endpoint::new(&mqtt).unwrap())),
+            mqtt,
+            topics: topics(),
+            boot_id: "b".into(),
+            limits: Limits {
+                alerts: 100_000,
+                bytes: 1 << 30,
+            },
+            sink: None,
+            subscriptions: Vec::new(),
+            home_assistant: None,
+        }
+    }
+
+    /// A publisher on a thread, as the pipeline has it.
+    fn open(&self) -> (Sender<Message>, JoinHandle<Left>) {
+        let settings = self.settings();
+        let folder = Folder::lock(self.folder.path()).unwrap();
+        let spool = Spool::open(&folder, settings.limits).unwrap();
+        let (sender, inbox) = bounded(8);
+        let (tell, _) = bounded(1);
+        let publisher = Publisher::new(settings, spool, tell);
+        let work = move || {
+            let left = publisher.run(&inbox);
+            drop(folder);
+            left
+        };
+        (sender, thread::spawn(work))
     }
 }
 
@@ -72,27 +125,16 @@ fn alerts(count: u64) -> Vec<Message> {
         .collect()
 }
 
-/// A publisher on a thread, as the pipeline has it.
-fn spawn(settings: Mqtt, depth: usize) -> (Sender<Message>, JoinHandle<Outbox>) {
-    let (sender, inbox) = bounded(depth);
-    let outbox = Outbox::new(settings.outbox);
-    let publisher = Publisher::new(settings, topics(), outbox);
-    (
-        sender,
-        thread::spawn(move || publisher.run(&inbox, never())),
-    )
-}
-
 #[test]
 fn alerts_arrive_in_order_between_online_and_offline() {
     let broker = Broker::start();
     let mut subscriber = Subscriber::new(broker.port);
-    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let (sender, publisher) = Desk::new(broker.port).open();
     for message in alerts(100) {
         sender.send(message).unwrap();
     }
     drop(sender);
-    assert!(publisher.join().unwrap().is_empty());
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
     subscriber
         .wait_for(10, "inspectd/press/availability", "offline")
         .unwrap();
@@ -112,40 +154,21 @@ fn alerts_arrive_in_order_between_online_and_offline() {
 #[test]
 fn a_broker_that_comes_late_gets_everything() {
     let port = free_port();
-    let (sender, publisher) = spawn(settings(port), 8);
+    let (sender, publisher) = Desk::new(port).open();
     for message in alerts(50) {
         sender.send(message).unwrap();
     }
     thread::sleep(Duration::from_millis(600));
     let _broker = Broker::start_on(port);
     drop(sender);
-    let left = publisher.join().unwrap();
-    assert!(left.is_empty(), "the broker acknowledged every alert");
-}
-
-#[test]
-fn handing_over_to_a_successor_waits_for_no_absent_broker_and_gives_everything_back() {
-    let mut settings = settings(free_port());
-    settings.drain = Duration::from_secs(600);
-    settings.outbox = 3;
-    let (sender, inbox) = bounded(64);
-    let (note, notes) = bounded(1);
-    let publisher = Publisher::new(settings, topics(), Outbox::new(3));
-    let publisher = thread::spawn(move || publisher.run(&inbox, notes));
-    for message in alerts(10) {
-        sender.send(message).unwrap();
-    }
-    note.send(Message::HandOver).unwrap();
-    drop((note, sender));
-    // Would take the ten minutes of the drain otherwise.
-    assert_eq!(publisher.join().unwrap().len(), 20);
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }
 
 #[test]
 fn a_broker_restarted_in_the_middle_loses_no_alert() {
     let mut broker = Broker::start();
     let mut subscriber = Subscriber::new(broker.port);
-    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let (sender, publisher) = Desk::new(broker.port).open();
     let sent = alerts(300);
     let expected = sent.len();
     let feeder = thread::spawn(move || {
@@ -161,7 +184,7 @@ fn a_broker_restarted_in_the_middle_loses_no_alert() {
         broker.resume();
     }
     feeder.join().unwrap();
-    assert!(publisher.join().unwrap().is_empty());
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
     subscriber.wait_for_alerts(20, expected).unwrap();
     assert_eq!(subscriber.alerts().len(), expected);
 }
@@ -170,7 +193,7 @@ fn a_broker_restarted_in_the_middle_loses_no_alert() {
 fn a_broker_killed_in_the_middle_loses_no_alert_and_repetitions_are_the_same() {
     let mut broker = Broker::start();
     let mut subscriber = Subscriber::new(broker.port);
-    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let (sender, publisher) = Desk::new(broker.port).open();
     let sent = alerts(300);
     let expected: Vec<String> = sent.iter().map(id).collect();
     let feeder = thread::spawn(move || {
@@ -186,7 +209,7 @@ fn a_broker_killed_in_the_middle_loses_no_alert_and_repetitions_are_the_same() {
         broker.resume();
     }
     feeder.join().unwrap();
-    assert!(publisher.join().unwrap().is_empty());
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
     subscriber.wait_for_alerts(20, expected.len()).unwrap();
     let alerts = subscriber.alerts();
     let got: Vec<&str> = alerts.iter().map(|a| a["id"].as_str().unwrap()).collect();
@@ -211,63 +234,18 @@ fn id(message: &Message) -> String {
 }
 
 #[test]
-fn a_full_outbox_blocks_the_sender_and_drops_nothing() {
-    let mut settings = settings(free_port());
-    settings.outbox = 3;
-    settings.drain = Duration::from_millis(300);
-    let (sender, publisher) = spawn(settings, 1);
-    let mut messages = alerts(10).into_iter();
-    // Three in the outbox, one in the link.
-    for message in messages.by_ref().take(4) {
-        sender
-            .send_timeout(message, Duration::from_secs(2))
-            .unwrap();
-    }
-    let fifth = messages.next().unwrap();
-    assert!(
-        sender
-            .send_timeout(fifth, Duration::from_millis(300))
-            .is_err(),
-        "it must block"
-    );
-    drop(sender);
-    drop(publisher);
-}
-
-#[test]
-fn a_full_outbox_that_gives_up_gives_back_all_that_the_pipeline_held() {
-    let mut settings = settings(free_port());
-    settings.outbox = 3;
-    settings.drain = Duration::from_millis(300);
-    let (sender, inbox) = bounded(1);
-    let (notes, noted) = bounded(1);
-    let publisher = Publisher::new(settings, topics(), Outbox::new(3));
-    let publisher = thread::spawn(move || publisher.run(&inbox, noted));
-    let messages = alerts(10);
-    let feeder = thread::spawn(move || {
-        let refused = messages.into_iter().filter_map(|m| sender.send(m).err());
-        refused.count()
-    });
-    thread::sleep(Duration::from_millis(600));
-    assert!(!feeder.is_finished(), "before the stop it waits");
-    drop(notes);
-    assert_eq!(publisher.join().unwrap().len(), 20);
-    assert_eq!(feeder.join().unwrap(), 0);
-}
-
-#[test]
 fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
     let broker = stalling::Broker::start(1);
-    let mut settings = settings(broker.port);
-    settings.keep_alive = Duration::from_secs(1);
-    let (sender, publisher) = spawn(settings, 8);
+    let mut desk = Desk::new(broker.port);
+    desk.keep_alive = Duration::from_secs(1);
+    let (sender, publisher) = desk.open();
     for message in alerts(3) {
         sender.send(message).unwrap();
     }
     // Two keep-alives without a PUBACK, then a new connection.
     let seen = broker.wait_for_publishes(6, 2, Duration::from_secs(15));
     drop(sender);
-    assert!(publisher.join().unwrap().is_empty());
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
     let of = |connection| seen.iter().filter(move |p| p.connection == connection);
     let ids = |connection| of(connection).map(|p| p.id()).collect::<Vec<_>>();
     assert_eq!(ids(1), ids(2), "the same alerts, in the same order");
@@ -275,21 +253,50 @@ fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
 }
 
 #[test]
-fn what_nobody_took_is_given_back() {
-    let mut settings = settings(free_port());
-    settings.drain = Duration::from_millis(200);
-    let (sender, publisher) = spawn(settings, 4);
-    for message in alerts(2) {
+fn what_an_absent_broker_never_took_is_delivered_by_the_next_start() {
+    let desk = Desk::new(free_port());
+    let (sender, publisher) = desk.open();
+    for message in alerts(20) {
         sender.send(message).unwrap();
     }
     drop(sender);
-    assert_eq!(publisher.join().unwrap().len(), 4);
+    let left = publisher.join().unwrap();
+    assert_eq!((left.spooled, left.lost), (40, 0));
+    let broker = Broker::start_on(desk.port);
+    let mut subscriber = Subscriber::new(broker.port);
+    let (sender, publisher) = desk.open();
+    subscriber.wait_for_alerts(20, 40).unwrap();
+    drop(sender);
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
+    let phases = subscriber.alerts();
+    assert!(phases.iter().all(|alert| alert["data"]["late"] == true));
+}
+
+#[test]
+fn a_reload_to_another_broker_takes_along_what_waits() {
+    let desk = Desk::new(free_port());
+    let (sender, publisher) = desk.open();
+    for message in alerts(10) {
+        sender.send(message).unwrap();
+    }
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let other = Desk::new(broker.port);
+    sender
+        .send(Message::Settings(Box::new(other.settings())))
+        .unwrap();
+    for message in alerts(12).into_iter().skip(20) {
+        sender.send(message).unwrap();
+    }
+    subscriber.wait_for_alerts(20, 24).unwrap();
+    drop(sender);
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }
 
 #[test]
 fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
     let broker = Broker::start();
-    let (sender, publisher) = spawn(settings(broker.port), 8);
+    let (sender, publisher) = Desk::new(broker.port).open();
     let mut tracker = stories::tracker(Rules::default());
     let mut reporter = reporter();
     for message in reporter.start(&tracker) {
@@ -335,26 +342,6 @@ fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
     assert_eq!(find("alert/active")[0]["phase"], "opened");
     drop(sender);
     publisher.join().unwrap();
-}
-
-#[test]
-fn the_will_speaks_for_a_publisher_that_vanishes() {
-    let broker = Broker::start();
-    let mut subscriber = Subscriber::new(broker.port);
-    let settings = settings(broker.port);
-    let offline = Retained {
-        topic: topics().availability(),
-        payload: b"offline".to_vec(),
-        delivery: Delivery::AtLeastOnce,
-    };
-    let session = Session::open(&settings, &offline).unwrap();
-    let connected = session.happenings().recv_timeout(Duration::from_secs(5));
-    assert_eq!(connected, Ok(Happening::Connected));
-    assert!(session.send("t", b"1".to_vec(), Delivery::AtLeastOnce, false));
-    drop(session);
-    subscriber
-        .wait_for(15, "inspectd/press/availability", "offline")
-        .unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// Messages from the oldest unacknowledged to the newest. Far below the client's 100 packet ids,
 /// and enough for a broker 100 ms away: 160 alerts a second.
-const SPAN: usize = 16;
+pub(super) const SPAN: usize = 16;
 
 /// What a packet carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +37,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether another message may be handed over.
-    pub(super) fn has_room(&self) -> bool {
-        self.slots.len() < SPAN
+    /// Whether another message may be handed over; `span` is what the broker grants, at most
+    /// [`SPAN`].
+    pub(super) fn has_room(&self, span: usize) -> bool {
+        self.slots.len() < span.min(SPAN)
     }
 
     /// Whether everything is acknowledged.
@@ -112,7 +113,7 @@ mod tests {
             let (mut next, mut packet) = (0u64, 0u16);
             let mut unacknowledged: Vec<(u16, u64)> = Vec::new();
             for step in steps {
-                if step < 20 && window.has_room() {
+                if step < 20 && window.has_room(SPAN) {
                     window.handed_over(Carried::Alert(next));
                     packet = packet % 100 + 1;
                     prop_assert!(unacknowledged.iter().all(|(taken, _)| *taken != packet));

@@ -1,0 +1,160 @@
+//! The line of what is true for a moment: states, health and pictures at QoS 0; and the line on
+//! which others speak to us.
+//!
+//! Nothing here waits for an answer: of each topic the newest message counts, and after a fault all
+//! are said anew. What is heard is given to the caller as it came; nobody here understands it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use tracing::warn;
+
+use super::line::{Line, LineStatus};
+use super::mqtt::{Endpoint, Happening, Loss, Wish};
+use super::retained::Newest;
+use super::{Delivery, Heard, Response, Retained};
+
+/// Answers that wait for the line; more are dropped, since who asks has a timeout.
+const ANSWERS: usize = 32;
+/// The largest picture that a configuration allows, and its topic.
+const LARGEST: usize = 5 << 20;
+/// The largest message that others may send us.
+const LARGEST_REQUEST: usize = 64 * 1024;
+
+/// Says what is true now, and listens.
+pub(super) struct LiveLine {
+    line: Line,
+    newest: Newest,
+    answers: VecDeque<Response>,
+    subscriptions: Vec<String>,
+    is_subscribed: bool,
+}
+
+impl LiveLine {
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        client_id: &str,
+        subscriptions: Vec<String>,
+    ) -> Self {
+        let wish = Wish {
+            client_id: format!("{client_id}-live"),
+            will: None,
+            largest_outgoing: LARGEST,
+            largest_incoming: LARGEST_REQUEST,
+        };
+        LiveLine {
+            line: Line::new(endpoint, wish),
+            newest: Newest::default(),
+            answers: VecDeque::new(),
+            subscriptions,
+            is_subscribed: false,
+        }
+    }
+
+    /// What happens on the line, for a `select!`.
+    pub(super) fn happenings(&self) -> &Receiver<Happening> {
+        self.line.happenings()
+    }
+
+    pub(super) fn status(&self) -> LineStatus {
+        self.line.status()
+    }
+
+    /// A message that takes the place of the topic's former one.
+    pub(super) fn put(&mut self, message: Retained) {
+        self.newest.put(message);
+    }
+
+    /// An answer to a request.
+    pub(super) fn answer(&mut self, response: Response) {
+        if self.answers.len() < ANSWERS {
+            self.answers.push_back(response);
+        } else {
+            warn!(topic = response.topic, "too many answers wait, one is dropped");
+        }
+    }
+
+    /// How long nothing need be done.
+    pub(super) fn patience(&self) -> Duration {
+        self.line.patience()
+    }
+
+    /// Does what can be done without waiting.
+    pub(super) fn advance(&mut self) {
+        self.line.advance();
+        while self.send_next() {}
+    }
+
+    /// Something happened on the line.
+    pub(super) fn happened(&mut self, got: Option<Happening>) -> Option<Heard> {
+        match self.line.observe(got)? {
+            Happening::Connected(_) => {
+                self.is_subscribed = false;
+                self.newest.request_all();
+                None
+            }
+            Happening::Lost(Loss { .. }) => {
+                self.answers.clear();
+                None
+            }
+            Happening::Subscribed(Err(refused)) => {
+                warn!(refused, "the broker lets us not listen; requests don't reach us");
+                None
+            }
+            Happening::Heard {
+                topic,
+                payload,
+                retained,
+            } => Some(Heard {
+                topic,
+                payload,
+                retained,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Says what is left and disconnects, within `timeout`.
+    pub(super) fn close(mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        while self.line.session().is_some() && Instant::now() < deadline {
+            while self.send_next() {}
+            if self.newest.is_settled() && self.answers.is_empty() {
+                break;
+            }
+            match self.happenings().recv_deadline(deadline) {
+                Ok(got) => drop(self.happened(Some(got))),
+                Err(_) => break,
+            }
+        }
+        self.line.close(timeout);
+    }
+
+    /// Hands one message over; `false` where there is none or no room.
+    fn send_next(&mut self) -> bool {
+        let Some(session) = self.line.session() else {
+            return false;
+        };
+        if !self.is_subscribed {
+            self.is_subscribed = session.subscribe(&self.subscriptions);
+            return self.is_subscribed;
+        }
+        if let Some(Response { topic, payload }) = self.answers.front() {
+            let is_sent = session.send(topic, payload.clone(), Delivery::AtLeastOnce, false);
+            if is_sent {
+                self.answers.pop_front();
+            }
+            return is_sent;
+        }
+        let Some(Retained { topic, payload, .. }) = self.newest.next() else {
+            return false;
+        };
+        let is_sent = session.send(topic, payload.clone(), Delivery::AtMostOnce, true);
+        if is_sent {
+            self.newest.sent();
+        }
+        is_sent
+    }
+}
