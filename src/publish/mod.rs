@@ -23,7 +23,7 @@ pub use alert::{Alert, ProfileIdentity};
 pub use mqtt::{Endpoint, EndpointError};
 pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
 pub use reporter::{Info, InfoCamera, Reporter};
-pub use topics::{CameraTopics, Topics};
+pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 
 /// What the publisher is asked to deliver.
 #[derive(Debug, Clone)]
