@@ -11,6 +11,8 @@ mod outbox;
 mod publisher;
 mod reporter;
 mod retained;
+#[expect(dead_code, reason = "the publisher still keeps alerts in memory")]
+mod spool;
 mod topics;
 mod window;
 
@@ -18,6 +20,7 @@ pub use alert::{Alert, ProfileIdentity};
 pub use outbox::Outbox;
 pub use publisher::Publisher;
 pub use reporter::{Info, InfoCamera, Reporter};
+pub use spool::{Folder, Limits, Spool, SpoolError, State, Status};
 pub use topics::{CameraTopics, Topics};
 
 /// What the publisher is asked to deliver.
