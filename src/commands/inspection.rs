@@ -11,9 +11,8 @@ use crate::decide::{Identity, Picture, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor};
-use crate::publish::spool::Limits;
 use crate::publish::{
-    Endpoint, Info, InfoCamera, ProfileIdentity, Reporter, Settings, Topics,
+    Endpoint, Info, InfoCamera, Limits, ProfileIdentity, Reporter, Settings, Topics,
 };
 use crate::score::profile::Profile;
 

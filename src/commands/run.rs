@@ -23,8 +23,7 @@ use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::decide::Tracker;
 use crate::pipeline::{self, Failure, Finished, Outlet, Running};
-use crate::publish::spool::{Folder, Spool};
-use crate::publish::{Info, Left, Message, Publisher, Told, Topics};
+use crate::publish::{Folder, Info, Left, Message, Publisher, Spool, Told, Topics};
 
 /// How often the counters are written to the journal.
 const REPORT_EVERY: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ mod publisher;
 mod reporter;
 mod retained;
 mod sink;
-pub mod spool;
+mod spool;
 mod topics;
 mod window;
 
@@ -23,6 +23,7 @@ pub use alert::{Alert, ProfileIdentity};
 pub use mqtt::{Endpoint, EndpointError};
 pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
 pub use reporter::{Info, InfoCamera, Reporter};
+pub use spool::{Folder, Limits, Spool, SpoolError, State, Status};
 pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 
 /// What the publisher is asked to deliver.

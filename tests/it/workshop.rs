@@ -39,7 +39,7 @@ impl Workshop {
     pub(crate) fn configure_all(&self, cameras: &[(&str, &str, &str)]) {
         let (port, profile) = (self.port, PROFILE.display());
         let mut text = format!(
-            "[node]\nname = \"press\"\n\
+            "[node]\nname = \"press\"\nstate_dir = \"state\"\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"inspectd-{port}\"\n\
              keep_alive_s = 5\nretry_min_s = 0.05\nretry_max_s = 0.5\n\
              [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\n"

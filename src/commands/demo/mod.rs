@@ -139,7 +139,9 @@ fn scene(seed: u64, start: u64, frames: u64, defects: bool) -> Synthetic {
 /// Runs `inspectd run` until the footage has ended.
 fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> anyhow::Result<()> {
     let config = out.join("inspectd.toml");
-    fs::write(&config, configuration(args, broker)?)
+    // A new one each time: alerts of a former demo are none of this one's.
+    let state = tempfile::tempdir().context("can't make a folder for the daemon's state")?;
+    fs::write(&config, configuration(args, broker, state.path())?)
         .with_context(|| format!("can't write {}", config.display()))?;
     let log = out.join("daemon.log");
     let file = fs::File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
@@ -183,13 +185,13 @@ fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> any
 
 /// The daemon's configuration: what differs from the defaults. A part takes ten frames to pass, so
 /// two anomalous frames of four make an incident, and the next part may have one of its own.
-fn configuration(args: &DemoArgs, broker: &Broker) -> anyhow::Result<String> {
+fn configuration(args: &DemoArgs, broker: &Broker, state: &Path) -> anyhow::Result<String> {
     let teacher = match &args.teacher {
         Some(path) => format!("[teacher]\npath = {:?}\n\n", absolute(path)?),
         None => String::new(),
     };
     Ok(format!(
-        "[node]\nname = \"demo\"\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
+        "[node]\nname = \"demo\"\nstate_dir = {state:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
          [incident]\nhits = 2\nwindow = 4\nrelease_after = 3\ncooldown_s = 0\n\n\
          [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\n\
          source = {{ kind = \"synthetic\", seed = {}, frames = {LIVE_FRAMES}, defects = true }}\n",
