@@ -85,23 +85,32 @@ fn an_alert_that_waited_is_called_late_and_one_that_did_not_is_not() {
 }
 
 #[test]
-fn what_an_absent_broker_never_took_is_counted_and_the_exit_code_says_so() {
-    let workshop = Workshop::new(free_port());
-    workshop.configure(
-        &workshop.noise(),
-        "fps = 5\n[camera.incident]\nupdate_every_s = 0.2",
-    );
-    workshop.replace("[mqtt]", &format!("{JSON_LOG}\noutbox = 3\ndrain_s = 1"));
+fn what_an_absent_broker_never_took_is_delivered_after_the_next_start() {
+    let port = free_port();
+    let workshop = Workshop::new(port);
+    let storm = "fps = 5\n[camera.incident]\nupdate_every_s = 0.2";
+    workshop.configure(&workshop.noise(), storm);
+    workshop.replace("[mqtt]", JSON_LOG);
     let mut daemon = workshop.start();
     while daemon.reported().len() < 8 {
         thread::sleep(Duration::from_millis(100));
         assert!(daemon.is_running(), "{}", daemon.log());
     }
     daemon.signal("TERM");
-    assert_eq!(daemon.wait(20).code(), Some(75), "{}", daemon.log());
-    let lost = daemon.reported().len();
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+    let reported = daemon.reported();
     let log = daemon.log();
-    assert!(log.contains(&format!("\"alerts\":{lost}")), "{log}");
-    let said = format!("inspectd: {lost} alerts are lost");
-    assert!(log.lines().last().unwrap().starts_with(&said), "{log}");
+    let waiting = format!("\"alerts\":{}", reported.len());
+    assert!(log.contains("wait in the spool"), "{log}");
+    assert!(log.contains(&waiting), "{log}");
+
+    let broker = Broker::start_on(port);
+    let mut subscriber = Subscriber::new(broker.port);
+    workshop.configure("{ kind = \"synthetic\", seed = 1, frames = 30 }", "fps = 5");
+    let mut daemon = workshop.start();
+    subscriber.wait_for_alerts(30, reported.len()).unwrap();
+    assert_eq!(daemon.wait(60).code(), Some(0), "{}", daemon.log());
+    let alerts = subscriber.alerts();
+    let got: Vec<&str> = alerts.iter().map(|a| a["id"].as_str().unwrap()).collect();
+    assert_eq!(got[..reported.len()], reported, "in their order");
 }

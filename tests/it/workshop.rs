@@ -125,6 +125,12 @@ impl Daemon {
         );
     }
 
+    /// Waits for its end, however it ends.
+    pub(crate) fn ended(mut self) -> Daemon {
+        self.child.wait().unwrap();
+        self
+    }
+
     /// Whether it has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
