@@ -48,11 +48,10 @@ impl Inspection {
     /// Every fault, under the key that names the thing at fault.
     pub(super) fn load(config: Config) -> Result<Inspection, Issues> {
         let mut issues = Issues::default();
-        let endpoint = config.mqtt.enabled.then(|| Endpoint::new(&config.mqtt));
-        let endpoint = endpoint.transpose().unwrap_or_else(|fault| {
-            issues.add(fault.key(), &fault);
-            None
-        });
+        let endpoint = match config.mqtt.enabled {
+            true => Endpoint::new(&config.mqtt, &mut issues).map(Arc::new),
+            false => None,
+        };
         let teacher = match load_teacher(config.teacher.as_deref()) {
             Ok(teacher) => teacher,
             Err(fault) => {
@@ -75,7 +74,7 @@ impl Inspection {
         match teacher.runner(&streams) {
             Ok(teacher) => Ok(Inspection {
                 config,
-                endpoint: endpoint.map(Arc::new),
+                endpoint,
                 teacher,
                 cameras,
             }),

@@ -21,7 +21,7 @@ use super::{Delivery, Retained, Topics, late};
 use crate::capture::Moment;
 
 /// The largest packet that is sent. An alert has about 2 kB.
-const LARGEST: usize = 128 * 1024;
+const LARGEST: u32 = 128 * 1024;
 /// Alerts that are read from the spool at once, about 128 kB.
 const PAGE: usize = 64;
 /// So often may an alert fail alone before it goes into quarantine.
@@ -44,7 +44,7 @@ pub(super) struct AlertLine {
     /// Handed over on this connection and not acknowledged.
     sent: BTreeMap<u64, Entry>,
     reading: Reading,
-    largest: usize,
+    largest: u32,
     span: usize,
     /// Whether this connection's broker has acknowledged anything.
     is_proven: bool,
@@ -78,7 +78,7 @@ impl AlertLine {
         topics: Topics,
         boot_id: Arc<str>,
     ) -> Self {
-        let silence = endpoint.keep_alive() * 2;
+        let silence = endpoint.keep_alive * 2;
         let wish = Wish {
             client_id: client_id.to_owned(),
             will: Some(availability(&topics, "offline")),
@@ -227,7 +227,7 @@ impl AlertLine {
         self.sent.clear();
         self.start_over();
         self.is_proven = false;
-        let limit = broker.largest_packet.map_or(LARGEST, |limit| limit as usize);
+        let limit = broker.largest_packet.unwrap_or(LARGEST);
         self.largest = limit.min(LARGEST);
         self.span = SPAN.min(broker.in_flight.map_or(SPAN, usize::from)).max(1);
         self.put(availability(&self.topics, "online"));
@@ -387,8 +387,8 @@ fn availability(topics: &Topics, payload: &str) -> Retained {
 }
 
 /// Bytes of a PUBLISH packet, its header generously counted (MQTT 5, 3.3).
-fn size(topic: &str, payload: &[u8]) -> usize {
-    topic.len() + payload.len() + 16
+fn size(topic: &str, payload: &[u8]) -> u32 {
+    u32::try_from(topic.len() + payload.len() + 16).unwrap_or(u32::MAX)
 }
 
 fn left(until: Instant) -> Duration {

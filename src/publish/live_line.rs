@@ -19,9 +19,9 @@ use super::{Delivery, Heard, Response, Retained};
 /// Answers that wait for the line; more are dropped, since who asks has a timeout.
 const ANSWERS: usize = 32;
 /// The largest picture that a configuration allows, and its topic.
-const LARGEST: usize = 5 << 20;
+const LARGEST: u32 = 5 << 20;
 /// The largest message that others may send us.
-const LARGEST_REQUEST: usize = 64 * 1024;
+const LARGEST_REQUEST: u32 = 64 * 1024;
 
 /// Says what is true now, and listens.
 pub(super) struct LiveLine {

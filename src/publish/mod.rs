@@ -20,7 +20,7 @@ mod topics;
 mod window;
 
 pub use alert::{Alert, ProfileIdentity};
-pub use mqtt::{Endpoint, EndpointError};
+pub use mqtt::Endpoint;
 pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
 pub use reporter::{Info, InfoCamera, Reporter};
 pub use spool::{Folder, Limits, Spool, SpoolError, State, Status};

@@ -11,7 +11,7 @@ use super::super::stalling;
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
 use super::super::spool::Folder;
-use crate::config::{Mqtt, Retry};
+use crate::config::{Issues, Mqtt, Retry};
 use crate::decide::{Identity, Rules, stories};
 use crate::preprocess::Rejection;
 
@@ -53,7 +53,7 @@ impl Desk {
             ..Mqtt::default()
         };
         Settings {
-            endpoint: Some(Arc::new(Endpoint::new(&mqtt).unwrap())),
+            endpoint: Endpoint::new(&mqtt, &mut Issues::default()).map(Arc::new),
             mqtt,
             topics: topics(),
             boot_id: "b".into(),
