@@ -10,6 +10,8 @@ mod mqtt;
 mod outbox;
 mod publisher;
 mod reporter;
+mod request;
+mod response;
 mod retained;
 mod topics;
 mod window;
@@ -18,6 +20,10 @@ pub use alert::{Alert, ProfileIdentity};
 pub use outbox::Outbox;
 pub use publisher::Publisher;
 pub use reporter::{Info, InfoCamera, Reporter};
+pub use request::{
+    Feedback, Heard, Hush, MAX_REQUEST, Position, Refusal, Request, Setting, Verdict,
+};
+pub use response::Reply;
 pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 
 /// What the publisher is asked to deliver.
@@ -27,6 +33,8 @@ pub enum Message {
     Alert(Box<Alert>),
     /// How something is now; the newest of each topic is delivered.
     Retained(Retained),
+    /// The answer to a request; at least once, not retained.
+    Response(Published),
     /// A successor takes over: what waits is given back at the end instead of being drained, so that
     /// a reload does not keep inspection waiting for an absent broker.
     HandOver,
@@ -41,6 +49,15 @@ pub struct Retained {
     pub payload: Vec<u8>,
     /// How sure its delivery is.
     pub delivery: Delivery,
+}
+
+/// A message that is not retained; QoS 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The whole topic.
+    pub topic: String,
+    /// The payload.
+    pub payload: Vec<u8>,
 }
 
 /// How sure a delivery is.

@@ -117,6 +117,8 @@ impl Publisher {
                 );
             }
             Message::Retained(message) => self.newest.put(message),
+            // Nobody can ask through this publisher yet.
+            Message::Response(_) => {}
             Message::HandOver => self.settings.drain = Duration::ZERO,
         }
     }
