@@ -232,6 +232,7 @@ fn rules(mut section: Section, base: Rules, issues: &mut Issues) -> Rules {
     let cooldown = duration(&mut section, "cooldown_s", base.cooldown, issues);
     let update_every = duration(&mut section, "update_every_s", base.update_every, issues);
     let notable_rise = section.number("notable_rise", base.notable_rise, &(0.0..=1.0), issues);
+    let hourly_cap = section.number("hourly_cap", base.hourly_cap, &(1..=3600), issues);
     section.finish(issues);
     Rules {
         hits,
@@ -241,6 +242,7 @@ fn rules(mut section: Section, base: Rules, issues: &mut Issues) -> Rules {
         cooldown,
         update_every,
         notable_rise,
+        hourly_cap,
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Incident {
     pub ended_by: Option<EndedBy>,
     /// The frame that made this report.
     pub at: Moment,
-    /// Incidents that the cooldown kept back since the former one.
+    /// Incidents that were kept back since the former one: by the cooldown, a mute or the hourly cap.
     pub suppressed: u64,
     /// Anomalous frames in the window at this report.
     pub hits: usize,

@@ -1,4 +1,4 @@
-//! Scores to incidents: persistence, hysteresis, cooldown.
+//! Scores to incidents: persistence, hysteresis, cooldown, and how many are too many.
 //!
 //! A [`Tracker`] follows one camera. It is a plain value fed with values: time comes with the
 //! frames, durations are measured on the monotonic clock alone, so a replay decides the same. A
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
 pub use region::Region;
-pub use tracker::Tracker;
+pub use tracker::{Mute, Tracker};
 #[cfg(test)]
 pub(crate) use tracker::tests as stories;
 
@@ -37,6 +37,8 @@ pub struct Rules {
     pub update_every: Duration,
     /// The worst `value` having risen by this much since the last report is reported at once.
     pub notable_rise: f64,
+    /// Incidents that may open within any hour; those beyond are counted like those of the cooldown.
+    pub hourly_cap: u32,
 }
 
 impl Default for Rules {
@@ -49,6 +51,7 @@ impl Default for Rules {
             cooldown: Duration::from_secs(30),
             update_every: Duration::from_secs(10),
             notable_rise: 0.1,
+            hourly_cap: 12,
         }
     }
 }

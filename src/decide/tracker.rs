@@ -1,8 +1,9 @@
 //! The life of the incidents of one camera.
 //!
 //! At most one incident is open. It opens when `hits` of the last `window` judged frames are
-//! anomalous, closes when the score has stayed under the release line for `release_after` judged
-//! frames, and the cooldown after it counts, instead of opening, what would have opened.
+//! anomalous, and closes when the score has stayed under the release line for `release_after` judged
+//! frames. In the cooldown after it, while the camera is muted, and beyond the hourly cap nothing
+//! opens: what would have opened is counted, and the next report tells the count.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,6 +11,21 @@ use std::time::Duration;
 use super::{Cause, EndedBy, Identity, Incident, Judged, Phase, Rules};
 use crate::capture::Moment;
 use crate::preprocess::Rejection;
+
+/// The span of [`Rules::hourly_cap`].
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Whether reports are kept back, and until when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mute {
+    /// Everything is reported.
+    #[default]
+    Off,
+    /// Until it is taken back.
+    On,
+    /// Until a frame is taken at this time since boot, or later.
+    Until(Duration),
+}
 
 /// Follows one camera.
 #[derive(Debug)]
@@ -21,6 +37,11 @@ pub struct Tracker {
     open: Option<Open>,
     /// Monotonic time until which nothing opens.
     cooling_until: Duration,
+    /// Monotonic times at which incidents opened, of the last hour.
+    opened: VecDeque<Duration>,
+    mute: Mute,
+    /// Whether the hourly cap keeps an incident back at present.
+    is_capped: bool,
     suppressed: u64,
     /// Whether the crowd of hits at hand was counted as suppressed already.
     counted: bool,
@@ -53,6 +74,9 @@ impl Tracker {
             recent: VecDeque::new(),
             open: None,
             cooling_until: Duration::ZERO,
+            opened: VecDeque::new(),
+            mute: Mute::Off,
+            is_capped: false,
             suppressed: 0,
             counted: false,
             last_seen: None,
@@ -70,6 +94,28 @@ impl Tracker {
         self.open.as_ref().map(|open| &open.last)
     }
 
+    /// Keeps reports back from now on, or no longer. What is open is followed in silence, and its
+    /// closing is reported all the same: nobody shall believe that it goes on.
+    pub fn mute(&mut self, mute: Mute) {
+        self.mute = mute;
+    }
+
+    /// Whether reports are kept back.
+    pub fn is_muted(&self) -> bool {
+        self.mute != Mute::Off
+    }
+
+    /// Incidents that were kept back since the last one that opened.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+
+    /// Whether an incident would be open now, had the hour not seen as many as
+    /// [`Rules::hourly_cap`] already.
+    pub fn is_capped(&self) -> bool {
+        self.is_capped
+    }
+
     /// Takes the next frame, and reports where an incident changes by it.
     ///
     /// A frame that can't be judged changes nothing: the window keeps what it has.
@@ -80,6 +126,9 @@ impl Tracker {
         judgement: Result<&Judged, &Rejection>,
     ) -> Option<Incident> {
         self.last_seen = Some(at);
+        if matches!(self.mute, Mute::Until(end) if at.since_boot >= end) {
+            self.mute = Mute::Off;
+        }
         let judged = judgement.ok()?;
         let is_hit = judged.score().is_anomalous();
         self.recent.push_back(is_hit.then(|| Hit {
@@ -107,14 +156,27 @@ impl Tracker {
         self.recent.iter().flatten().count()
     }
 
+    /// Whether the hour before `now` leaves room for another incident.
+    fn has_room(&mut self, now: Duration) -> bool {
+        while let Some(first) = self.opened.front()
+            && now.saturating_sub(*first) >= HOUR
+        {
+            self.opened.pop_front();
+        }
+        self.opened.len() < self.rules.hourly_cap as usize
+    }
+
     /// A frame while no incident is open. Only an anomalous one opens, even where the window held
     /// enough of them before, as it does at the end of a cooldown.
     fn watch(&mut self, seq: u64, at: Moment) -> Option<Incident> {
         if self.hits() < self.rules.hits {
             self.counted = false;
+            self.is_capped = false;
             return None;
         }
-        if at.since_boot < self.cooling_until {
+        let is_cooling = at.since_boot < self.cooling_until;
+        self.is_capped = !is_cooling && !self.is_muted() && !self.has_room(at.since_boot);
+        if is_cooling || self.is_muted() || self.is_capped {
             self.suppressed += u64::from(!self.counted);
             self.counted = true;
             return None;
@@ -140,6 +202,7 @@ impl Tracker {
             worst_at: worst.at,
             worst: worst.judged,
         };
+        self.opened.push_back(at.since_boot);
         self.open = Some(Open {
             reported_at: at.since_boot,
             reported_value: incident.worst.score().value,
@@ -153,6 +216,7 @@ impl Tracker {
     fn follow(&mut self, seq: u64, at: Moment, judged: &Judged) -> Option<Incident> {
         let hits = self.hits();
         let rules = self.rules;
+        let is_muted = self.is_muted();
         let open = self.open.as_mut()?;
         let score = judged.score();
         if score.value > open.last.worst.score().value {
@@ -168,7 +232,7 @@ impl Tracker {
         let worst = open.last.worst.score().value;
         let has_risen = worst >= open.reported_value + rules.notable_rise.max(f64::EPSILON);
         let is_due = at.since_boot.saturating_sub(open.reported_at) >= rules.update_every;
-        if !has_risen && !is_due {
+        if is_muted || !has_risen && !is_due {
             return None;
         }
         (open.reported_at, open.reported_value) = (at.since_boot, worst);

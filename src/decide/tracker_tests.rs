@@ -84,10 +84,15 @@ pub(crate) fn tracker(rules: Rules) -> Tracker {
 }
 
 /// What comes of a story: `A` anomalous, `.` calm, `-` between release line and threshold,
-/// `?` not to be judged.
+/// `?` not to be judged; before `M` the camera is muted, before `U` no longer, and neither is judged.
 pub(crate) fn tell(tracker: &mut Tracker, story: &str) -> Vec<(u64, Incident)> {
     let mut reports = Vec::new();
     for (n, frame) in (0u64..).zip(story.chars()) {
+        match frame {
+            'M' => tracker.mute(Mute::On),
+            'U' => tracker.mute(Mute::Off),
+            _ => {}
+        }
         let judgement = match frame {
             'A' => Ok(judged(3.0)),
             'B' => Ok(judged(30.0)),
@@ -320,19 +325,77 @@ fn an_incident_may_go_on_by_the_other_basis_and_closes_when_both_are_calm() {
     );
 }
 
+#[test]
+fn while_muted_nothing_opens_and_what_would_have_is_counted() {
+    let mut tracker = tracker(Rules {
+        cooldown: Duration::ZERO,
+        ..Rules::default()
+    });
+    let reports = tell(&mut tracker, "MAAA......AAA......U...AAA");
+    assert_eq!(phases(&reports), [(25, Phase::Opened)]);
+    assert_eq!(reports[0].1.suppressed, 2);
+    assert_eq!((tracker.suppressed(), tracker.is_muted()), (0, false));
+}
+
+#[test]
+fn an_incident_that_is_open_when_muting_begins_reports_its_closing_alone() {
+    let story = format!("AAAM{}.....", "B".repeat(40));
+    let reports = tell(&mut tracker(Rules::default()), &story);
+    assert_eq!(phases(&reports), [(2, Phase::Opened), (48, Phase::Closed)]);
+    assert_eq!(reports[1].1.worst, judged(30.0), "it was followed all the same");
+}
+
+#[test]
+fn a_mute_with_an_end_ends_by_the_frames_time_even_where_none_can_be_judged() {
+    let mut tracker = tracker(Rules::default());
+    tracker.mute(Mute::Until(moment(10).since_boot));
+    assert!(tell(&mut tracker, "AAAAAAAAAA").is_empty());
+    assert!(tracker.is_muted());
+    let blind = Rejection::NoFrames("unplugged".into());
+    tracker.observe(10, moment(10), Err(&blind));
+    assert!(!tracker.is_muted());
+    let opened = tracker.observe(11, moment(11), Ok(&judged(3.0))).unwrap();
+    assert_eq!((opened.phase, opened.suppressed), (Phase::Opened, 1));
+}
+
+#[test]
+fn beyond_the_hourly_cap_nothing_opens_until_the_hour_has_moved_on() {
+    let rules = Rules {
+        hourly_cap: 2,
+        cooldown: Duration::ZERO,
+        ..Rules::default()
+    };
+    let mut tracker = tracker(rules);
+    let reports = tell(&mut tracker, "AAA.....AAA.....AAA......AAA.");
+    let opened = reports.iter().filter(|(_, r)| r.phase == Phase::Opened);
+    assert_eq!(opened.map(|(n, _)| *n).collect::<Vec<_>>(), [2, 10]);
+    assert_eq!((tracker.suppressed(), tracker.is_capped()), (2, true));
+    // Frame 2 is an hour old with frame 7202.
+    for n in 7197..7202 {
+        let report = tracker.observe(n, moment(n), Ok(&judged(3.0)));
+        assert_eq!(report, None, "{n}");
+    }
+    let opened = tracker.observe(7202, moment(7202), Ok(&judged(3.0)));
+    assert_eq!(opened.map(|r| (r.report, r.suppressed)), Some((1, 2)));
+    assert!(!tracker.is_capped());
+}
+
 proptest! {
     #[test]
     fn any_story_keeps_the_promises(
-        story in "[A.?B-]{0,200}", hits in 1usize..5, extra in 0usize..4, release_after in 1usize..6,
-        cooldown in 0u64..20,
+        story in "[A.?B-]{0,60}([A.?B-]{0,60}[MU]){0,3}[A.?B-]{0,60}", hits in 1usize..5,
+        extra in 0usize..4, release_after in 1usize..6, cooldown in 0u64..20, hourly_cap in 1u32..9,
     ) {
         let cooldown = Duration::from_secs(cooldown);
-        let rules = Rules { hits, window: hits + extra, release_after, cooldown, ..Rules::default() };
+        let rules = Rules { hits, window: hits + extra, release_after, cooldown, hourly_cap, ..Rules::default() };
         let mut tracker = tracker(rules);
         let mut open: Option<Incident> = None;
         let mut closed_at: Option<Duration> = None;
         let mut ids = std::collections::HashSet::new();
         for (n, report) in tell(&mut tracker, &story) {
+            let before = &story[..=n as usize];
+            let is_muted = before.rfind('M').is_some_and(|m| before.rfind('U').is_none_or(|u| u < m));
+            prop_assert!(!is_muted || report.phase == Phase::Closed, "{n} is reported while muted");
             match report.phase {
                 Phase::Opened => {
                     prop_assert!(open.is_none(), "two open at {n}");
@@ -340,7 +403,7 @@ proptest! {
                     prop_assert!(report.hits >= hits && report.report == 1);
                     prop_assert!(report.worst.score().value > 0.5 && report.worst.score().is_anomalous());
                     prop_assert!(matches!(story.as_bytes()[n as usize], b'A' | b'B'));
-                    let judged: Vec<char> = story[..=n as usize].chars().filter(|c| *c != '?').collect();
+                    let judged: Vec<char> = story[..=n as usize].chars().filter(|c| !"?MU".contains(*c)).collect();
                     let window = judged.iter().rev().take(hits + extra);
                     prop_assert!(window.filter(|c| matches!(c, 'A' | 'B')).count() >= hits);
                     if let Some(closed) = closed_at {
@@ -365,5 +428,7 @@ proptest! {
             }
         }
         prop_assert_eq!(open.is_some(), tracker.open().is_some());
+        // The whole story is told within an hour.
+        prop_assert!(ids.len() <= hourly_cap as usize);
     }
 }

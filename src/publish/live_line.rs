@@ -14,7 +14,7 @@ use tracing::warn;
 use super::line::{Line, LineStatus};
 use super::mqtt::{Endpoint, Happening, Loss, Wish};
 use super::retained::Newest;
-use super::{Delivery, Heard, Response, Retained};
+use super::{Delivery, Incoming, Published, Retained};
 
 /// Answers that wait for the line; more are dropped, since who asks has a timeout.
 const ANSWERS: usize = 32;
@@ -27,7 +27,7 @@ const LARGEST_REQUEST: u32 = 64 * 1024;
 pub(super) struct LiveLine {
     line: Line,
     newest: Newest,
-    answers: VecDeque<Response>,
+    answers: VecDeque<Published>,
     subscriptions: Vec<String>,
     is_subscribed: bool,
 }
@@ -68,7 +68,7 @@ impl LiveLine {
     }
 
     /// An answer to a request.
-    pub(super) fn answer(&mut self, response: Response) {
+    pub(super) fn answer(&mut self, response: Published) {
         if self.answers.len() < ANSWERS {
             self.answers.push_back(response);
         } else {
@@ -88,7 +88,7 @@ impl LiveLine {
     }
 
     /// Something happened on the line.
-    pub(super) fn happened(&mut self, got: Option<Happening>) -> Option<Heard> {
+    pub(super) fn happened(&mut self, got: Option<Happening>) -> Option<Incoming> {
         match self.line.observe(got)? {
             Happening::Connected(_) => {
                 self.is_subscribed = false;
@@ -107,7 +107,7 @@ impl LiveLine {
                 topic,
                 payload,
                 retained,
-            } => Some(Heard {
+            } => Some(Incoming {
                 topic,
                 payload,
                 retained,
@@ -141,7 +141,7 @@ impl LiveLine {
             self.is_subscribed = session.subscribe(&self.subscriptions);
             return self.is_subscribed;
         }
-        if let Some(Response { topic, payload }) = self.answers.front() {
+        if let Some(Published { topic, payload }) = self.answers.front() {
             let is_sent = session.send(topic, payload.clone(), Delivery::AtLeastOnce, false);
             if is_sent {
                 self.answers.pop_front();

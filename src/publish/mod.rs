@@ -13,6 +13,8 @@ mod live_line;
 mod mqtt;
 mod publisher;
 mod reporter;
+mod request;
+mod response;
 mod retained;
 mod sink;
 mod spool;
@@ -23,6 +25,10 @@ pub use alert::{Alert, ProfileIdentity};
 pub use mqtt::Endpoint;
 pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
 pub use reporter::{Info, InfoCamera, Reporter};
+pub use request::{
+    Feedback, Heard, Hush, MAX_REQUEST, Position, Refusal, Request, Setting, Verdict,
+};
+pub use response::Reply;
 pub use spool::{Folder, Limits, Spool, SpoolError, State, Status};
 pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 
@@ -33,24 +39,15 @@ pub enum Message {
     Alert(Box<Alert>),
     /// How something is now; the newest of each topic is delivered.
     Retained(Retained),
-    /// An answer to a request.
-    Response(Response),
+    /// The answer to a request; lost with the line, like the request.
+    Response(Published),
     /// A reload: how to go on.
     Settings(Box<Settings>),
 }
 
-/// An answer to a request: QoS 1, not retained, and lost with the line, like the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    /// The whole topic.
-    pub topic: String,
-    /// The payload.
-    pub payload: Vec<u8>,
-}
-
 /// A message as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct Incoming {
     /// The whole topic.
     pub topic: String,
     /// The payload.
@@ -68,6 +65,15 @@ pub struct Retained {
     pub payload: Vec<u8>,
     /// How sure its delivery is.
     pub delivery: Delivery,
+}
+
+/// A message that is not retained; QoS 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The whole topic.
+    pub topic: String,
+    /// The payload.
+    pub payload: Vec<u8>,
 }
 
 /// How sure a delivery is.

@@ -18,7 +18,7 @@ use super::live_line::LiveLine;
 use super::mqtt::{Endpoint, Happening};
 use super::sink::Sink;
 use super::spool::{Event, IN_DOUBT, Limits, Spool, State, Status};
-use super::{Alert, Delivery, Heard, Message, Retained, Topics};
+use super::{Alert, Delivery, Incoming, Message, Retained, Topics};
 use crate::config;
 
 /// How long a goodbye may take.
@@ -74,7 +74,7 @@ pub struct Publisher {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// Somebody speaks to us.
-    Heard(Heard),
+    Heard(Incoming),
     /// The spool's disk has failed: what comes now is safe nowhere, and a restart is due.
     DiskFailed(String),
 }

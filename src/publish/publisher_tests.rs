@@ -111,6 +111,7 @@ fn alerts(count: u64) -> Vec<Message> {
         window: 1,
         release_after: 1,
         cooldown: Duration::ZERO,
+        hourly_cap: u32::MAX,
         ..Rules::default()
     };
     let mut tracker = stories::tracker(rules);

@@ -8,7 +8,7 @@ use super::map::{MapStatistics, local_score};
 use super::paper::{PaperGaussians, PaperScore};
 use super::parts::{FrameVectors, PartGaussians, PartScales};
 use super::samples::{FitError, Samples};
-use super::threshold::Threshold;
+use super::threshold::{Level, Threshold};
 use super::tokens::{Scratch, TokenGaussian};
 use super::{Basis, Score, Scoring};
 use crate::infer::Features;
@@ -164,18 +164,38 @@ impl Statistics {
     /// # Errors
     /// As [`Fit::measure`].
     pub fn score(&self, features: &Features, scratch: &mut Scratch) -> Result<Score, Rejection> {
+        self.score_at(features, scratch, Level::CALIBRATED)
+    }
+
+    /// [`Statistics::score`] with both thresholds moved to `level`.
+    ///
+    /// # Errors
+    /// As [`Fit::measure`].
+    pub fn score_at(
+        &self,
+        features: &Features,
+        scratch: &mut Scratch,
+        level: Level,
+    ) -> Result<Score, Rejection> {
         let frame = FrameVectors::from(features);
         let measured = self
             .fit
             .measure(&frame, &features.discrepancy.residual_tokens, scratch)?;
-        Ok(self.judge(measured))
+        Ok(self.judge_at(measured, level))
     }
 
     /// The score of a frame that was measured by these statistics' own [`Fit`].
     pub fn judge(&self, measured: Measured) -> Score {
+        self.judge_at(measured, Level::CALIBRATED)
+    }
+
+    /// [`Statistics::judge`] with both thresholds moved to `level`: a frame stays anomalous exactly
+    /// where its published value is above 0.5.
+    pub fn judge_at(&self, measured: Measured, level: Level) -> Score {
         let parts = self.scales.apply(&measured.q);
         let image = deciding(self.scoring, &self.scales, &measured);
-        let by_local = self.local.value(measured.local) > self.deciding.value(image);
+        let by_local =
+            self.local.value_at(measured.local, level) > self.deciding.value_at(image, level);
         let (basis, line, raw) = if by_local {
             (Basis::Local, &self.local, measured.local)
         } else {
@@ -184,8 +204,8 @@ impl Statistics {
         Score {
             basis,
             raw,
-            threshold: line.raw(),
-            value: line.value(raw),
+            threshold: line.raw_at(level),
+            value: line.value_at(raw, level),
             p_value: line.p_value(raw),
             pretrained: measured.paper.pretrained,
             discrepancy: measured.paper.discrepancy,
@@ -193,7 +213,7 @@ impl Statistics {
             default: parts.sum(),
             parts,
             local: measured.local,
-            local_threshold: self.local.raw(),
+            local_threshold: self.local.raw_at(level),
             map: measured.map,
             grid: self.fit.map.grid(),
         }
@@ -308,19 +328,23 @@ mod tests {
         let fit = &statistics.fit;
         let measured = fit.measure(&frame, tokens, &mut Scratch::default());
         let measured = measured.unwrap();
-        let (image, local) = (statistics.deciding.raw(), statistics.local.raw());
         let above = |line: f64| [line - 9.0, line, line.next_up(), line + 9.0];
-        for (raw, spot) in above(image)
-            .into_iter()
-            .flat_map(|raw| above(local).map(|s| (raw, s)))
-        {
-            let mut measured = measured.clone();
-            measured.paper.pretrained = raw;
-            measured.paper.discrepancy = 0.0;
-            measured.local = spot;
-            let score = statistics.judge(measured);
-            assert_eq!(score.is_anomalous(), raw > image || spot > local);
-            assert_eq!(score.is_anomalous(), score.value > 0.5, "{raw} {spot}");
+        for level in [0.05, 0.31, 0.5, 0.77, 0.95].map(|value| Level::new(value).unwrap()) {
+            let lines = [&statistics.deciding, &statistics.local].map(|line| line.raw_at(level));
+            let [image, local] = lines;
+            for (raw, spot) in above(image)
+                .into_iter()
+                .flat_map(|raw| above(local).map(|spot| (raw, spot)))
+            {
+                let mut measured = measured.clone();
+                measured.paper.pretrained = raw;
+                measured.paper.discrepancy = 0.0;
+                measured.local = spot;
+                let score = statistics.judge_at(measured, level);
+                assert_eq!(score.is_anomalous(), raw > image || spot > local);
+                assert_eq!(score.is_anomalous(), score.value > 0.5, "{raw} {spot}");
+                assert_eq!(score.local_threshold, local);
+            }
         }
     }
 

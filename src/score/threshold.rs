@@ -21,6 +21,34 @@ pub struct Threshold {
     held_out: Vec<f64>,
 }
 
+/// How far from normal a frame may be, as a point on the scale of the published value: the score
+/// that calibration gives `level` is where a frame becomes anomalous. Higher is less sensitive.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Level(f64);
+
+impl Level {
+    /// As calibrated.
+    pub const CALIBRATED: Level = Level(0.5);
+    /// Least and greatest.
+    pub const RANGE: std::ops::RangeInclusive<f64> = 0.05..=0.95;
+
+    /// `None` outside of [`Level::RANGE`]; not a number is outside.
+    pub fn new(value: f64) -> Option<Level> {
+        Level::RANGE.contains(&value).then_some(Level(value))
+    }
+
+    /// The point.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Level::CALIBRATED
+    }
+}
+
 /// The numbers of a [`Threshold`], without the scores.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +158,32 @@ impl Threshold {
             (1.0 - 0.5 / (1.0 + distance)).max(0.5f64.next_up())
         }
     }
+
+    /// Where a frame becomes anomalous at `level`: the raw score whose [`Threshold::value`] that is.
+    pub fn raw_at(&self, level: Level) -> f64 {
+        let distance = match level.0 {
+            0.5 => return self.raw,
+            low if low < 0.5 => 1.0 - 0.5 / low,
+            high => 0.5 / (1.0 - high) - 1.0,
+        };
+        self.raw + distance * self.scale
+    }
+
+    /// [`Threshold::value`] with the log-odds moved so that `level` comes to lie at 0.5. Above 0.5
+    /// exactly where `raw` is above [`Threshold::raw_at`]; as calibrated, to the bit, at 0.5.
+    pub fn value_at(&self, raw: f64, level: Level) -> f64 {
+        let value = self.value(raw);
+        if level == Level::CALIBRATED {
+            return value;
+        }
+        let (is, is_not) = (value * (1.0 - level.0), (1.0 - value) * level.0);
+        let moved = is / (is + is_not);
+        if raw > self.raw_at(level) {
+            moved.max(0.5f64.next_up())
+        } else {
+            moved.min(0.5)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +193,22 @@ mod tests {
 
     fn scores() -> impl Strategy<Value = Vec<f64>> {
         prop::collection::vec(-1e6..1e6_f64, 1..200)
+    }
+
+    #[test]
+    fn a_level_is_the_value_that_its_line_had_as_calibrated() {
+        let scores: Vec<f64> = (1..=99).map(f64::from).collect();
+        let threshold = Threshold::from_held_out(&scores, 0.1).unwrap();
+        for level in [0.05, 0.2, 0.49, 0.51, 0.7, 0.95] {
+            let line = threshold.raw_at(Level::new(level).unwrap());
+            assert!((threshold.value(line) - level).abs() < 1e-12, "{level}");
+        }
+        assert_eq!(Level::new(f64::NAN), None);
+        assert_eq!(Level::new(0.04), None);
+        // Log-odds of 0.8 less those of 0.6: 4 / 1.5 to one.
+        let raw = threshold.raw_at(Level::new(0.8).unwrap());
+        let value = threshold.value_at(raw, Level::new(0.6).unwrap());
+        assert!((value - 8.0 / 11.0).abs() < 1e-12, "{value}");
     }
 
     #[test]
@@ -214,6 +284,32 @@ mod tests {
             prop_assert!(low < high, "{low} is not below {high}");
             prop_assert!(low > 0.0 && high < 1.0);
             prop_assert_eq!(raw(at) > threshold.raw(), low > 0.5);
+        }
+
+        #[test]
+        fn at_any_level_the_value_crosses_half_where_the_raw_score_crosses_the_line(
+            scores in scores(), at in -1e3..1e3_f64, step in 1e-3..1e3_f64, level in 0.05..=0.95_f64,
+        ) {
+            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let level = Level::new(level).unwrap();
+            let line = threshold.raw_at(level);
+            for raw in [line.next_down(), line, line.next_up(), line + at * threshold.scale] {
+                let value = threshold.value_at(raw, level);
+                prop_assert_eq!(raw > line, value > 0.5, "{} at {}", raw, line);
+                prop_assert!((0.0..=1.0).contains(&value));
+            }
+            let raw = line + at * threshold.scale;
+            let higher = raw + step * threshold.scale;
+            prop_assert!(threshold.value_at(raw, level) <= threshold.value_at(higher, level));
+        }
+
+        #[test]
+        fn as_calibrated_the_level_changes_no_bit(scores in scores(), raw in -1e7..1e7_f64) {
+            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let value = threshold.value_at(raw, Level::CALIBRATED);
+            prop_assert_eq!(value.to_bits(), threshold.value(raw).to_bits());
+            let line = threshold.raw_at(Level::CALIBRATED);
+            prop_assert_eq!(line.to_bits(), threshold.raw().to_bits());
         }
 
         #[test]

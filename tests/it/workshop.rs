@@ -42,7 +42,7 @@ impl Workshop {
             "[node]\nname = \"press\"\nstate_dir = \"state\"\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"inspectd-{port}\"\n\
              keep_alive_s = 5\nretry_min_s = 0.05\nretry_max_s = 0.5\n\
-             [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\n"
+             [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\nhourly_cap = 3600\n"
         );
         for (name, source, more) in cameras {
             text += &format!(
