@@ -358,3 +358,7 @@ static NOTHING: LazyLock<Receiver<Happening>> = LazyLock::new(never);
 #[cfg(test)]
 #[path = "publisher_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outage_tests.rs"]
+mod outage_tests;

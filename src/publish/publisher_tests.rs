@@ -16,27 +16,32 @@ use crate::decide::{Identity, Rules, stories};
 use crate::preprocess::Rejection;
 
 /// A state folder and a broker's port.
-struct Desk {
+pub(super) struct Desk {
     folder: tempfile::TempDir,
-    port: u16,
-    keep_alive: Duration,
+    pub(super) port: u16,
+    pub(super) keep_alive: Duration,
+    pub(super) retry: Retry,
 }
 
-const NOTHING_LEFT: Left = Left {
+pub(super) const NOTHING_LEFT: Left = Left {
     spooled: 0,
     lost: 0,
 };
 
 impl Desk {
-    fn new(port: u16) -> Desk {
+    pub(super) fn new(port: u16) -> Desk {
         Desk {
             folder: tempfile::tempdir().unwrap(),
             port,
             keep_alive: Duration::from_secs(5),
+            retry: Retry {
+                min: Duration::from_millis(50),
+                max: Duration::from_millis(200),
+            },
         }
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         let mqtt = Mqtt {
             enabled: true,
             host: "127.0.0.1".into(),
@@ -45,10 +50,7 @@ impl Desk {
             client_id: format!("publisher-{}", self.port),
             credentials: None,
             keep_alive: self.keep_alive,
-            retry: Retry {
-                min: Duration::from_millis(50),
-                max: Duration::from_millis(200),
-            },
+            retry: self.retry,
             drain: Duration::from_secs(5),
             ..Mqtt::default()
         };
@@ -68,7 +70,7 @@ impl Desk {
     }
 
     /// A publisher on a thread, as the pipeline has it.
-    fn open(&self) -> (Sender<Message>, JoinHandle<Left>) {
+    pub(super) fn open(&self) -> (Sender<Message>, JoinHandle<Left>) {
         let settings = self.settings();
         let folder = Folder::lock(self.folder.path()).unwrap();
         let spool = Spool::open(&folder, settings.limits).unwrap();
@@ -105,7 +107,7 @@ fn reporter() -> Reporter {
 }
 
 /// The alerts of `count` incidents, two each.
-fn alerts(count: u64) -> Vec<Message> {
+pub(super) fn alerts(count: u64) -> Vec<Message> {
     let rules = Rules {
         hits: 1,
         window: 1,
@@ -227,7 +229,7 @@ fn a_broker_killed_in_the_middle_loses_no_alert_and_repetitions_are_the_same() {
     }
 }
 
-fn id(message: &Message) -> String {
+pub(super) fn id(message: &Message) -> String {
     match message {
         Message::Alert(alert) => alert.id().to_owned(),
         other => panic!("no alert: {other:?}"),
