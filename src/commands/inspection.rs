@@ -11,7 +11,7 @@ use crate::decide::{Identity, Picture, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor};
-use crate::publish::{Info, InfoCamera, ProfileIdentity, Reporter, Topics};
+use crate::publish::{Endpoint, Info, InfoCamera, ProfileIdentity, Reporter, Topics};
 use crate::score::profile::Profile;
 
 use super::inspector::{Inspector, Seen};
@@ -27,6 +27,7 @@ const RETRY: Retry = Retry {
 /// A configuration with all that it names.
 pub(super) struct Inspection {
     pub(super) config: Config,
+    pub(super) endpoint: Arc<Endpoint>,
     teacher: TeacherRunner,
     cameras: Vec<Loaded>,
 }
@@ -45,6 +46,7 @@ impl Inspection {
     /// Every fault, under the key that names the thing at fault.
     pub(super) fn load(config: Config) -> Result<Inspection, Issues> {
         let mut issues = Issues::default();
+        let endpoint = Endpoint::new(&config.mqtt, &mut issues).map(Arc::new);
         let teacher = match load_teacher(config.teacher.as_deref()) {
             Ok(teacher) => teacher,
             Err(fault) => {
@@ -59,14 +61,16 @@ impl Inspection {
                 Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),
             }
         }
-        if !issues.is_empty() {
-            return Err(issues);
-        }
+        let endpoint = match endpoint {
+            Some(endpoint) if issues.is_empty() => endpoint,
+            _ => return Err(issues),
+        };
         let mut streams = pretrained_streams(teacher.info()).to_vec();
         streams.extend(cameras.iter().flat_map(|camera| camera.student.streams()));
         match teacher.runner(&streams) {
             Ok(teacher) => Ok(Inspection {
                 config,
+                endpoint,
                 teacher,
                 cameras,
             }),
@@ -106,6 +110,7 @@ impl Inspection {
             config,
             teacher,
             cameras,
+            ..
         } = self;
         let topics = Topics::new(&config.mqtt.prefix, &config.node.name);
         let mut built = Vec::new();

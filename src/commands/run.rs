@@ -114,9 +114,10 @@ fn start(
     topic: &str,
 ) -> std::io::Result<Running<Inspector, Outbox>> {
     let mqtt = inspection.config.mqtt.clone();
+    let endpoint = Arc::clone(&inspection.endpoint);
     let topics = Topics::new(&mqtt.prefix, &inspection.config.node.name);
     let mut cameras = inspection.into_cameras(boot_id, carried.trackers);
-    let mut publisher = Publisher::new(mqtt, topics, carried.outbox);
+    let mut publisher = Publisher::new(mqtt, endpoint, topics, carried.outbox);
     publisher.announce(info.message(topic));
     for message in cameras.iter_mut().flat_map(|camera| camera.decide.start()) {
         publisher.announce(message);

@@ -6,6 +6,7 @@
 //! Of a retained message only the newest of a topic is kept. The wire format is the MQTT contract.
 
 mod alert;
+mod line;
 mod mqtt;
 mod outbox;
 mod publisher;
@@ -15,6 +16,7 @@ mod topics;
 mod window;
 
 pub use alert::{Alert, ProfileIdentity};
+pub use mqtt::{Endpoint, Protocol};
 pub use outbox::Outbox;
 pub use publisher::Publisher;
 pub use reporter::{Info, InfoCamera, Reporter};

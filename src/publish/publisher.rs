@@ -4,12 +4,14 @@
 //! as the configuration grants, says `offline` and disconnects. It takes no more from its inbox
 //! while the outbox is full, and never drops an alert: what the broker did not take is given back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, select};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use super::mqtt::{Happening, MAX_PAYLOAD, Session};
+use super::line::Line;
+use super::mqtt::{Answer, Endpoint, Happening, Wish};
 use super::retained::Newest;
 use super::window::{Carried, Window};
 use super::{Alert, Delivery, Message, Outbox, Retained, Topics};
@@ -18,8 +20,12 @@ use crate::config::Mqtt;
 
 /// An alert whose frame is older than this when it is sent is called late.
 const LATE: Duration = Duration::from_secs(5);
-/// A connection that stood for this long makes the next pause the shortest again.
-const STABLE: Duration = Duration::from_secs(60);
+/// The largest payload that is sent. An alert has about 2 kB.
+const MAX_PAYLOAD: usize = 128 * 1024;
+/// The largest packet: such a payload, its topic and what is around them.
+const LARGEST_OUTGOING: u32 = 256 * 1024;
+/// Nothing is subscribed to, so that nobody can send more than acknowledgements.
+const LARGEST_INCOMING: u32 = 16 * 1024;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -33,32 +39,26 @@ pub struct Publisher {
     line: Line,
     /// Place in the outbox of the next alert that this connection has not carried.
     next: u64,
-    failures: u32,
-}
-
-/// The line to the broker.
-enum Line {
-    /// Nothing until then.
-    Waiting(Instant),
-    /// Asked to connect.
-    Connecting(Session),
-    /// Stands since then.
-    Up(Session, Instant),
 }
 
 impl Publisher {
     /// A publisher that has not connected yet; `outbox` may hold what a former one left.
-    pub fn new(settings: Mqtt, topics: Topics, outbox: Outbox) -> Self {
+    pub fn new(settings: Mqtt, endpoint: Arc<Endpoint>, topics: Topics, outbox: Outbox) -> Self {
         let outbox = outbox.with_capacity(settings.outbox);
+        let wish = Wish {
+            client_id: settings.client_id.clone(),
+            will: Some(availability(&topics, "offline")),
+            largest_outgoing: LARGEST_OUTGOING,
+            largest_incoming: LARGEST_INCOMING,
+        };
         Publisher {
             settings,
             topics,
             outbox,
             newest: Newest::default(),
             window: Window::default(),
-            line: Line::Waiting(Instant::now()),
+            line: Line::new(endpoint, wish),
             next: 0,
-            failures: 0,
         }
     }
 
@@ -95,8 +95,8 @@ impl Publisher {
                         give_up = Some(Instant::now() + self.settings.drain);
                     }
                 },
-                recv(self.happenings()) -> happening => self.happened(happening.ok()),
-                default(self.patience()) => {}
+                recv(self.line.happenings()) -> happening => self.happened(happening.ok()),
+                default(self.line.patience()) => {}
             }
         }
         let has_waited = self.outbox.is_full() && give_up.is_some_and(|at| Instant::now() >= at);
@@ -135,25 +135,20 @@ impl Publisher {
 
     /// Does what can be done without waiting: connect when it is time, send what has room.
     fn advance(&mut self) {
-        match &self.line {
-            Line::Waiting(until) if Instant::now() >= *until => self.connect(),
-            Line::Up(..) if self.is_stalled() => self.lost("the broker acknowledges nothing"),
-            Line::Up(..) => while self.send_next() {},
-            _ => {}
+        if self.line.session().is_some() {
+            if self.is_stalled() {
+                self.line.lose("the broker acknowledges nothing");
+                self.window.clear();
+            } else {
+                while self.send_next() {}
+            }
         }
-    }
-
-    fn connect(&mut self) {
-        let will = self.availability("offline");
-        match Session::open(&self.settings, &will) {
-            Ok(session) => self.line = Line::Connecting(session),
-            Err(fault) => self.lost(&format!("no thread for the connection: {fault}")),
-        }
+        self.line.advance();
     }
 
     /// Hands one message over; `false` where there is none or no room.
     fn send_next(&mut self) -> bool {
-        let Line::Up(session, _) = &self.line else {
+        let Some(session) = self.line.session() else {
             return false;
         };
         if let Some(Retained {
@@ -189,57 +184,29 @@ impl Publisher {
     }
 
     fn happened(&mut self, happening: Option<Happening>) {
-        match happening {
-            Some(Happening::Connected) => self.connected(),
+        match self.line.observe(happening) {
+            Some(Happening::Connected(_)) => {
+                self.newest.put(availability(&self.topics, "online"));
+                self.newest.request_all();
+                self.next = 0;
+            }
             Some(Happening::Written(packet)) => self.window.written(packet),
-            Some(Happening::Acknowledged(packet)) => match self.window.acknowledged(packet) {
-                Some(Carried::Alert(seq)) => self.outbox.delivered(seq),
-                Some(Carried::Retained(_)) => {}
-                None => warn!(packet, "the broker acknowledged what was never sent"),
-            },
-            Some(Happening::Alive) => {}
-            Some(Happening::Lost(reason)) => self.lost(&reason),
-            None => self.lost("the connection's thread ended"),
+            Some(Happening::Acknowledged(packet, answer)) => self.answered(packet, &answer),
+            Some(Happening::Lost(_)) => self.window.clear(),
+            _ => {}
         }
     }
 
-    fn connected(&mut self) {
-        let line = std::mem::replace(&mut self.line, Line::Waiting(Instant::now()));
-        if let Line::Connecting(session) | Line::Up(session, _) = line {
-            let Mqtt { host, port, .. } = &self.settings;
-            info!(
-                host,
-                port,
-                waiting = self.outbox.len(),
-                "connected to the broker"
-            );
-            self.line = Line::Up(session, Instant::now());
-            let online = self.availability("online");
-            self.newest.put(online);
-            self.newest.request_all();
-            self.next = 0;
+    fn answered(&mut self, packet: u16, answer: &Answer) {
+        let carried = self.window.acknowledged(packet);
+        if let Answer::Denied(reason) | Answer::Later(reason) = answer {
+            error!(reason, ?carried, "the broker did not take a message; it is lost");
         }
-    }
-
-    fn lost(&mut self, reason: &str) {
-        let stood = matches!(&self.line, Line::Up(_, since) if since.elapsed() >= STABLE);
-        self.failures = if stood {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
-        let pause = self.settings.retry.pause(self.failures, rand::random());
-        let Mqtt { host, port, .. } = &self.settings;
-        warn!(
-            host,
-            port,
-            reason,
-            retry_s = pause.as_secs_f64(),
-            waiting = self.outbox.len(),
-            "no connection to the broker; alerts wait"
-        );
-        self.line = Line::Waiting(Instant::now() + pause);
-        self.window.clear();
+        match carried {
+            Some(Carried::Alert(seq)) => self.outbox.delivered(seq),
+            Some(Carried::Retained(_)) => {}
+            None => warn!(packet, "the broker acknowledged what was never sent"),
+        }
     }
 
     /// Half-open connections and brokers that swallow messages end here.
@@ -249,71 +216,48 @@ impl Publisher {
             .is_some_and(|since| since.elapsed() > self.settings.keep_alive * 2)
     }
 
-    fn happenings(&self) -> &Receiver<Happening> {
-        static NOTHING: std::sync::LazyLock<Receiver<Happening>> = std::sync::LazyLock::new(never);
-        match &self.line {
-            Line::Connecting(session) | Line::Up(session, _) => session.happenings(),
-            Line::Waiting(_) => &NOTHING,
-        }
-    }
-
-    /// How long nothing need be done.
-    fn patience(&self) -> Duration {
-        let longest = Duration::from_secs(1);
-        match &self.line {
-            Line::Waiting(until) => until.saturating_duration_since(Instant::now()).min(longest),
-            Line::Connecting(_) | Line::Up(..) => longest,
-        }
-    }
-
     /// Delivers what waits, for a bounded time.
     fn drain(&mut self) {
         let deadline = Instant::now() + self.settings.drain;
-        let is_up = |line: &Line| matches!(line, Line::Up(..));
         loop {
             self.advance();
             let settled = self.outbox.is_empty()
-                && (!is_up(&self.line) || self.newest.is_settled() && self.window.is_empty());
+                && (self.line.session().is_none() || self.newest.is_settled() && self.window.is_empty());
             let now = Instant::now();
             if settled || now >= deadline {
                 return;
             }
             select! {
-                recv(self.happenings()) -> happening => self.happened(happening.ok()),
-                default(self.patience().min(deadline - now)) => {}
+                recv(self.line.happenings()) -> happening => self.happened(happening.ok()),
+                default(self.line.patience().min(deadline - now)) => {}
             }
         }
     }
 
     /// Says `offline`, disconnects, and gives back what nobody took.
     fn goodbye(mut self) -> Outbox {
-        if matches!(self.line, Line::Up(..)) {
-            let offline = self.availability("offline");
-            self.newest.put(offline);
-            let deadline = Instant::now() + GOODBYE;
-            while matches!(self.line, Line::Up(..)) && Instant::now() < deadline {
-                while self.send_next() {}
-                if self.newest.is_settled() && self.window.is_empty() {
-                    break;
-                }
-                match self.happenings().recv_deadline(deadline) {
-                    Ok(happening) => self.happened(Some(happening)),
-                    Err(_) => break,
-                }
+        self.newest.put(availability(&self.topics, "offline"));
+        let deadline = Instant::now() + GOODBYE;
+        while self.line.session().is_some() && Instant::now() < deadline {
+            while self.send_next() {}
+            if self.newest.is_settled() && self.window.is_empty() {
+                break;
             }
-            if let Line::Up(session, _) = self.line {
-                session.disconnect(GOODBYE);
+            match self.line.happenings().recv_deadline(deadline) {
+                Ok(happening) => self.happened(Some(happening)),
+                Err(_) => break,
             }
         }
+        self.line.close(GOODBYE);
         self.outbox
     }
+}
 
-    fn availability(&self, payload: &str) -> Retained {
-        Retained {
-            topic: self.topics.availability(),
-            payload: payload.as_bytes().to_vec(),
-            delivery: Delivery::AtLeastOnce,
-        }
+fn availability(topics: &Topics, payload: &str) -> Retained {
+    Retained {
+        topic: topics.availability(),
+        payload: payload.as_bytes().to_vec(),
+        delivery: Delivery::AtLeastOnce,
     }
 }
 

@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Sender, bounded};
 
 use super::super::broker::{Broker, Subscriber, free_port};
+use super::super::mqtt::{Protocol, Session};
 use super::super::stalling;
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
-use crate::config::Retry;
+use crate::config::{Issues, ProtocolChoice, Retry};
 use crate::decide::{Identity, Rules, stories};
 use crate::preprocess::Rejection;
 
@@ -20,6 +21,8 @@ fn settings(port: u16) -> Mqtt {
         port,
         prefix: crate::config::Prefix::default(),
         client_id: format!("publisher-{port}"),
+        protocol: ProtocolChoice::Auto,
+        tls: None,
         credentials: None,
         keep_alive: Duration::from_secs(5),
         retry: Retry {
@@ -51,6 +54,13 @@ fn reporter() -> Reporter {
     Reporter::new(topics, identity, Arc::new(profile))
 }
 
+/// A publisher that has not connected yet.
+fn publisher(settings: Mqtt) -> Publisher {
+    let endpoint = Endpoint::new(&settings, &mut Issues::default()).unwrap();
+    let outbox = Outbox::new(settings.outbox);
+    Publisher::new(settings, Arc::new(endpoint), topics(), outbox)
+}
+
 /// The alerts of `count` incidents, two each.
 fn alerts(count: u64) -> Vec<Message> {
     let rules = Rules {
@@ -75,8 +85,7 @@ fn alerts(count: u64) -> Vec<Message> {
 /// A publisher on a thread, as the pipeline has it.
 fn spawn(settings: Mqtt, depth: usize) -> (Sender<Message>, JoinHandle<Outbox>) {
     let (sender, inbox) = bounded(depth);
-    let outbox = Outbox::new(settings.outbox);
-    let publisher = Publisher::new(settings, topics(), outbox);
+    let publisher = publisher(settings);
     (
         sender,
         thread::spawn(move || publisher.run(&inbox, never())),
@@ -130,7 +139,7 @@ fn handing_over_to_a_successor_waits_for_no_absent_broker_and_gives_everything_b
     settings.outbox = 3;
     let (sender, inbox) = bounded(64);
     let (note, notes) = bounded(1);
-    let publisher = Publisher::new(settings, topics(), Outbox::new(3));
+    let publisher = publisher(settings);
     let publisher = thread::spawn(move || publisher.run(&inbox, notes));
     for message in alerts(10) {
         sender.send(message).unwrap();
@@ -241,7 +250,7 @@ fn a_full_outbox_that_gives_up_gives_back_all_that_the_pipeline_held() {
     settings.drain = Duration::from_millis(300);
     let (sender, inbox) = bounded(1);
     let (notes, noted) = bounded(1);
-    let publisher = Publisher::new(settings, topics(), Outbox::new(3));
+    let publisher = publisher(settings);
     let publisher = thread::spawn(move || publisher.run(&inbox, noted));
     let messages = alerts(10);
     let feeder = thread::spawn(move || {
@@ -260,6 +269,7 @@ fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
     let broker = stalling::Broker::start(1);
     let mut settings = settings(broker.port);
     settings.keep_alive = Duration::from_secs(1);
+    settings.protocol = ProtocolChoice::V3;
     let (sender, publisher) = spawn(settings, 8);
     for message in alerts(3) {
         sender.send(message).unwrap();
@@ -341,15 +351,16 @@ fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
 fn the_will_speaks_for_a_publisher_that_vanishes() {
     let broker = Broker::start();
     let mut subscriber = Subscriber::new(broker.port);
-    let settings = settings(broker.port);
-    let offline = Retained {
-        topic: topics().availability(),
-        payload: b"offline".to_vec(),
-        delivery: Delivery::AtLeastOnce,
+    let endpoint = Endpoint::new(&settings(broker.port), &mut Issues::default()).unwrap();
+    let wish = Wish {
+        client_id: "vanishes".into(),
+        will: Some(availability(&topics(), "offline")),
+        largest_outgoing: LARGEST_OUTGOING,
+        largest_incoming: LARGEST_INCOMING,
     };
-    let session = Session::open(&settings, &offline).unwrap();
+    let session = Session::open(&Arc::new(endpoint), &wish, Protocol::V5).unwrap();
     let connected = session.happenings().recv_timeout(Duration::from_secs(5));
-    assert_eq!(connected, Ok(Happening::Connected));
+    assert!(matches!(connected, Ok(Happening::Connected(_))));
     assert!(session.send("t", b"1".to_vec(), Delivery::AtLeastOnce, false));
     drop(session);
     subscriber
