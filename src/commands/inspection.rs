@@ -12,7 +12,8 @@ use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor};
 use crate::publish::{
-    Endpoint, Info, InfoCamera, Limits, ProfileIdentity, Reporter, Settings, Topics,
+    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter, Settings, Topics,
+    homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -96,6 +97,16 @@ impl Inspection {
             ..
         } = &self.config;
         let topics = Topics::new(&mqtt.prefix, &node.name);
+        let sets = self.config.cameras.iter().flat_map(|camera| {
+            let topics = topics.camera(&camera.name);
+            Control::ALL.map(|control| topics.set(control))
+        });
+        let mut subscriptions: Vec<String> = sets.chain([topics.requests()]).collect();
+        let home_assistant = home_assistant.discovery.then(|| HomeAssistantTopics {
+            status: homeassistant_status(&home_assistant.prefix),
+            discovery: homeassistant_config(&home_assistant.prefix, &node.name),
+        });
+        subscriptions.extend(home_assistant.iter().map(|topics| topics.status.clone()));
         Settings {
             mqtt: mqtt.clone(),
             endpoint: self.endpoint.clone(),
@@ -105,8 +116,8 @@ impl Inspection {
                 bytes: spool.bytes,
             },
             sink: sink.clone(),
-            subscriptions: Vec::new(),
-            home_assistant: None,
+            subscriptions,
+            home_assistant,
             topics,
         }
     }

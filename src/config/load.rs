@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::environment::{Kind, VARIABLES};
+use super::files::Files;
 use super::resolve::resolve;
 use super::{Config, Issues};
 
@@ -74,7 +75,9 @@ pub(super) fn load_with(
     let folder = std::path::absolute(path)
         .ok()
         .and_then(|p| p.parent().map(Path::to_path_buf));
-    resolve(table, &folder.unwrap_or_default(), issues)
+    let credentials = environment(Files::VARIABLE);
+    let files = Files::new(folder.unwrap_or_default(), credentials);
+    resolve(table, &files, issues)
 }
 
 /// The file and its drop-ins, in order.

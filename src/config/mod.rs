@@ -6,8 +6,10 @@
 //! manual: every key, its default, its reason.
 
 mod environment;
+mod files;
 mod issues;
 mod load;
+mod mqtt;
 mod name;
 mod resolve;
 mod section;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 pub use issues::{Issue, Issues};
 pub use load::load;
+pub use mqtt::{ClientCertificate, Credentials, Mqtt, ProtocolChoice, Retry, Tls};
 pub use name::{Name, Prefix};
 
 use crate::capture::SourceSpec;
@@ -87,67 +90,6 @@ pub struct HomeAssistant {
     pub discovery: bool,
     /// The first levels of its topics.
     pub prefix: Prefix,
-}
-
-/// The broker and how to speak to it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mqtt {
-    /// Whether there is one.
-    pub enabled: bool,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// First levels of every topic.
-    pub prefix: Prefix,
-    /// Client identifier, 1 to 64 bytes; unique at the broker.
-    pub client_id: String,
-    /// User and password, where the broker wants them.
-    pub credentials: Option<Credentials>,
-    /// Silence after which either side pings; a dead broker is noticed within twice of it.
-    pub keep_alive: Duration,
-    /// Shortest and longest pause before the next attempt to connect.
-    pub retry: Retry,
-    /// How long a stopping daemon tries to deliver what waits.
-    pub drain: Duration,
-}
-
-/// Bounds of an exponential back-off.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Retry {
-    /// First pause, above 0.
-    pub min: Duration,
-    /// Longest pause, not below `min`.
-    pub max: Duration,
-}
-
-impl Retry {
-    /// The pause after so many failures in a row; `draw` in 0..1 spreads the callers evenly between
-    /// the shortest pause and the ceiling, which doubles from failure to failure.
-    pub fn pause(&self, failures: u32, draw: f64) -> Duration {
-        let doubled = self
-            .min
-            .saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX));
-        let ceiling = doubled.min(self.max).max(self.min);
-        self.min + (ceiling - self.min).mul_f64(draw.clamp(0.0, 1.0))
-    }
-}
-
-/// A user name and its password. The password never appears in `Debug` output.
-#[derive(Clone, PartialEq)]
-pub struct Credentials {
-    /// User name.
-    pub username: String,
-    /// Password; empty where no file was named.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
 }
 
 /// One camera and its Profile.

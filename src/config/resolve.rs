@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::section::Section;
+use super::files::Files;
 use super::{
-    Camera, Config, Credentials, HomeAssistant, Issues, Log, Mqtt, Name, Node, Prefix, Retry, Sink, Spool,
+    Camera, Config, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, mqtt,
 };
 use crate::capture::ffmpeg::{Ffmpeg, Input};
 use crate::capture::images::Images;
@@ -20,20 +21,22 @@ use crate::decide::Rules;
 /// A day, the longest duration that any key accepts.
 const DAY_S: f64 = 86_400.0;
 
-/// Resolves a table that was written in a file of `folder`, adding to `issues` found before.
+/// Resolves a table that was written in a file in the folder of `files`, adding to `issues` found
+/// before.
 pub(super) fn resolve(
     table: toml::Table,
-    folder: &Path,
+    files: &Files,
     mut issues: Issues,
 ) -> Result<Config, Issues> {
+    let folder = files.folder();
     let mut root = Section::root(table);
     let found = &mut issues;
     let node = node(root.section("node", found), folder, found);
     let teacher = teacher(root.section("teacher", found), folder, found);
-    let mqtt = mqtt(
+    let mqtt = mqtt::resolve(
         root.section("mqtt", found),
         node.as_ref().map(|n| &n.name),
-        folder,
+        files,
         found,
     );
     let spool = spool(root.section("spool", found), found);
@@ -130,81 +133,6 @@ fn teacher(mut section: Section, folder: &Path, issues: &mut Issues) -> Option<P
     let path = section.text("path", issues).map(|path| folder.join(path));
     section.finish(issues);
     path
-}
-
-fn mqtt(
-    mut section: Section,
-    node: Option<&Name>,
-    folder: &Path,
-    issues: &mut Issues,
-) -> Option<Mqtt> {
-    let enabled = section.get("enabled", issues).unwrap_or(true);
-    let host = section
-        .text("host", issues)
-        .unwrap_or_else(|| "localhost".to_owned());
-    if host.contains(['/', ' ']) {
-        issues.add(
-            section.path("host"),
-            // Not repeated: a URL may hold a password, and this text is published.
-            "is no host's name; give the name or address alone, no URL",
-        );
-    }
-    let port = section.number("port", 1883, &(1..=u16::MAX), issues);
-    let prefix = section.get("prefix", issues).unwrap_or_default();
-    let default_id = node.map_or_else(|| "inspectd".to_owned(), |node| format!("inspectd-{node}"));
-    let client_id = section.text("client_id", issues).unwrap_or(default_id);
-    if client_id.len() > 128 {
-        issues.add(section.path("client_id"), "has more than 128 bytes");
-    }
-    let credentials = credentials(&mut section, folder, issues);
-    let keep_alive = seconds(&mut section, "keep_alive_s", 30.0, (5.0, 3600.0), issues);
-    let min = seconds(&mut section, "retry_min_s", 1.0, (0.05, 60.0), issues);
-    let max = seconds(&mut section, "retry_max_s", 60.0, (0.05, 3600.0), issues);
-    if max < min {
-        issues.add(section.path("retry_max_s"), "is below retry_min_s");
-    }
-    let drain = seconds(&mut section, "drain_s", 5.0, (0.0, 15.0), issues);
-    section.finish(issues);
-    let retry = Retry { min, max };
-    Some(Mqtt {
-        enabled,
-        host,
-        port,
-        prefix,
-        client_id,
-        credentials,
-        keep_alive,
-        retry,
-        drain,
-    })
-}
-
-fn credentials(section: &mut Section, folder: &Path, issues: &mut Issues) -> Option<Credentials> {
-    let username = section.text("username", issues);
-    let file = section.text("password_file", issues);
-    let Some(username) = username else {
-        if file.is_some() {
-            issues.add(
-                section.path("username"),
-                "is missing: password_file is given",
-            );
-        }
-        return None;
-    };
-    let password = match file.map(|file| folder.join(file)) {
-        None => String::new(),
-        Some(path) => match std::fs::read_to_string(&path) {
-            Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(e) => {
-                issues.add(
-                    section.path("password_file"),
-                    format!("{}: {e}", path.display()),
-                );
-                return None;
-            }
-        },
-    };
-    Some(Credentials { username, password })
 }
 
 fn log(mut section: Section, issues: &mut Issues) -> Log {
@@ -365,7 +293,7 @@ fn source(
 }
 
 /// A duration that is written as a number of seconds.
-fn seconds(
+pub(super) fn seconds(
     section: &mut Section,
     key: &'static str,
     default: f64,

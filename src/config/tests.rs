@@ -1,6 +1,7 @@
 //! What a configuration may hold, tried by files on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 
@@ -327,7 +328,9 @@ fn a_password_is_never_shown() {
     let path = folder.path().join("inspectd.toml");
     let text = format!("{MINIMAL}\n[mqtt]\nusername = \"u\"\npassword_file = \"secret\"");
     std::fs::write(&path, text).unwrap();
-    std::fs::write(folder.path().join("secret"), "0123e5\n").unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "0123e5\n").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o640)).unwrap();
     let config = load_with(&path, |_| None).unwrap();
     assert_eq!(config.mqtt.credentials.as_ref().unwrap().password, "0123e5");
     assert!(!format!("{config:?}").contains("0123e5"));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Broker, Endpoint, Happening, Loss, Wish};

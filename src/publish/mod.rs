@@ -22,7 +22,7 @@ mod topics;
 mod window;
 
 pub use alert::{Alert, ProfileIdentity};
-pub use mqtt::Endpoint;
+pub use mqtt::{Endpoint, Protocol};
 pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
 pub use reporter::{Info, InfoCamera, Reporter};
 pub use request::{

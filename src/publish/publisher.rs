@@ -7,6 +7,7 @@
 //! It never waits for the broker while there are messages to take, and never drops an alert.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How, where to and as whom is published.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The broker as configured, ...
     pub mqtt: config::Mqtt,
@@ -45,6 +46,15 @@ pub struct Settings {
     pub subscriptions: Vec<String>,
     /// Says that Home Assistant has started, and wants to hear of us again on the other topic.
     pub home_assistant: Option<HomeAssistantTopics>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("mqtt", &self.mqtt)
+            .field("topics", &self.topics)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where Home Assistant and we find each other.

@@ -11,7 +11,7 @@ use super::super::stalling;
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
 use super::super::spool::Folder;
-use crate::config::{Issues, Mqtt, Retry};
+use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
 use crate::decide::{Identity, Rules, stories};
 use crate::preprocess::Rejection;
 
@@ -52,7 +52,8 @@ impl Desk {
             keep_alive: self.keep_alive,
             retry: self.retry,
             drain: Duration::from_secs(5),
-            ..Mqtt::default()
+            protocol: ProtocolChoice::Auto,
+            tls: None,
         };
         Settings {
             endpoint: Endpoint::new(&mqtt, &mut Issues::default()).map(Arc::new),

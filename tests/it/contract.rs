@@ -238,7 +238,9 @@ fn every_message_is_as_the_contract_has_it_and_none_tells_the_password() {
     let workshop = Workshop::new(broker.port);
     workshop.configure(DEFECTS, "fps = 10");
     let secret = "correct-horse-battery";
-    std::fs::write(workshop.folder.path().join("password"), secret).unwrap();
+    let password = workshop.folder.path().join("password");
+    std::fs::write(&password, secret).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
     workshop.replace(
         "[mqtt]",
         "[mqtt]\nusername = \"press\"\npassword_file = \"password\"",

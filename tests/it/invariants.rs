@@ -162,7 +162,7 @@ fn each_library_is_named_in_one_module() {
         ("gemm::", "train/kernel.rs"),
         ("unsafe ", "train/kernel.rs"),
         ("safetensors::", "score/"),
-        ("rumqttc::", "publish/"),
+        ("rumqttc::", "publish/mqtt/"),
     ];
     for (name, place) in only {
         let mut found = 0;

@@ -1,0 +1,119 @@
+//! Faults of a connection for people: what was tried, what came of it, which key to look at.
+//!
+//! Pure functions of what the client reports. They know no version of MQTT; secrets are not here to
+//! be told.
+
+use std::fmt;
+use std::io;
+
+use super::{Endpoint, Loss, Protocol};
+
+/// Whose fault a broken connection may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The version of MQTT may be the reason.
+    OfProtocol,
+    /// It can't be.
+    OfLine,
+}
+
+/// Whether the connection stood, what it spoke, to whom.
+pub(super) type Broken<'a> = (bool, Protocol, &'a Endpoint);
+
+/// `NotAuthorized` as `not authorized`.
+pub(super) fn words(code: &impl fmt::Debug) -> String {
+    let mut words = String::new();
+    for letter in format!("{code:?}").replace("QoS", "Qos").chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
+pub(super) fn silent() -> String {
+    "the broker takes the connection but does not answer".to_owned()
+}
+
+pub(super) fn mute() -> String {
+    "the broker does not answer a ping".to_owned()
+}
+
+pub(super) fn stuck() -> Loss {
+    Loss {
+        reason: "the broker takes nothing more".to_owned(),
+        is_other_protocol: false,
+    }
+}
+
+pub(super) fn not_spoken(protocol: Protocol) -> String {
+    format!("the broker does not speak MQTT {protocol}; see mqtt.protocol")
+}
+
+pub(super) fn bad_client_id() -> String {
+    "the broker refuses our client identifier; change mqtt.client_id".to_owned()
+}
+
+pub(super) fn bad_password(endpoint: &Endpoint) -> String {
+    if endpoint.credentials.is_some() {
+        "the broker refuses user or password; check mqtt.username and mqtt.password_file".to_owned()
+    } else {
+        "the broker wants a user; set mqtt.username and mqtt.password_file".to_owned()
+    }
+}
+
+pub(super) fn not_authorised(endpoint: &Endpoint) -> String {
+    if endpoint.credentials.is_some() {
+        "the broker does not let this user in; check mqtt.username, mqtt.password_file and the \
+         broker's access rules"
+            .to_owned()
+    } else {
+        "the broker lets nobody in without a user; set mqtt.username and mqtt.password_file"
+            .to_owned()
+    }
+}
+
+/// The broker closed the connection.
+pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Fault, String) {
+    if was_up {
+        return (Fault::OfLine, "the broker closed the connection".to_owned());
+    }
+    let tls = if endpoint.has_tls() {
+        ""
+    } else {
+        ", or this port wants TLS: mqtt.tls"
+    };
+    (
+        Fault::OfProtocol,
+        format!(
+            "the broker closed the connection without an answer: it may not speak MQTT \
+             {protocol}{tls}"
+        ),
+    )
+}
+
+/// Reading or writing failed.
+pub(super) fn reading(fault: &io::Error, line: Broken) -> (Fault, String) {
+    use io::ErrorKind as Kind;
+    match fault.kind() {
+        Kind::UnexpectedEof | Kind::ConnectionReset | Kind::BrokenPipe => closed(line),
+        _ => (Fault::OfLine, fault.to_string()),
+    }
+}
+
+/// The connection was not made.
+pub(super) fn connecting(fault: &io::Error, _endpoint: &Endpoint) -> String {
+    match fault.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "nobody listens there; does the broker run, are mqtt.host and mqtt.port right?"
+                .to_owned()
+        }
+        _ => fault.to_string(),
+    }
+}
+
+/// The connection was made, TLS was not.
+pub(super) fn tls(fault: &rumqttc::TlsError, _endpoint: &Endpoint) -> String {
+    fault.to_string()
+}
