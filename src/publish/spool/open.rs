@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tracing::{error, info};
 
@@ -160,6 +161,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Faul
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
+    // A damaged or failed database must not be written to by a mere drop of the handle.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
@@ -212,6 +215,8 @@ fn set_aside(folder: &Path) -> Result<PathBuf, SpoolError> {
     let number = former.last().map_or(1, |last| last + 1);
     former.push(number);
     let aside = folder.join(name(number));
+    // An index of the log, made anew by whoever opens it.
+    let _ = fs::remove_file(with_suffix(&path, "-shm"));
     // The log first: with the database gone from its place, SQLite would delete it.
     for suffix in BESIDE.into_iter().chain([""]) {
         match fs::rename(with_suffix(&path, suffix), with_suffix(&aside, suffix)) {
