@@ -11,6 +11,7 @@ mod digest;
 mod error;
 mod held;
 mod lock;
+mod log;
 mod open;
 mod outgoing;
 mod reserve;

@@ -16,7 +16,7 @@ use super::error::Fault;
 use super::lock::writable;
 use super::reserve::Reserve;
 use super::store::{APPLICATION, Change, PATIENCE, SCHEMA, Store};
-use super::{SpoolError, salvage};
+use super::{SpoolError, log, salvage};
 
 /// The database's name in the folder.
 pub(super) const DATABASE: &str = "spool.db";
@@ -197,10 +197,21 @@ fn check(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {
     let verdict: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(fault)?;
-    if verdict == "ok" {
-        return Ok(());
+    if verdict != "ok" {
+        return Err(Refusal::Damaged(verdict));
     }
-    Err(Refusal::Damaged(verdict))
+    let readable = "PRAGMA wal_checkpoint(NOOP)";
+    let readable: i64 = connection
+        .query_row(readable, [], |row| row.get(1))
+        .map_err(fault)?;
+    let page = number(connection, "page_size").map_err(fault)?;
+    // Without a log this is -1.
+    let readable = u64::try_from(readable).unwrap_or(0);
+    if log::is_cut(&with_suffix(path, "-wal"), readable, page.cast_unsigned()) {
+        let what = format!("its log can't be read beyond frame {readable}");
+        return Err(Refusal::Damaged(what));
+    }
+    Ok(())
 }
 
 /// Moves the database and its log aside as `spool.db.corrupt-<n>`, and forgets all but the newest.

@@ -36,6 +36,8 @@ fn rows(aside: &Path, store: &mut Store) -> Result<(), Fault> {
     // that needs the right to write. Nothing is written, not even when it is closed.
     let connection = connect(aside, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "query_only", true)?;
+    // Otherwise nothing is read of a file that is shorter than it says.
+    connection.pragma_update(None, "writable_schema", true)?;
     connection.pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))?;
     let mut group = Group {
         store,
