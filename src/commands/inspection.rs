@@ -12,8 +12,8 @@ use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor};
 use crate::publish::{
-    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter, Settings, Topics,
-    homeassistant_config, homeassistant_status,
+    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter,
+    Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 

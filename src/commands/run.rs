@@ -118,10 +118,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
 
 impl Daemon<'_> {
     /// One generation after the other, until one ends for good.
-    fn generations(
-        &self,
-        mut inspection: Inspection,
-    ) -> io::Result<(Result<(), Failure>, Turn)> {
+    fn generations(&self, mut inspection: Inspection) -> io::Result<(Result<(), Failure>, Turn)> {
         let mut trackers = HashMap::new();
         loop {
             let config = &inspection.config;

@@ -7,11 +7,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::section::Section;
 use super::files::Files;
-use super::{
-    Camera, Config, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, mqtt,
-};
+use super::section::Section;
+use super::{Camera, Config, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, mqtt};
 use crate::capture::ffmpeg::{Ffmpeg, Input};
 use crate::capture::images::Images;
 use crate::capture::synthetic::Synthetic;
@@ -42,7 +40,10 @@ pub(super) fn resolve(
     let spool = spool(root.section("spool", found), found);
     let sink = sink(root.section("sink", found), folder, found);
     if sink.is_none() && mqtt.as_ref().is_some_and(|mqtt| !mqtt.enabled) {
-        found.add("mqtt.enabled", "is false: give alerts another way, sink.jsonl");
+        found.add(
+            "mqtt.enabled",
+            "is false: give alerts another way, sink.jsonl",
+        );
     }
     let home_assistant = home_assistant(root.section("homeassistant", found), found);
     let log = log(root.section("log", found), found);

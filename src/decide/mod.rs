@@ -12,9 +12,9 @@ use std::time::Duration;
 
 pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
 pub use region::Region;
-pub use tracker::{Mute, Tracker};
 #[cfg(test)]
 pub(crate) use tracker::tests as stories;
+pub use tracker::{Mute, Tracker};
 
 use crate::preprocess::{Rejection, SceneStatistics};
 use crate::score::Score;

@@ -342,7 +342,11 @@ fn an_incident_that_is_open_when_muting_begins_reports_its_closing_alone() {
     let story = format!("AAAM{}.....", "B".repeat(40));
     let reports = tell(&mut tracker(Rules::default()), &story);
     assert_eq!(phases(&reports), [(2, Phase::Opened), (48, Phase::Closed)]);
-    assert_eq!(reports[1].1.worst, judged(30.0), "it was followed all the same");
+    assert_eq!(
+        reports[1].1.worst,
+        judged(30.0),
+        "it was followed all the same"
+    );
 }
 
 #[test]

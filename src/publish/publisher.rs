@@ -194,7 +194,10 @@ impl Publisher {
                 self.more();
             }
             Some(Event::Held { id, reason }) => {
-                error!(id, reason, "alert could not be written; it is kept in memory");
+                error!(
+                    id,
+                    reason, "alert could not be written; it is kept in memory"
+                );
                 if let Some(alert) = self.in_doubt.pop_front() {
                     self.write(&alert);
                 }
@@ -331,7 +334,10 @@ impl Publisher {
         let status = self.spool.close();
         let spooled = status.alerts - status.quarantined;
         if spooled > 0 {
-            info!(alerts = spooled, "alerts wait in the spool for the next start");
+            info!(
+                alerts = spooled,
+                "alerts wait in the spool for the next start"
+            );
         }
         Left {
             spooled,

@@ -22,6 +22,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod outage;
+mod spool;
 
 mod broker;
 mod profile;
