@@ -7,11 +7,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::section::Section;
 use super::files::Files;
-use super::{
-    Camera, Config, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, mqtt,
-};
+use super::section::Section;
+use super::{Camera, Config, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, mqtt};
 use crate::capture::ffmpeg::{Ffmpeg, Input};
 use crate::capture::images::Images;
 use crate::capture::synthetic::Synthetic;
@@ -42,7 +40,10 @@ pub(super) fn resolve(
     let spool = spool(root.section("spool", found), found);
     let sink = sink(root.section("sink", found), folder, found);
     if sink.is_none() && mqtt.as_ref().is_some_and(|mqtt| !mqtt.enabled) {
-        found.add("mqtt.enabled", "is false: give alerts another way, sink.jsonl");
+        found.add(
+            "mqtt.enabled",
+            "is false: give alerts another way, sink.jsonl",
+        );
     }
     let home_assistant = home_assistant(root.section("homeassistant", found), found);
     let log = log(root.section("log", found), found);
@@ -229,6 +230,8 @@ fn camera(
     let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
     let source = source(section.section("source", issues), fps, folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
+    let is_shown = section.get("snapshot", issues).unwrap_or(false);
+    let largest: usize = section.number("snapshot_max_kb", 256, &(16..=4096), issues);
     section.finish(issues);
     let whole = name
         .clone()
@@ -240,6 +243,7 @@ fn camera(
             source,
             deadline,
             incident,
+            snapshot: is_shown.then_some(largest * 1024),
         });
     (name, whole)
 }

@@ -140,7 +140,8 @@ impl AlertLine {
             self.lost(spool);
         }
         self.line.advance();
-        if self.line.session().is_none() || self.hold.is_some_and(|until| left(until) > Duration::ZERO)
+        if self.line.session().is_none()
+            || self.hold.is_some_and(|until| left(until) > Duration::ZERO)
         {
             return;
         }
@@ -251,7 +252,11 @@ impl AlertLine {
         };
         let (topic, payload) = (message.topic.clone(), message.payload.clone());
         if size(&topic, &payload) > self.largest {
-            error!(topic, bytes = payload.len(), "message too large for the broker, not sent");
+            error!(
+                topic,
+                bytes = payload.len(),
+                "message too large for the broker, not sent"
+            );
             self.newest.sent();
             return true;
         }
@@ -298,7 +303,11 @@ impl AlertLine {
             Answer::Taken => {
                 self.is_proven = true;
                 spool.delivered(seq);
-                if self.suspect.as_ref().is_some_and(|suspect| suspect.seq == seq) {
+                if self
+                    .suspect
+                    .as_ref()
+                    .is_some_and(|suspect| suspect.seq == seq)
+                {
                     self.suspect = None;
                 }
             }
@@ -359,7 +368,11 @@ impl AlertLine {
 
     fn set_aside(&mut self, seq: u64, reason: &str, spool: &Spool) {
         self.ready.retain(|entry| entry.seq != seq);
-        if self.suspect.as_ref().is_some_and(|suspect| suspect.seq == seq) {
+        if self
+            .suspect
+            .as_ref()
+            .is_some_and(|suspect| suspect.seq == seq)
+        {
             self.suspect = None;
         }
         spool.quarantine(seq, reason.to_owned());

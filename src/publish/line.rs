@@ -142,7 +142,9 @@ impl Line {
     /// How long nothing need be done, at most a second.
     pub(super) fn patience(&self) -> Duration {
         match &self.state {
-            State::Waiting(until) => until.saturating_duration_since(Instant::now()).min(PATIENCE),
+            State::Waiting(until) => until
+                .saturating_duration_since(Instant::now())
+                .min(PATIENCE),
             State::Connecting(_) | State::Up(..) => PATIENCE,
         }
     }

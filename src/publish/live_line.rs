@@ -72,7 +72,10 @@ impl LiveLine {
         if self.answers.len() < ANSWERS {
             self.answers.push_back(response);
         } else {
-            warn!(topic = response.topic, "too many answers wait, one is dropped");
+            warn!(
+                topic = response.topic,
+                "too many answers wait, one is dropped"
+            );
         }
     }
 
@@ -100,7 +103,10 @@ impl LiveLine {
                 None
             }
             Happening::Subscribed(Err(refused)) => {
-                warn!(refused, "the broker lets us not listen; requests don't reach us");
+                warn!(
+                    refused,
+                    "the broker lets us not listen; requests don't reach us"
+                );
                 None
             }
             Happening::Heard {

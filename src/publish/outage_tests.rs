@@ -54,5 +54,8 @@ fn a_day_without_a_broker_takes_no_memory_and_hardly_any_time() {
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
     assert!(share < 1.0);
-    assert!(memory.iter().max().unwrap() - memory[0] < 4096, "{memory:?}");
+    assert!(
+        memory.iter().max().unwrap() - memory[0] < 4096,
+        "{memory:?}"
+    );
 }

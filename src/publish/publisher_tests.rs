@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Sender, bounded};
 
 use super::super::broker::{Broker, Subscriber, free_port};
+use super::super::spool::Folder;
 use super::super::stalling;
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
-use super::super::spool::Folder;
 use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
 use crate::decide::{Identity, Rules, stories};
 use crate::preprocess::Rejection;

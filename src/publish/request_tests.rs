@@ -39,11 +39,17 @@ fn opened(message: Message) -> (String, Value) {
 /// The answer to a request that is refused: its error and its transaction.
 fn refused(verb: &str, payload: &[u8]) -> (String, Value) {
     let Some(Err(Refusal::Asked(answer))) = heard(&format!("request/{verb}"), payload) else {
-        panic!("{verb} {:?} is not refused", String::from_utf8_lossy(payload));
+        panic!(
+            "{verb} {:?} is not refused",
+            String::from_utf8_lossy(payload)
+        );
     };
     let (topic, answer) = opened(answer);
     assert_eq!(topic, format!("inspectd/press/response/{verb}"));
-    assert_eq!((&answer["status"], &answer["data"]), (&json!("error"), &Value::Null));
+    assert_eq!(
+        (&answer["status"], &answer["data"]),
+        (&json!("error"), &Value::Null)
+    );
     let error = answer["error"].as_str().unwrap().to_owned();
     (error, answer["transaction"].clone())
 }
@@ -51,23 +57,40 @@ fn refused(verb: &str, payload: &[u8]) -> (String, Value) {
 #[test]
 fn each_verb_is_understood_with_and_without_its_fields() {
     let camera = Some(cameras()[1].clone());
-    assert_eq!(understood("snapshot", ""), Request::Snapshot { camera: None });
+    assert_eq!(
+        understood("snapshot", ""),
+        Request::Snapshot { camera: None }
+    );
     let named = understood("snapshot", r#"{"camera":"cam1","transaction":"a7"}"#);
-    assert_eq!(named, Request::Snapshot { camera: camera.clone() });
+    assert_eq!(
+        named,
+        Request::Snapshot {
+            camera: camera.clone()
+        }
+    );
     let mute = |camera, hush| Request::Mute { camera, hush };
     assert_eq!(understood("mute", "{}"), mute(None, Hush::On));
-    assert_eq!(understood("mute", r#"{"minutes":0}"#), mute(None, Hush::Off));
+    assert_eq!(
+        understood("mute", r#"{"minutes":0}"#),
+        mute(None, Hush::Off)
+    );
     let ninety = Hush::For(Duration::from_secs(90));
     let timed = understood("mute", r#"{"camera":"cam1","minutes":1.5}"#);
     assert_eq!(timed, mute(camera, ninety));
-    assert_eq!(understood("reload", r#"{"transaction":1}"#), Request::Reload);
+    assert_eq!(
+        understood("reload", r#"{"transaction":1}"#),
+        Request::Reload
+    );
     assert_eq!(understood("health_check", ""), Request::HealthCheck);
     let id = "01K6CV3X0C8M5Q2Z7RBNWT4E9H";
     let text = format!(r#"{{"alert_id":"{id}","verdict":"fine","comment":"a reflection"}}"#);
     let Request::Feedback(feedback) = understood("feedback", &text) else {
         panic!("no feedback");
     };
-    assert_eq!((feedback.alert_id.as_str(), feedback.verdict), (id, Verdict::Fine));
+    assert_eq!(
+        (feedback.alert_id.as_str(), feedback.verdict),
+        (id, Verdict::Fine)
+    );
 }
 
 #[test]
@@ -92,7 +115,11 @@ fn what_is_wrong_is_refused_with_the_way_out() {
     let long = format!(r#"{{"camera":"{}"}}"#, "x".repeat(MAX_REQUEST));
     let wide = format!(r#"{{"{}":1}}"#, "x".repeat(MAX_REQUEST - 10));
     for (verb, payload, says) in [
-        ("dance", "{}", "known are snapshot, mute, feedback, reload, health_check"),
+        (
+            "dance",
+            "{}",
+            "known are snapshot, mute, feedback, reload, health_check",
+        ),
         ("mute", "{", "JSON object"),
         ("mute", "[1]", "JSON object"),
         ("mute", "\u{feff}{}", "JSON object"),
@@ -108,8 +135,16 @@ fn what_is_wrong_is_refused_with_the_way_out() {
         ("mute", r#"{"transaction":{}}"#, "a text or an integer"),
         ("reload", r#"{"now":true}"#, "unknown field `now`"),
         ("feedback", "{}", "missing field `alert_id`"),
-        ("feedback", r#"{"alert_id":"../x","verdict":"fine"}"#, "26 characters"),
-        ("feedback", r#"{"alert_id":"x","verdict":"ok"}"#, "unknown variant `ok`"),
+        (
+            "feedback",
+            r#"{"alert_id":"../x","verdict":"fine"}"#,
+            "26 characters",
+        ),
+        (
+            "feedback",
+            r#"{"alert_id":"x","verdict":"ok"}"#,
+            "unknown variant `ok`",
+        ),
         ("snapshot", &long, "at most 16384"),
         ("snapshot", &wide, "unknown field"),
     ] {
@@ -126,7 +161,14 @@ fn what_is_retained_or_not_for_us_asks_nothing() {
         let topic = format!("inspectd/press/{topic}");
         assert!(Heard::parse(&topics(), &cameras(), &topic, b"ON", true).is_none());
     }
-    for topic in ["request/", "request/a/b", "request/+", "cam9/mute/set", "cam0/mute/state", ""] {
+    for topic in [
+        "request/",
+        "request/a/b",
+        "request/+",
+        "cam9/mute/set",
+        "cam0/mute/state",
+        "",
+    ] {
         assert!(heard(topic, b"ON").is_none(), "{topic}");
     }
     let other = "inspectd/other/request/mute";
@@ -141,8 +183,16 @@ fn controls_are_set_by_words_and_numbers_and_by_nothing_else() {
         ("enabled", "OFF", Some(Position::Enabled(false))),
         ("enabled", "on", None),
         ("enabled", "", None),
-        ("threshold", "0.62", Level::new(0.62).map(Position::Threshold)),
-        ("threshold", "0.5", Some(Position::Threshold(Level::CALIBRATED))),
+        (
+            "threshold",
+            "0.62",
+            Level::new(0.62).map(Position::Threshold),
+        ),
+        (
+            "threshold",
+            "0.5",
+            Some(Position::Threshold(Level::CALIBRATED)),
+        ),
         ("threshold", "0.96", None),
         ("threshold", "NaN", None),
         ("threshold", "1e999", None),
@@ -154,11 +204,19 @@ fn controls_are_set_by_words_and_numbers_and_by_nothing_else() {
         ("mute", "inf", None),
         ("mute", "nan", None),
     ] {
-        match (heard(&format!("cam1/{topic}/set"), payload.as_bytes()), expected) {
+        match (
+            heard(&format!("cam1/{topic}/set"), payload.as_bytes()),
+            expected,
+        ) {
             (Some(Ok(Heard::Set(setting))), Some(expected)) => {
                 assert_eq!((setting.camera.as_str(), setting.to), ("cam1", expected));
             }
-            (Some(Err(Refusal::Set { camera, control, .. })), None) => {
+            (
+                Some(Err(Refusal::Set {
+                    camera, control, ..
+                })),
+                None,
+            ) => {
                 assert_eq!((camera.as_str(), control.as_str()), ("cam1", topic));
             }
             (other, _) => panic!("{topic} {payload}: {other:?}"),

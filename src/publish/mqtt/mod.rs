@@ -271,4 +271,3 @@ fn subscribed(
         Err(faults.join(", "))
     })
 }
-

@@ -60,7 +60,9 @@ pub(super) fn subscribe(client: &Client, topics: &[String]) -> bool {
     let filters = topics
         .iter()
         .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
-    client.try_subscribe_many(filters.collect::<Vec<_>>()).is_ok()
+    client
+        .try_subscribe_many(filters.collect::<Vec<_>>())
+        .is_ok()
 }
 
 /// A connection while it lasts.

@@ -73,7 +73,9 @@ pub(super) fn subscribe(client: &Client, topics: &[String]) -> bool {
     let filters = topics
         .iter()
         .map(|topic| Filter::new(topic.as_str(), QoS::AtLeastOnce));
-    client.try_subscribe_many(filters.collect::<Vec<_>>()).is_ok()
+    client
+        .try_subscribe_many(filters.collect::<Vec<_>>())
+        .is_ok()
 }
 
 /// A connection while it lasts.
@@ -227,7 +229,10 @@ fn dismissed(code: DisconnectReasonCode, text: Option<&str>) -> String {
 }
 
 fn answer(ack: &PubAck) -> Answer {
-    let said = ack.properties.as_ref().and_then(|p| p.reason_string.as_deref());
+    let said = ack
+        .properties
+        .as_ref()
+        .and_then(|p| p.reason_string.as_deref());
     let text = said.map(|said| format!(": {said}")).unwrap_or_default();
     let reason = format!("{}{text}", fault::words(&ack.reason));
     match ack.reason {
