@@ -89,7 +89,10 @@ fn deliver_the_rest(
     accepted: &mut HashSet<String>,
     subscriber: &mut Subscriber,
 ) {
-    workshop.configure("{ kind = \"synthetic\", seed = 1, defects = false }", "fps = 2");
+    workshop.configure(
+        "{ kind = \"synthetic\", seed = 1, defects = false }",
+        "fps = 2",
+    );
     workshop.replace("[mqtt]", JSON_LOG);
     let mut daemon = workshop.start();
     let wanted = accepted.len();
