@@ -12,6 +12,7 @@ use crate::config::Issues;
 use crate::evaluate::masks::MissingMask;
 use crate::infer::TeacherError;
 use crate::preprocess::Rejection;
+use crate::publish::SpoolError;
 use crate::score::profile::ProfileError;
 use crate::train::CalibrationError;
 
@@ -40,6 +41,16 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
             ProfileError::Write { .. } | ProfileError::Retire { .. } => ExitCode::CantCreat,
             ProfileError::NotAProfile { .. } => ExitCode::NoInput,
             _ => ExitCode::DataErr,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<SpoolError>() {
+        return Some(match error {
+            SpoolError::Locked { .. } | SpoolError::Busy { .. } | SpoolError::Thread { .. } => {
+                ExitCode::TempFail
+            }
+            SpoolError::Folder { .. } | SpoolError::NoRoom { .. } => ExitCode::CantCreat,
+            SpoolError::NotAFile { .. } | SpoolError::NewerSchema { .. } => ExitCode::DataErr,
+            SpoolError::Storage { .. } => ExitCode::IoErr,
         });
     }
     match error.downcast_ref::<CalibrationError>() {

@@ -94,7 +94,7 @@ impl LiveLine {
     pub(super) fn happened(&mut self, got: Option<Happening>) -> Option<Incoming> {
         match self.line.observe(got)? {
             Happening::Connected(_) => {
-                self.is_subscribed = false;
+                self.is_subscribed = self.subscriptions.is_empty();
                 self.newest.request_all();
                 None
             }

@@ -164,6 +164,7 @@ fn a_broker_that_comes_late_gets_everything() {
     }
     thread::sleep(Duration::from_millis(600));
     let _broker = Broker::start_on(port);
+    Subscriber::new(port).wait_for_alerts(10, 50).unwrap();
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }

@@ -1,5 +1,7 @@
 //! Every message against the MQTT contract: topics, retained flags, QoS, keys, types, times.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::Value;
 
 use crate::broker::{Broker, Received, Subscriber};

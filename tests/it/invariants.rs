@@ -163,6 +163,7 @@ fn each_library_is_named_in_one_module() {
         ("unsafe ", "train/kernel.rs"),
         ("safetensors::", "score/"),
         ("rumqttc::", "publish/mqtt/"),
+        ("rusqlite::", "publish/spool/"),
     ];
     for (name, place) in only {
         let mut found = 0;

@@ -11,6 +11,7 @@ mod digest;
 mod error;
 mod held;
 mod lock;
+mod log;
 mod open;
 mod outgoing;
 mod reserve;
@@ -242,3 +243,19 @@ impl Drop for Spool {
         self.end();
     }
 }
+#[cfg(test)]
+#[path = "bench_tests.rs"]
+mod bench_tests;
+#[cfg(test)]
+#[path = "damage_tests.rs"]
+mod damage_tests;
+#[cfg(test)]
+#[path = "fault_tests.rs"]
+mod fault_tests;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod model_tests;
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tracing::{error, info};
 
@@ -15,7 +16,7 @@ use super::error::Fault;
 use super::lock::writable;
 use super::reserve::Reserve;
 use super::store::{APPLICATION, Change, PATIENCE, SCHEMA, Store};
-use super::{SpoolError, salvage};
+use super::{SpoolError, log, salvage};
 
 /// The database's name in the folder.
 pub(super) const DATABASE: &str = "spool.db";
@@ -160,6 +161,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Faul
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
+    // A damaged or failed database must not be written to by a mere drop of the handle.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
@@ -194,10 +197,21 @@ fn check(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {
     let verdict: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(fault)?;
-    if verdict == "ok" {
-        return Ok(());
+    if verdict != "ok" {
+        return Err(Refusal::Damaged(verdict));
     }
-    Err(Refusal::Damaged(verdict))
+    let readable = "PRAGMA wal_checkpoint(NOOP)";
+    let readable: i64 = connection
+        .query_row(readable, [], |row| row.get(1))
+        .map_err(fault)?;
+    let page = number(connection, "page_size").map_err(fault)?;
+    // Without a log this is -1.
+    let readable = u64::try_from(readable).unwrap_or(0);
+    if log::is_cut(&with_suffix(path, "-wal"), readable, page.cast_unsigned()) {
+        let what = format!("its log can't be read beyond frame {readable}");
+        return Err(Refusal::Damaged(what));
+    }
+    Ok(())
 }
 
 /// Moves the database and its log aside as `spool.db.corrupt-<n>`, and forgets all but the newest.
@@ -212,6 +226,8 @@ fn set_aside(folder: &Path) -> Result<PathBuf, SpoolError> {
     let number = former.last().map_or(1, |last| last + 1);
     former.push(number);
     let aside = folder.join(name(number));
+    // An index of the log, made anew by whoever opens it.
+    let _ = fs::remove_file(with_suffix(&path, "-shm"));
     // The log first: with the database gone from its place, SQLite would delete it.
     for suffix in BESIDE.into_iter().chain([""]) {
         match fs::rename(with_suffix(&path, suffix), with_suffix(&aside, suffix)) {

@@ -32,8 +32,12 @@ pub(super) fn from(aside: &Path, store: &mut Store) -> u64 {
 }
 
 fn rows(aside: &Path, store: &mut Store) -> Result<(), Fault> {
-    let connection = connect(aside, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // Without a lock to share there is no -shm to write, and the log is read into memory.
+    // Alone with it, SQLite reads the log into memory instead of making a -shm, but takes a lock
+    // that needs the right to write. Nothing is written, not even when it is closed.
+    let connection = connect(aside, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true)?;
+    // Otherwise nothing is read of a file that is shorter than it says.
+    connection.pragma_update(None, "writable_schema", true)?;
     connection.pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))?;
     let mut group = Group {
         store,

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::error::Fault;
@@ -98,8 +97,6 @@ impl Store {
 
     /// Takes a connection whose database has been checked, and sets it up for writing.
     pub(super) fn new(connection: Connection) -> Result<Store, Fault> {
-        // Whatever fails must not be tried again by a mere drop of the handle.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mode: String =
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         if mode != "wal" {

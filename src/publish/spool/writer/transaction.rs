@@ -12,7 +12,7 @@ use super::Writer;
 use crate::publish::spool::State;
 use crate::publish::spool::error::Fault;
 use crate::publish::spool::row::Row;
-use crate::publish::spool::store::Change;
+use crate::publish::spool::store::{Ban, Change};
 
 /// Between two tries to write what is held.
 const RETRY: Duration = Duration::from_secs(1);
@@ -128,6 +128,8 @@ impl Writer {
     /// Makes the alerts in quarantine ready again, but for damaged ones.
     pub(super) fn retry_quarantined(&mut self) {
         self.held.unban();
+        // Those that are not on disk yet need not go there.
+        self.banned.retain(|_, ban| *ban == Ban::Damaged);
         let change = Change {
             delivered: Some(&self.delivered),
             banned: Some(&self.banned),
