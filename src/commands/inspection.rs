@@ -6,19 +6,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::controls::{Controls, Knobs};
+use super::darkroom::Darkroom;
+use super::gallery::Gallery;
+use super::inspector::{Inspector, Seen};
+use super::judge::{load_student, load_teacher};
+use crate::capture::Pixels;
 use crate::config::{Camera, Config, Issues, Name, Retry};
-use crate::decide::{Identity, Picture, Tracker};
+use crate::decide::{Identity, Mute, Picture, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
-use crate::preprocess::{Prepared, Preprocessor};
+use crate::preprocess::{Prepared, Preprocessor, Rejection};
 use crate::publish::{
     Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter,
     Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
-
-use super::inspector::{Inspector, Seen};
-use super::judge::{load_student, load_teacher};
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is seen within half a
 /// minute, and a missing one costs nothing.
@@ -35,9 +38,19 @@ pub(super) struct Inspection {
     cameras: Vec<Loaded>,
 }
 
+/// A camera as the pipeline takes it.
+pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
+
+/// A frame between decoding and the models.
+pub(super) struct Looked {
+    prepared: Prepared,
+    /// The frame itself, where pictures are published.
+    shot: Option<Pixels>,
+}
+
 /// One camera's part.
 struct Loaded {
-    profile: Profile,
+    profile: Arc<Profile>,
     student: StudentRunner,
 }
 
@@ -141,62 +154,114 @@ impl Inspection {
         }
     }
 
-    /// The cameras for the pipeline. `carried` holds the trackers of a former generation by camera.
-    pub(super) fn into_cameras(
-        self,
+    /// The names of the cameras, in the order of the configuration.
+    pub(super) fn names(&self) -> Vec<Name> {
+        let cameras = self.config.cameras.iter();
+        cameras.map(|camera| camera.name.clone()).collect()
+    }
+
+    /// The cameras for the pipeline, and the inspectors of those that are turned off. `carried`
+    /// holds the trackers of a former generation by camera; those that are used are taken out.
+    pub(super) fn cameras(
+        &self,
         boot_id: &Arc<str>,
-        mut carried: HashMap<Name, Tracker>,
-    ) -> Vec<pipeline::Camera<Prepared, Inspector>> {
-        let Inspection {
-            config,
-            teacher,
-            cameras,
-            ..
-        } = self;
-        let topics = Topics::new(&config.mqtt.prefix, &config.node.name);
-        let mut built = Vec::new();
-        for (camera, loaded) in config.cameras.into_iter().zip(cameras) {
-            let identity_of = Identity {
-                node: config.node.name.as_str().into(),
-                camera: camera.name.as_str().into(),
-                boot_id: Arc::clone(boot_id),
-            };
-            let tracker = match carried.remove(&camera.name) {
-                Some(tracker) => tracker.with_rules(camera.incident),
-                None => Tracker::new(identity_of.clone(), camera.incident),
-            };
-            let profile = Arc::new(identity(&loaded.profile));
-            let reporter = Reporter::new(topics.camera(&camera.name), identity_of, profile);
-            let expected = loaded.profile.manifest().origin.clone();
-            let mut preprocessor = Preprocessor::new(&teacher.info().preprocessing);
-            let extractor = Extractor::new(teacher.clone(), loaded.student);
-            built.push(pipeline::Camera {
-                name: camera.name.to_string(),
-                opener: camera.source.into_opener(),
-                deadline: camera.deadline,
-                retry: RETRY,
-                prepare: Box::new(move |frame| {
-                    let prepared = preprocessor.prepare(&frame)?;
-                    expected.check_frame(prepared.width, prepared.height)?;
-                    Ok(prepared)
-                }),
-                infer: Box::new(move |prepared| see(&extractor, &prepared)),
-                decide: Inspector::new(camera.name, loaded.profile, tracker, reporter),
-            });
+        carried: &mut HashMap<Name, Tracker>,
+        controls: &Controls,
+    ) -> (Vec<PipelineCamera>, Vec<Inspector>) {
+        let (mut on, mut off) = (Vec::new(), Vec::new());
+        for (camera, loaded) in self.config.cameras.iter().zip(&self.cameras) {
+            let knobs = controls.of(&camera.name);
+            let former = carried.remove(&camera.name);
+            let inspector = self.inspector(camera, loaded, boot_id, former, knobs);
+            if knobs.enabled {
+                on.push(self.pipeline_camera(camera, loaded, inspector));
+            } else {
+                off.push(inspector);
+            }
         }
-        built
+        (on, off)
+    }
+
+    fn inspector(
+        &self,
+        camera: &Camera,
+        loaded: &Loaded,
+        boot_id: &Arc<str>,
+        former: Option<Tracker>,
+        knobs: Knobs,
+    ) -> Inspector {
+        let identity_of = Identity {
+            node: self.config.node.name.as_str().into(),
+            camera: camera.name.as_str().into(),
+            boot_id: Arc::clone(boot_id),
+        };
+        let tracker = match former {
+            Some(tracker) => tracker.with_rules(camera.incident),
+            None => {
+                let mut tracker = Tracker::new(identity_of.clone(), camera.incident);
+                tracker.mute(if knobs.muted { Mute::On } else { Mute::Off });
+                tracker
+            }
+        };
+        let topics = self.topics().camera(&camera.name);
+        let profile = Arc::new(identity(&loaded.profile));
+        let reporter = Reporter::new(topics, identity_of, profile);
+        let gallery = camera
+            .snapshot
+            .map(|max_bytes| Gallery::new(Darkroom::new(camera.name.clone(), max_bytes)));
+        let profile = Arc::clone(&loaded.profile);
+        Inspector::new(
+            camera.name.clone(),
+            profile,
+            tracker,
+            reporter,
+            knobs,
+            gallery,
+        )
+    }
+
+    fn pipeline_camera(
+        &self,
+        camera: &Camera,
+        loaded: &Loaded,
+        decide: Inspector,
+    ) -> PipelineCamera {
+        let expected = loaded.profile.manifest().origin.clone();
+        let mut preprocessor = Preprocessor::new(&self.teacher.info().preprocessing);
+        let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
+        let keeps_shots = camera.snapshot.is_some();
+        pipeline::Camera {
+            name: camera.name.to_string(),
+            opener: camera.source.clone().into_opener(),
+            deadline: camera.deadline,
+            retry: RETRY,
+            prepare: Box::new(move |frame| {
+                let prepared = preprocessor.prepare(&frame)?;
+                expected.check_frame(prepared.width, prepared.height)?;
+                let shot = keeps_shots.then_some(frame.pixels);
+                Ok(Looked { prepared, shot })
+            }),
+            infer: Box::new(move |looked| see(&extractor, looked)),
+            decide,
+        }
+    }
+
+    /// The topics of the node.
+    pub(super) fn topics(&self) -> Topics {
+        Topics::new(&self.config.mqtt.prefix, &self.config.node.name)
     }
 }
 
 /// Both models on one picture; what else is known of it travels beside.
-fn see(extractor: &Extractor, prepared: &Prepared) -> Result<Seen, crate::preprocess::Rejection> {
-    let features = extractor.features(prepared)?;
+fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
+    let Looked { prepared, shot } = looked;
+    let features = extractor.features(&prepared)?;
     let Prepared {
         width,
         height,
         scene,
         ..
-    } = *prepared;
+    } = prepared;
     Ok(Seen {
         features,
         picture: Picture {
@@ -204,13 +269,17 @@ fn see(extractor: &Extractor, prepared: &Prepared) -> Result<Seen, crate::prepro
             height,
             scene,
         },
+        shot,
     })
 }
 
 fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
     let profile = Profile::load(&camera.profile, teacher.info())?;
     let student = load_student(&profile, &camera.profile)?;
-    Ok(Loaded { profile, student })
+    Ok(Loaded {
+        profile: Arc::new(profile),
+        student,
+    })
 }
 
 fn identity(profile: &Profile) -> ProfileIdentity {

@@ -1,58 +1,106 @@
 //! The last step of a camera: features to score, score to incident, incident to messages. Each is a
-//! pure step of its own module; this value only strings them together.
+//! pure step of its own module; this value only strings them together, and takes orders.
 
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use super::controls::Knobs;
+use super::gallery::{self, Gallery, Latest};
+use crate::capture::{Moment, Pixels};
 use crate::config::Name;
-use crate::decide::{Judged, Picture, Tracker};
+use crate::decide::{Incident, Judged, Mute, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
-use crate::publish::{Message, Reporter};
+use crate::publish::{Control, Message, Reporter};
 use crate::score::profile::Profile;
+use crate::score::threshold::Level;
 use crate::score::tokens::Scratch;
 
 /// What the models see in a frame, and what else is known of it.
 pub(super) struct Seen {
     pub(super) features: Features,
     pub(super) picture: Picture,
+    /// The frame itself, where pictures are published.
+    pub(super) shot: Option<Pixels>,
+}
+
+/// What an inspector may be told beside the frames.
+pub(super) enum Order {
+    /// Keep reports back, or no longer.
+    Mute(Mute),
+    /// Where frames become anomalous from now on.
+    Threshold(Level),
+    /// Say anew how a control stands.
+    Tell(Control),
+    /// Hand the latest picture over.
+    Snapshot(Sender<Result<Latest, String>>),
 }
 
 /// Decides for one camera.
 pub(super) struct Inspector {
     pub(super) camera: Name,
-    profile: Profile,
+    profile: Arc<Profile>,
     scratch: Scratch,
     tracker: Tracker,
     reporter: Reporter,
+    enabled: bool,
+    level: Level,
+    /// Where pictures are published.
+    gallery: Option<Gallery>,
     /// Whether a frame was judged since there were none.
     sees: bool,
+    /// Whether the hourly cap kept an incident back at the last frame.
+    was_capped: bool,
 }
 
 impl Inspector {
     pub(super) fn new(
         camera: Name,
-        profile: Profile,
+        profile: Arc<Profile>,
         tracker: Tracker,
         reporter: Reporter,
+        knobs: Knobs,
+        gallery: Option<Gallery>,
     ) -> Self {
         Inspector {
             camera,
             profile,
             scratch: Scratch::default(),
             tracker,
-            reporter,
+            reporter: reporter.with_level(knobs.level),
+            enabled: knobs.enabled,
+            level: knobs.level,
+            gallery,
             sees: false,
+            was_capped: false,
         }
     }
 
-    /// What is said before the first frame.
-    pub(super) fn start(&mut self) -> Vec<Message> {
-        self.reporter.start(&self.tracker)
+    /// What is said before the first frame, or instead of any where the camera is turned off.
+    pub(super) fn start(&mut self, now: Moment) -> Vec<Message> {
+        let mut messages = match (&mut self.gallery, self.tracker.open()) {
+            (None, _) => gallery::closed(self.reporter.topics()),
+            (Some(gallery), Some(open)) => gallery.show(open, &mut self.reporter),
+            (Some(_), None) => Vec::new(),
+        };
+        messages.extend(if self.enabled {
+            self.reporter.start(&self.tracker)
+        } else {
+            self.reporter.disabled(now, &self.tracker)
+        });
+        messages
     }
 
     /// Closes what is open, because nobody looks any more.
     pub(super) fn stop(&mut self) -> Vec<Message> {
         let mut messages = match self.tracker.stop() {
-            Some(incident) => self.reporter.incident(&incident, &self.tracker),
+            Some(incident) => {
+                let mut messages = self.show(&incident);
+                messages.extend(self.reporter.incident(&incident, &self.tracker));
+                messages
+            }
             None => Vec::new(),
         };
         messages.extend(self.reporter.stop());
@@ -64,27 +112,68 @@ impl Inspector {
         (self.camera, self.tracker)
     }
 
-    fn judge(&mut self, seen: &Seen) -> Result<Judged, Rejection> {
-        let score = self
-            .profile
-            .statistics()
-            .score(&seen.features, &mut self.scratch)?;
-        Judged::new(score, seen.picture)
+    /// The pictures that a report names, before it.
+    fn show(&mut self, incident: &Incident) -> Vec<Message> {
+        match &mut self.gallery {
+            Some(gallery) => gallery.show(incident, &mut self.reporter),
+            None => Vec::new(),
+        }
+    }
+
+    fn judge(&mut self, seen: Seen) -> Result<Judged, Rejection> {
+        let score =
+            self.profile
+                .statistics()
+                .score_at(&seen.features, &mut self.scratch, self.level)?;
+        let judged = Judged::new(score, seen.picture)?;
+        Ok(match seen.shot {
+            Some(shot) => Gallery::hang(judged, shot),
+            None => judged,
+        })
+    }
+
+    /// The journal learns when the hourly cap begins to keep incidents back.
+    fn watch_cap(&mut self) {
+        let is_capped = self.tracker.is_capped();
+        if is_capped && !self.was_capped {
+            tracing::warn!(
+                camera = %self.camera,
+                suppressed = self.tracker.suppressed(),
+                "the hour has seen incident.hourly_cap incidents: no other opens until it has \
+                 passed; was the camera moved, or does it need a new calibration?"
+            );
+        }
+        self.was_capped = is_capped;
+    }
+
+    fn latest(&mut self) -> Result<Latest, String> {
+        match &mut self.gallery {
+            _ if !self.enabled => Err("the camera is turned off: set `enabled` to ON".to_owned()),
+            Some(gallery) => gallery.latest(self.reporter.topics()),
+            None => Err("pictures are off: set camera.snapshot = true".to_owned()),
+        }
     }
 }
 
 impl Decide for Inspector {
     type Seen = Seen;
     type Message = Message;
-    type Order = std::convert::Infallible;
+    type Order = Order;
 
     fn decide(&mut self, stamp: Stamp, seen: Result<Seen, Rejection>) -> Decided<Message> {
         let Stamp { seq, at } = stamp;
-        let judgement = seen.and_then(|seen| self.judge(&seen));
+        let judgement = seen.and_then(|seen| self.judge(seen));
         let change = self.tracker.observe(seq, at, judgement.as_ref());
-        let messages =
-            self.reporter
-                .frame(seq, at, judgement.as_ref(), change.as_ref(), &self.tracker);
+        let mut messages = Vec::new();
+        if let Some(incident) = &change {
+            messages = self.show(incident);
+        }
+        let judged = judgement.as_ref();
+        let said = self
+            .reporter
+            .frame(seq, at, judged, change.as_ref(), &self.tracker);
+        messages.extend(said);
+        self.watch_cap();
         match &judgement {
             Ok(_) if !self.sees => {
                 self.sees = true;
@@ -94,13 +183,40 @@ impl Decide for Inspector {
             Err(Rejection::NoFrames(_)) => self.sees = false,
             _ => {}
         }
-        Decided {
-            messages,
-            verdict: judgement.map(|judged| judged.score().is_anomalous()),
-        }
+        let verdict = judgement.map(|judged| {
+            let is_anomalous = judged.score().is_anomalous();
+            if let Some(gallery) = &mut self.gallery {
+                gallery.keep(stamp, judged);
+            }
+            is_anomalous
+        });
+        Decided { messages, verdict }
     }
 
-    fn order(&mut self, order: std::convert::Infallible) -> Vec<Message> {
-        match order {}
+    fn order(&mut self, order: Order) -> Vec<Message> {
+        match order {
+            Order::Mute(mute) => {
+                tracing::info!(camera = %self.camera, ?mute, "muting is set");
+                self.tracker.mute(mute);
+                vec![self.reporter.mute(&self.tracker)]
+            }
+            Order::Threshold(level) => {
+                tracing::info!(camera = %self.camera, value = level.get(), "the threshold is set");
+                self.level = level;
+                vec![self.reporter.threshold(level)]
+            }
+            Order::Tell(control) => {
+                vec![self.reporter.tell(control, self.enabled, &self.tracker)]
+            }
+            Order::Snapshot(asker) => {
+                // Who asked may have given up waiting.
+                let _ = asker.send(self.latest());
+                Vec::new()
+            }
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "inspector_tests.rs"]
+mod tests;

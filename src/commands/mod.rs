@@ -2,15 +2,22 @@
 
 mod calibrate;
 mod check;
+mod controls;
+mod darkroom;
 mod demo;
 mod evaluate;
 mod exit;
+mod feedback;
+mod gallery;
+mod generation;
+mod health;
 mod inspection;
 mod inspector;
 mod judge;
 mod logging;
 mod output;
 mod progress;
+mod requests;
 mod run;
 mod score;
 mod signals;

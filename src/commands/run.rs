@@ -12,21 +12,25 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, select, tick};
 use jiff::Timestamp;
+use serde_json::Value;
 use tracing::{error, info};
 
+use super::controls::Controls;
+use super::generation::{Ended, Generation};
+use super::health::Pulse;
 use super::inspection::Inspection;
-use super::inspector::Inspector;
 use super::logging::{self, Journal};
+use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
-use crate::capture::Moment;
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
-use crate::decide::Tracker;
-use crate::pipeline::{self, Failure, Finished, Outlet, Running};
-use crate::publish::{Folder, Info, Left, Message, Publisher, Spool, Told, Topics};
+use crate::pipeline::{self, Failure, Outlet};
+use crate::publish::{Folder, Info, Left, Message, Publisher, Reply, Spool, Told, Topics};
 
 /// How often the counters are written to the journal.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// How often the node's health is said.
+const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// Requests that wait while a reload loads its models.
 const TOLD_DEPTH: usize = 16;
 
@@ -67,6 +71,14 @@ enum Turn {
     DiskFailed(String),
     /// This configuration takes over.
     Reload(Box<Inspection>),
+    /// A camera was turned on or off; the configuration stays.
+    Switch,
+}
+
+/// What others call the node and its cameras under one configuration.
+struct Site {
+    topics: Topics,
+    cameras: Vec<Name>,
 }
 
 /// What outlives the generations.
@@ -77,6 +89,9 @@ struct Daemon<'a> {
     signals: Receiver<Asked>,
     outlet: Outlet<Message, Left>,
     told: Receiver<Told>,
+    folder: PathBuf,
+    controls: Controls,
+    pulse: Pulse,
 }
 
 /// Runs the daemon to its end.
@@ -93,13 +108,16 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let (tell, told) = bounded(TOLD_DEPTH);
     let publisher = Publisher::new(settings, spool, tell);
     let outlet = Outlet::start(move |inbox| publisher.run(inbox))?;
-    let daemon = Daemon {
+    let mut daemon = Daemon {
         path: &args.config,
         boot_id,
         journal,
         signals,
         outlet,
         told,
+        folder: folder.path().to_path_buf(),
+        controls: Controls::load(folder.path()),
+        pulse: Pulse::new(),
     };
     let (result, turn) = daemon.generations(inspection)?;
     let left = daemon.outlet.close();
@@ -118,73 +136,167 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
 
 impl Daemon<'_> {
     /// One generation after the other, until one ends for good.
-    fn generations(&self, mut inspection: Inspection) -> io::Result<(Result<(), Failure>, Turn)> {
+    fn generations(
+        &mut self,
+        mut inspection: Inspection,
+    ) -> io::Result<(Result<(), Failure>, Turn)> {
         let mut trackers = HashMap::new();
         loop {
-            let config = &inspection.config;
             let mut info = inspection.info(&self.boot_id, Timestamp::now());
-            let topic = Topics::new(&config.mqtt.prefix, &config.node.name).info();
-            let running = self.start(inspection, trackers, &info, &topic)?;
+            self.outlet.send(info.message(&inspection.topics().info()));
+            let outlet = self.outlet.sender();
+            let controls = &self.controls;
+            let mut generation =
+                Generation::start(&inspection, &self.boot_id, trackers, controls, &outlet)?;
+            drop(outlet);
             info!(
                 version = info.version,
                 cameras = info.cameras.len(),
                 "inspecting"
             );
-            let turn = self.supervise(&running, &mut info, &topic);
-            let Finished { deciders, result } = finish(running, &turn);
+            let turn = self.supervise(&mut generation, &inspection, &mut info);
+            let Ended {
+                trackers: carried,
+                result,
+            } = generation.finish(|camera| match &turn {
+                Turn::Reload(next) => next.names().contains(camera),
+                Turn::Switch => self.controls.of(camera).enabled,
+                Turn::Stop | Turn::DiskFailed(_) => false,
+            });
+            trackers = carried;
             match turn {
                 Turn::Reload(next) if result.is_ok() => {
                     self.journal.change(&next.config.log);
                     let settings = next.settings(&self.boot_id);
                     self.outlet.send(Message::Settings(Box::new(settings)));
-                    trackers = deciders.into_iter().map(Inspector::into_tracker).collect();
                     inspection = *next;
                 }
+                Turn::Switch if result.is_ok() => {}
                 turn => return Ok((result, turn)),
             }
         }
     }
 
-    fn start(
-        &self,
-        inspection: Inspection,
-        trackers: HashMap<Name, Tracker>,
-        info: &Info,
-        topic: &str,
-    ) -> io::Result<Running<Inspector>> {
-        let mut cameras = inspection.into_cameras(&self.boot_id, trackers);
-        self.outlet.send(info.message(topic));
-        for message in cameras.iter_mut().flat_map(|camera| camera.decide.start()) {
-            self.outlet.send(message);
-        }
-        pipeline::start(cameras, Moment::now, self.outlet.sender())
-    }
-
     /// Waits until the generation has to end, and answers what is asked meanwhile.
-    fn supervise(&self, running: &Running<Inspector>, info: &mut Info, topic: &str) -> Turn {
-        let reports = tick(REPORT_EVERY);
+    fn supervise(
+        &mut self,
+        generation: &mut Generation,
+        inspection: &Inspection,
+        info: &mut Info,
+    ) -> Turn {
+        let (reports, health) = (tick(REPORT_EVERY), tick(HEALTH_EVERY));
+        let site = Site {
+            topics: inspection.topics(),
+            cameras: inspection.names(),
+        };
         loop {
-            select! {
-                recv(running.ended()) -> _ => return Turn::Stop,
-                recv(reports) -> _ => running.meter().log(),
-                recv(self.told) -> told => if let Ok(Told::DiskFailed(reason)) = told {
-                    error!(reason, "the disk has failed; the daemon ends to be started anew");
-                    return Turn::DiskFailed(reason);
+            let turn = select! {
+                recv(generation.ended()) -> _ => Some(Turn::Stop),
+                recv(reports) -> _ => {
+                    if let Some(meter) = generation.meter() {
+                        meter.log();
+                    }
+                    None
+                },
+                recv(health) -> _ => {
+                    self.say_health(generation, &site, None);
+                    None
+                },
+                // Closed, it says that the publisher has ended; the outlet tells why.
+                recv(self.told) -> told => match told {
+                    Ok(told) => self.heed(told, generation, &site, info),
+                    Err(_) => Some(Turn::Stop),
                 },
                 recv(self.signals) -> asked => match asked {
-                    Ok(Asked::Reload) => match load(self.path) {
-                        Ok(next) => return Turn::Reload(Box::new(next)),
-                        Err(issues) => {
-                            error!(%issues, "the new configuration is not taken; the old one goes on");
-                            info.last_reload_error = Some(issues.to_string());
-                            self.outlet.send(info.message(topic));
-                        }
-                    },
+                    Ok(Asked::Reload) => self.reload(&[], &site, info),
                     Ok(Asked::Stop) | Err(_) => {
                         info!("asked to stop");
-                        return Turn::Stop;
+                        Some(Turn::Stop)
                     }
                 },
+            };
+            if let Some(turn) = turn {
+                return turn;
+            }
+        }
+    }
+
+    /// Does all that was told by now, so that several who ask for the same get it at once.
+    fn heed(
+        &mut self,
+        told: Told,
+        generation: &mut Generation,
+        site: &Site,
+        info: &mut Info,
+    ) -> Option<Turn> {
+        let mut follows = Follows::default();
+        let waiting: Vec<Told> = self.told.try_iter().take(TOLD_DEPTH).collect();
+        for told in std::iter::once(told).chain(waiting) {
+            match told {
+                Told::DiskFailed(reason) => {
+                    error!(
+                        reason,
+                        "the disk has failed; the daemon ends to be started anew"
+                    );
+                    return Some(Turn::DiskFailed(reason));
+                }
+                Told::Heard(heard) => {
+                    let mut desk = Desk {
+                        topics: &site.topics,
+                        cameras: &site.cameras,
+                        controls: &mut self.controls,
+                        folder: &self.folder,
+                        order: &mut |camera, order| generation.order(camera, order),
+                    };
+                    desk.hear(&heard, &mut follows);
+                }
+            }
+        }
+        for message in follows.messages {
+            self.outlet.send(message);
+        }
+        for reply in follows.health_checks {
+            self.say_health(generation, site, Some(reply));
+        }
+        let turn = match follows.reloads.as_slice() {
+            [] => None,
+            replies => self.reload(replies, site, info),
+        };
+        turn.or_else(|| follows.is_switched.then_some(Turn::Switch))
+    }
+
+    fn say_health(&mut self, generation: &Generation, site: &Site, reply: Option<Reply>) {
+        let message = self
+            .pulse
+            .take(generation.meter(), &self.folder, &site.topics, reply);
+        self.outlet.send(message);
+    }
+
+    /// Loads the configuration for all signals that wait, and for whoever asked and reads the answer
+    /// on `replies`. `None` where it is faulty and the old one goes on.
+    fn reload(&self, replies: &[Reply], site: &Site, info: &mut Info) -> Option<Turn> {
+        // Before the file is read: a signal that comes later may speak of a later file.
+        while let Ok(asked) = self.signals.try_recv() {
+            if asked == Asked::Stop {
+                info!("asked to stop");
+                return Some(Turn::Stop);
+            }
+        }
+        let loaded = load(self.path);
+        let fault = loaded.as_ref().err().map(Issues::to_string);
+        for reply in replies {
+            self.outlet.send(match &fault {
+                None => reply.ok(Value::Null),
+                Some(fault) => reply.error(fault),
+            });
+        }
+        match (loaded, fault) {
+            (Ok(next), _) => Some(Turn::Reload(Box::new(next))),
+            (Err(issues), fault) => {
+                error!(%issues, "the new configuration is not taken; the old one goes on");
+                info.last_reload_error = fault;
+                self.outlet.send(info.message(&site.topics.info()));
+                None
             }
         }
     }
@@ -192,23 +304,6 @@ impl Daemon<'_> {
 
 fn load(path: &Path) -> Result<Inspection, Issues> {
     Inspection::load(crate::config::load(path)?)
-}
-
-/// Ends a generation. Incidents of cameras that nobody looks at any more are closed.
-fn finish(running: Running<Inspector>, turn: &Turn) -> Finished<Inspector> {
-    running.meter().log();
-    running.join(|inspector| match turn {
-        Turn::Reload(next)
-            if next
-                .config
-                .cameras
-                .iter()
-                .any(|c| c.name == inspector.camera) =>
-        {
-            Vec::new()
-        }
-        _ => inspector.stop(),
-    })
 }
 
 /// The identifier of this boot of the machine.

@@ -105,6 +105,8 @@ pub struct Camera {
     pub deadline: Duration,
     /// When frames become an incident.
     pub incident: Rules,
+    /// The largest picture that is published, in bytes; none where none is.
+    pub snapshot: Option<usize>,
 }
 
 /// The journal.

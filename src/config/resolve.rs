@@ -230,6 +230,8 @@ fn camera(
     let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
     let source = source(section.section("source", issues), fps, folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
+    let is_shown = section.get("snapshot", issues).unwrap_or(false);
+    let largest: usize = section.number("snapshot_max_kb", 256, &(16..=4096), issues);
     section.finish(issues);
     let whole = name
         .clone()
@@ -241,6 +243,7 @@ fn camera(
             source,
             deadline,
             incident,
+            snapshot: is_shown.then_some(largest * 1024),
         });
     (name, whole)
 }

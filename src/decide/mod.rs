@@ -8,6 +8,7 @@ mod incident;
 mod region;
 mod tracker;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
@@ -16,6 +17,7 @@ pub use region::Region;
 pub(crate) use tracker::tests as stories;
 pub use tracker::{Mute, Tracker};
 
+use crate::capture::Pixels;
 use crate::preprocess::{Rejection, SceneStatistics};
 use crate::score::Score;
 
@@ -72,6 +74,8 @@ pub struct Picture {
 pub struct Judged {
     score: Score,
     picture: Picture,
+    /// The frame itself, where it is kept.
+    shot: Option<Arc<Pixels>>,
 }
 
 impl Judged {
@@ -105,10 +109,25 @@ impl Judged {
         let scene = [&brightness, &contrast, &sharpness];
         let cells = score.map.iter().chain(scene).all(|cell| cell.is_finite());
         if cells && numbers.iter().all(|number| number.is_finite()) {
-            Ok(Judged { score, picture })
+            Ok(Judged {
+                score,
+                picture,
+                shot: None,
+            })
         } else {
             Err(Rejection::NotFinite)
         }
+    }
+
+    /// The same with the frame itself, so that an incident's worst frame brings its picture.
+    pub fn with_shot(mut self, shot: Arc<Pixels>) -> Self {
+        self.shot = Some(shot);
+        self
+    }
+
+    /// The frame itself, where it was kept.
+    pub fn shot(&self) -> Option<&Pixels> {
+        self.shot.as_deref()
     }
 
     /// The score.

@@ -130,6 +130,7 @@ impl Tracker {
             self.mute = Mute::Off;
         }
         let judged = judgement.ok()?;
+        self.forget_shots(judged);
         let is_hit = judged.score().is_anomalous();
         self.recent.push_back(is_hit.then(|| Hit {
             seq,
@@ -154,6 +155,17 @@ impl Tracker {
 
     fn hits(&self) -> usize {
         self.recent.iter().flatten().count()
+    }
+
+    /// Lets go of the pictures that no incident can need any more: the worst frame is looked for
+    /// among the recent ones, and `next` outlasts all those that are no worse.
+    fn forget_shots(&mut self, next: &Judged) {
+        let is_open = self.open.is_some();
+        for hit in self.recent.iter_mut().flatten() {
+            if is_open || hit.judged.score().value <= next.score().value {
+                hit.judged.shot = None;
+            }
+        }
     }
 
     /// Whether the hour before `now` leaves room for another incident.
@@ -259,3 +271,7 @@ impl Tracker {
 #[cfg(test)]
 #[path = "tracker_tests.rs"]
 pub(crate) mod tests;
+
+#[cfg(test)]
+#[path = "quiet_tests.rs"]
+mod quiet_tests;

@@ -106,7 +106,7 @@ pub(crate) fn tell(tracker: &mut Tracker, story: &str) -> Vec<(u64, Incident)> {
     reports
 }
 
-fn phases(reports: &[(u64, Incident)]) -> Vec<(u64, Phase)> {
+pub(crate) fn phases(reports: &[(u64, Incident)]) -> Vec<(u64, Phase)> {
     reports
         .iter()
         .map(|(n, report)| (*n, report.phase))
@@ -323,65 +323,6 @@ fn an_incident_may_go_on_by_the_other_basis_and_closes_when_both_are_calm() {
         (worst.raw, worst.threshold, worst.p_value),
         (14.0, 10.0, 0.01)
     );
-}
-
-#[test]
-fn while_muted_nothing_opens_and_what_would_have_is_counted() {
-    let mut tracker = tracker(Rules {
-        cooldown: Duration::ZERO,
-        ..Rules::default()
-    });
-    let reports = tell(&mut tracker, "MAAA......AAA......U...AAA");
-    assert_eq!(phases(&reports), [(25, Phase::Opened)]);
-    assert_eq!(reports[0].1.suppressed, 2);
-    assert_eq!((tracker.suppressed(), tracker.is_muted()), (0, false));
-}
-
-#[test]
-fn an_incident_that_is_open_when_muting_begins_reports_its_closing_alone() {
-    let story = format!("AAAM{}.....", "B".repeat(40));
-    let reports = tell(&mut tracker(Rules::default()), &story);
-    assert_eq!(phases(&reports), [(2, Phase::Opened), (48, Phase::Closed)]);
-    assert_eq!(
-        reports[1].1.worst,
-        judged(30.0),
-        "it was followed all the same"
-    );
-}
-
-#[test]
-fn a_mute_with_an_end_ends_by_the_frames_time_even_where_none_can_be_judged() {
-    let mut tracker = tracker(Rules::default());
-    tracker.mute(Mute::Until(moment(10).since_boot));
-    assert!(tell(&mut tracker, "AAAAAAAAAA").is_empty());
-    assert!(tracker.is_muted());
-    let blind = Rejection::NoFrames("unplugged".into());
-    tracker.observe(10, moment(10), Err(&blind));
-    assert!(!tracker.is_muted());
-    let opened = tracker.observe(11, moment(11), Ok(&judged(3.0))).unwrap();
-    assert_eq!((opened.phase, opened.suppressed), (Phase::Opened, 1));
-}
-
-#[test]
-fn beyond_the_hourly_cap_nothing_opens_until_the_hour_has_moved_on() {
-    let rules = Rules {
-        hourly_cap: 2,
-        cooldown: Duration::ZERO,
-        ..Rules::default()
-    };
-    let mut tracker = tracker(rules);
-    let reports = tell(&mut tracker, "AAA.....AAA.....AAA......AAA.");
-    let opened = reports.iter().filter(|(_, r)| r.phase == Phase::Opened);
-    assert_eq!(opened.map(|(n, _)| *n).collect::<Vec<_>>(), [2, 10]);
-    assert_eq!((tracker.suppressed(), tracker.is_capped()), (2, true));
-    // Frame 2 is an hour old with frame 7202.
-    for n in 7197..7202 {
-        let report = tracker.observe(n, moment(n), Ok(&judged(3.0)));
-        assert_eq!(report, None, "{n}");
-    }
-    let opened = tracker.observe(7202, moment(7202), Ok(&judged(3.0)));
-    assert_eq!(opened.map(|r| (r.report, r.suppressed)), Some((1, 2)));
-    assert!(!tracker.is_capped());
 }
 
 proptest! {

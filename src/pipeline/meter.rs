@@ -1,7 +1,7 @@
 //! Counters and latencies: what the pipeline did, for the journal and for tests.
 //!
 //! The only shared mutable state beside the stop. Counters only grow; latencies start anew with each
-//! report.
+//! report, for each [`Reader`] by itself, so that no reader takes them from another.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -49,9 +49,44 @@ pub struct CameraCounts {
     pub rejected: BTreeMap<&'static str, u64>,
 }
 
-/// How long a stage takes for a frame.
+/// Who reads latencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The journal, each minute.
+    Journal,
+    /// The message about the node's health.
+    Health,
+}
+
+/// The pipeline at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The counters of each camera, in the order of the configuration.
+    pub cameras: Vec<(String, CameraCounts)>,
+    /// Decoding and resizing.
+    pub prepare: Option<StageTime>,
+    /// The models.
+    pub infer: Option<StageTime>,
+    /// Scoring and deciding.
+    pub decide: Option<StageTime>,
+}
+
+/// How long a stage took for a frame since the last report; there is none without a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StageTime {
+    /// Mean, in milliseconds.
+    pub mean_ms: f64,
+    /// Longest, in milliseconds.
+    pub max_ms: f64,
+}
+
+/// How long a stage takes for a frame, for each reader.
 #[derive(Debug, Default)]
-pub(super) struct Latency {
+pub(super) struct Latency([Span; 2]);
+
+/// Since one reader's last report.
+#[derive(Debug, Default)]
+struct Span {
     count: AtomicU64,
     total_us: AtomicU64,
     max_us: AtomicU64,
@@ -83,9 +118,22 @@ impl Meter {
             .collect()
     }
 
-    /// Writes a line for each camera and one for the stages, and starts the latencies anew.
+    /// What `reader` has not read yet of the latencies, and the counters as they are.
+    pub fn report(&self, reader: Reader) -> Report {
+        let time = |latency: &Latency| latency.take(reader);
+        Report {
+            cameras: self.counts(),
+            prepare: time(&self.prepare),
+            infer: time(&self.infer),
+            decide: time(&self.decide),
+        }
+    }
+
+    /// Writes a line for each camera and one for the stages, and starts the journal's latencies
+    /// anew.
     pub fn log(&self) {
-        for (camera, counts) in self.counts() {
+        let report = self.report(Reader::Journal);
+        for (camera, counts) in report.cameras {
             info!(
                 camera,
                 captured = counts.captured,
@@ -97,15 +145,15 @@ impl Meter {
                 "frames since start"
             );
         }
-        let [prepare, infer, decide] =
-            [&self.prepare, &self.infer, &self.decide].map(Latency::take);
+        let mean = |time: Option<StageTime>| time.map(|time| time.mean_ms);
+        let max = |time: Option<StageTime>| time.map(|time| time.max_ms);
         info!(
-            prepare_ms = prepare.0,
-            prepare_max_ms = prepare.1,
-            infer_ms = infer.0,
-            infer_max_ms = infer.1,
-            decide_ms = decide.0,
-            decide_max_ms = decide.1,
+            prepare_ms = mean(report.prepare),
+            prepare_max_ms = max(report.prepare),
+            infer_ms = mean(report.infer),
+            infer_max_ms = max(report.infer),
+            decide_ms = mean(report.decide),
+            decide_max_ms = max(report.decide),
             "time a frame since the last report"
         );
     }
@@ -144,16 +192,42 @@ impl Latency {
 
     fn add(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.count.fetch_add(1, Relaxed);
-        self.total_us.fetch_add(us, Relaxed);
-        self.max_us.fetch_max(us, Relaxed);
+        for span in &self.0 {
+            span.count.fetch_add(1, Relaxed);
+            span.total_us.fetch_add(us, Relaxed);
+            span.max_us.fetch_max(us, Relaxed);
+        }
     }
 
-    /// Mean and maximum in milliseconds since it was taken last.
-    fn take(&self) -> (f64, f64) {
-        let count = self.count.swap(0, Relaxed).max(1);
-        let total = self.total_us.swap(0, Relaxed);
-        let max = self.max_us.swap(0, Relaxed);
-        (total as f64 / count as f64 / 1e3, max as f64 / 1e3)
+    /// What a reader has not read yet.
+    fn take(&self, reader: Reader) -> Option<StageTime> {
+        let span = &self.0[reader as usize];
+        let count = span.count.swap(0, Relaxed);
+        let total = span.total_us.swap(0, Relaxed);
+        let max = span.max_us.swap(0, Relaxed);
+        (count > 0).then(|| StageTime {
+            mean_ms: total as f64 / count as f64 / 1e3,
+            max_ms: max as f64 / 1e3,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reader_gets_every_frame_once_whatever_the_other_does() {
+        let meter = Meter::new(["cam0".to_owned()]);
+        let add = |ms| meter.infer.add(Duration::from_millis(ms));
+        let read = |reader| meter.report(reader).infer.map(|t| (t.mean_ms, t.max_ms));
+        add(10);
+        assert_eq!(read(Reader::Health), Some((10.0, 10.0)));
+        add(30);
+        assert_eq!(read(Reader::Journal), Some((20.0, 30.0)));
+        assert_eq!(read(Reader::Health), Some((30.0, 30.0)));
+        assert_eq!(read(Reader::Health), None);
+        assert_eq!(read(Reader::Journal), None);
+        assert_eq!(meter.report(Reader::Journal).prepare, None);
     }
 }

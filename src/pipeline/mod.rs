@@ -20,7 +20,7 @@ mod stop;
 
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
-pub use meter::{CameraCounts, Meter};
+pub use meter::{CameraCounts, Meter, Reader, Report, StageTime};
 pub use outlet::Outlet;
 pub use seam::{EX_SOFTWARE, exit_on_panic};
 pub use stage::{Decide, Decided, Failure, Step};

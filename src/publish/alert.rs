@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tracing::info;
 
+use super::media::MediaNames;
 use super::spool::NewEntry;
 use crate::capture::Moment;
 use crate::decide::{Cause, EndedBy, Identity, Incident, Phase};
@@ -75,6 +76,7 @@ pub(super) struct Data {
     scene: SceneStatistics,
     #[serde(serialize_with = "shared")]
     profile: Arc<ProfileIdentity>,
+    media: Option<MediaNames>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -130,12 +132,14 @@ struct Region {
 }
 
 impl Alert {
-    /// The report of an incident of `identity`'s camera, for `topic`.
+    /// The report of an incident of `identity`'s camera, for `topic`; `media` names the pictures of
+    /// its worst frame.
     pub fn new(
         topic: String,
         identity: &Identity,
         incident: &Incident,
         profile: &Arc<ProfileIdentity>,
+        media: Option<&MediaNames>,
     ) -> Self {
         let event = Event {
             specversion: "1.0",
@@ -146,7 +150,7 @@ impl Alert {
             time: incident.at.wall,
             datacontenttype: "application/json",
             dataschema: "urn:inspectd:schema:alert:1.0",
-            data: Data::new(identity, incident, profile),
+            data: Data::new(identity, incident, profile, media),
         };
         Alert {
             topic,
@@ -199,6 +203,7 @@ impl Data {
         identity: &Identity,
         incident: &Incident,
         profile: &Arc<ProfileIdentity>,
+        media: Option<&MediaNames>,
     ) -> Self {
         let judged = &incident.worst;
         let picture = judged.picture();
@@ -234,6 +239,7 @@ impl Data {
             }),
             scene: picture.scene,
             profile: Arc::clone(profile),
+            media: media.cloned(),
         }
     }
 }

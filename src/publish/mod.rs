@@ -7,9 +7,13 @@
 
 mod alert;
 mod alert_line;
+mod health;
+mod info;
 mod late;
 mod line;
 mod live_line;
+mod machine;
+mod media;
 mod mqtt;
 mod publisher;
 mod reporter;
@@ -22,9 +26,17 @@ mod topics;
 mod window;
 
 pub use alert::{Alert, ProfileIdentity};
+pub use health::{
+    BrokerHealth, CameraHealth, Health, HealthReport, Latency, SpoolHealth, SpoolState,
+};
+pub use info::{Info, InfoCamera};
+pub use machine::{Machine, Readings};
+pub use media::{Media, MediaNames};
 pub use mqtt::{Endpoint, Protocol};
 pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
-pub use reporter::{Info, InfoCamera, Reporter};
+pub use reporter::Reporter;
+#[cfg(test)]
+pub(crate) use reporter::tests as camera;
 pub use request::{
     Feedback, Heard, Hush, MAX_REQUEST, Position, Refusal, Request, Setting, Verdict,
 };
@@ -41,6 +53,8 @@ pub enum Message {
     Retained(Retained),
     /// The answer to a request; lost with the line, like the request.
     Response(Published),
+    /// How the node is; the publisher adds what it alone knows, and the newest is delivered.
+    Health(Box<HealthReport>),
     /// A reload: how to go on.
     Settings(Box<Settings>),
 }

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use tracing::{error, info, warn};
 
 use super::alert_line::AlertLine;
+use super::health::{BrokerHealth, HealthReport, SpoolHealth};
 use super::live_line::LiveLine;
 use super::mqtt::{Endpoint, Happening};
 use super::sink::Sink;
@@ -154,7 +155,19 @@ impl Publisher {
                     lines.live.answer(response);
                 }
             }
+            Message::Health(report) => self.say_health(&report),
             Message::Settings(settings) => self.change(*settings),
+        }
+    }
+
+    /// Says how the node is, with what is known here alone.
+    fn say_health(&mut self, report: &HealthReport) {
+        let lines = self.lines.as_ref();
+        let broker =
+            lines.map(|lines| BrokerHealth::of(lines.alerts.status(), lines.live.status()));
+        let spool = SpoolHealth::of(self.status.as_ref());
+        for message in report.complete(&broker.unwrap_or_default(), &spool) {
+            self.take(message);
         }
     }
 

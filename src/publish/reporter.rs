@@ -1,4 +1,5 @@
-//! What is said about one camera, and about the node: which messages follow from a frame.
+//! What is said about one camera: which messages follow from a frame, and from a control that is
+//! turned.
 //!
 //! A pure step with a memory of what was said last. State is said once a second at most, and at
 //! once when it changes; by the frames' monotonic time, so a replay says the same. Nothing here
@@ -10,17 +11,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::alert::{Data, milliseconds, shared};
-use super::{Alert, CameraTopics, Delivery, Message, ProfileIdentity, Retained};
+use super::alert::{Data, milliseconds};
+use super::media::{Media, MediaNames};
+use super::{Alert, CameraTopics, Control, Delivery, Message, ProfileIdentity, Retained};
 use crate::capture::Moment;
 use crate::decide::{Identity, Incident, Judged, Tracker};
 use crate::preprocess::{Rejection, SceneStatistics};
 use crate::score::Basis;
+use crate::score::threshold::Level;
 
 /// The least time between two states that differ in numbers only.
 const STATE_EVERY: Duration = Duration::from_secs(1);
 /// So many frames in a row that can't be judged make a camera as good as absent.
 const REJECTED_IN_A_ROW: u32 = 5;
+
+/// Why no frame of a camera is judged that is turned off.
+const DISABLED: &str = "disabled";
 
 /// Reports on one camera.
 #[derive(Debug)]
@@ -30,6 +36,11 @@ pub struct Reporter {
     profile: Arc<ProfileIdentity>,
     said: Option<Said>,
     is_online: Option<bool>,
+    level: Level,
+    /// The state of the mute that was told last.
+    is_muted: Option<bool>,
+    /// The pictures that are on their topics, where they belong to the incident at hand.
+    media: Option<MediaNames>,
     /// Frames since the last one that was judged.
     rejected: u32,
 }
@@ -39,6 +50,7 @@ pub struct Reporter {
 struct Said {
     at: Duration,
     anomaly: bool,
+    muted: bool,
     reason: Option<&'static str>,
 }
 
@@ -58,6 +70,10 @@ struct State<'a> {
     #[serde(serialize_with = "milliseconds")]
     time: Timestamp,
     profile: &'a str,
+    enabled: bool,
+    muted: bool,
+    suppressed: u64,
+    threshold_value: f64,
 }
 
 impl Reporter {
@@ -69,15 +85,62 @@ impl Reporter {
             profile,
             said: None,
             is_online: None,
+            level: Level::CALIBRATED,
+            is_muted: None,
+            media: None,
             rejected: 0,
         }
     }
 
-    /// What a subscriber must know before the first frame: the camera is not there yet, and which
-    /// incident is open.
+    /// What a subscriber must know before the first frame: the camera is not there yet, which
+    /// incident is open, and how the controls stand.
     pub fn start(&mut self, tracker: &Tracker) -> Vec<Message> {
         self.is_online = Some(false);
-        vec![self.availability("offline"), self.active(tracker)]
+        let mut messages = vec![self.availability("offline"), self.active(tracker)];
+        messages.extend(self.controls(true, tracker));
+        messages
+    }
+
+    /// What is said, once, of a camera that is turned off: nobody looks, and that is on purpose.
+    pub fn disabled(&mut self, at: Moment, tracker: &Tracker) -> Vec<Message> {
+        self.is_online = Some(false);
+        let mut messages = vec![self.availability("disabled"), self.active(tracker)];
+        messages.extend(self.controls(false, tracker));
+        let now = Said::new(at, Some(DISABLED), tracker);
+        messages.push(self.state(0, at, None, now, tracker));
+        messages
+    }
+
+    /// The same for a camera whose frames become anomalous at `level`.
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// How a control stands.
+    pub fn tell(&mut self, control: Control, enabled: bool, tracker: &Tracker) -> Message {
+        match control {
+            Control::Enabled => self.control(control, on_off(enabled)),
+            Control::Threshold => self.threshold(self.level),
+            Control::Mute => self.mute(tracker),
+        }
+    }
+
+    /// Where frames become anomalous from now on, told as the control's state.
+    pub fn threshold(&mut self, level: Level) -> Message {
+        self.level = level;
+        self.control(Control::Threshold, &level.get().to_string())
+    }
+
+    /// Whether reports are kept back, told as the control's state.
+    pub fn mute(&mut self, tracker: &Tracker) -> Message {
+        self.is_muted = Some(tracker.is_muted());
+        self.control(Control::Mute, on_off(tracker.is_muted()))
+    }
+
+    /// How the controls of a camera stand that is turned on or off.
+    fn controls(&mut self, enabled: bool, tracker: &Tracker) -> [Message; 3] {
+        Control::ALL.map(|control| self.tell(control, enabled, tracker))
     }
 
     /// What follows from a frame: `change` is what the tracker made of it.
@@ -97,14 +160,13 @@ impl Reporter {
         if let Some(incident) = change {
             messages.extend(self.incident(incident, tracker));
         }
-        let now = Said {
-            at: at.since_boot,
-            anomaly: tracker.open().is_some(),
-            reason: judgement.err().map(Rejection::reason),
-        };
+        let now = Said::new(at, judgement.err().map(Rejection::reason), tracker);
+        if self.is_muted.is_some_and(|told| told != now.muted) {
+            messages.push(self.mute(tracker));
+        }
         if self.said.is_none_or(|said| said.is_stale(&now)) {
             self.said = Some(now);
-            messages.push(self.state(seq, at, judgement, now));
+            messages.push(self.state(seq, at, judgement.ok(), now, tracker));
         }
         messages
     }
@@ -135,8 +197,21 @@ impl Reporter {
     /// What follows from a change of an incident.
     pub fn incident(&self, incident: &Incident, tracker: &Tracker) -> Vec<Message> {
         let topic = self.topics.alert.clone();
-        let alert = Alert::new(topic, &self.identity, incident, &self.profile);
+        let media = self.media.as_ref();
+        let alert = Alert::new(topic, &self.identity, incident, &self.profile, media);
         vec![Message::Alert(Box::new(alert)), self.active(tracker)]
+    }
+
+    /// Publishes the pictures of the frame that the next report speaks of; it and those after it
+    /// name them. None takes that back: they speak of a frame without pictures.
+    pub fn show(&mut self, media: Option<Media>) -> Vec<Message> {
+        self.media = media.as_ref().map(|media| media.names(&self.topics));
+        media.map_or_else(Vec::new, |media| media.messages(&self.topics))
+    }
+
+    /// The topics of this camera.
+    pub fn topics(&self) -> &CameraTopics {
+        &self.topics
     }
 
     /// What is said when nobody looks any more.
@@ -149,13 +224,13 @@ impl Reporter {
         &self,
         seq: u64,
         at: Moment,
-        judgement: Result<&Judged, &Rejection>,
+        judged: Option<&Judged>,
         now: Said,
+        tracker: &Tracker,
     ) -> Message {
-        let judged = judgement.ok();
         let score = judged.map(Judged::score);
         let state = State {
-            anomaly: if now.anomaly { "ON" } else { "OFF" },
+            anomaly: on_off(now.anomaly),
             judged: judged.is_some(),
             reason: now.reason,
             score: score.map(|s| s.value),
@@ -168,6 +243,10 @@ impl Reporter {
             frame: seq,
             time: at.wall,
             profile: &self.profile.id,
+            enabled: now.reason != Some(DISABLED),
+            muted: now.muted,
+            suppressed: tracker.suppressed(),
+            threshold_value: self.level.get(),
         };
         retained(&self.topics.state, &state, Delivery::AtMostOnce)
     }
@@ -175,67 +254,53 @@ impl Reporter {
     fn active(&self, tracker: &Tracker) -> Message {
         let open: Vec<Data> = tracker
             .open()
-            .map(|incident| Data::new(&self.identity, incident, &self.profile))
+            .map(|incident| Data::new(&self.identity, incident, &self.profile, self.media.as_ref()))
             .into_iter()
             .collect();
         retained(&self.topics.active, &open, Delivery::AtLeastOnce)
     }
 
     fn availability(&self, payload: &str) -> Message {
-        Message::Retained(Retained {
-            topic: self.topics.availability.clone(),
-            payload: payload.as_bytes().to_vec(),
-            delivery: Delivery::AtLeastOnce,
-        })
+        word(self.topics.availability.clone(), payload)
+    }
+
+    fn control(&self, control: Control, payload: &str) -> Message {
+        word(self.topics.state_of(control), payload)
     }
 }
 
 impl Said {
+    fn new(at: Moment, reason: Option<&'static str>, tracker: &Tracker) -> Self {
+        Said {
+            at: at.since_boot,
+            anomaly: tracker.open().is_some(),
+            muted: tracker.is_muted(),
+            reason,
+        }
+    }
+
     /// Whether `now` must be said. A clock that jumps back is new as well.
     fn is_stale(&self, now: &Said) -> bool {
-        let changed = self.anomaly != now.anomaly || self.reason != now.reason;
-        changed || now.at.abs_diff(self.at) >= STATE_EVERY
+        let same = |said: &Said| (said.anomaly, said.muted, said.reason);
+        same(self) != same(now) || now.at.abs_diff(self.at) >= STATE_EVERY
     }
 }
 
-/// What is said of the node on connect and on change. Never holds an address or a secret.
-#[derive(Debug, Clone, Serialize)]
-pub struct Info {
-    /// Version of the program.
-    pub version: &'static str,
-    /// Schemas of the messages.
-    pub schemas: [&'static str; 1],
-    /// Identifier of this boot of the machine.
-    #[serde(serialize_with = "shared")]
-    pub boot_id: Arc<str>,
-    /// When inspection began under this configuration, RFC 3339.
-    pub started_at: String,
-    /// The teacher's file, `sha256:...`.
-    pub teacher: String,
-    /// The cameras.
-    pub cameras: Vec<InfoCamera>,
-    /// Why the configuration that was offered last was not taken.
-    pub last_reload_error: Option<String>,
+fn on_off(is_on: bool) -> &'static str {
+    if is_on { "ON" } else { "OFF" }
 }
 
-/// What is said of a camera in [`Info`].
-#[derive(Debug, Clone, Serialize)]
-pub struct InfoCamera {
-    /// Its name.
-    pub name: String,
-    /// The Profile that judges.
-    #[serde(serialize_with = "shared")]
-    pub profile: Arc<ProfileIdentity>,
+/// A retained message of one word.
+fn word(topic: String, payload: &str) -> Message {
+    Message::Retained(Retained {
+        topic,
+        payload: payload.as_bytes().to_vec(),
+        delivery: Delivery::AtLeastOnce,
+    })
 }
 
-impl Info {
-    /// The message for `topic`.
-    pub fn message(&self, topic: &str) -> Message {
-        retained(topic, self, Delivery::AtLeastOnce)
-    }
-}
-
-fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Message {
+/// A retained message of JSON.
+pub(super) fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Message {
     let payload = serde_json::to_vec(content).expect("a message has text keys and finite numbers");
     Message::Retained(Retained {
         topic: topic.to_owned(),
@@ -245,62 +310,5 @@ fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Messag
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Topics;
-    use super::*;
-    use crate::decide::{Rules, stories};
-
-    /// What a camera says of its availability, frame by frame: `.` is a judged frame, `x` a rejected
-    /// one, `-` none.
-    fn said(story: &str) -> String {
-        let names = ("press".parse().unwrap(), "cam0".parse().unwrap());
-        let topics = Topics::new(&crate::config::Prefix::default(), &names.0).camera(&names.1);
-        let identity = Identity {
-            node: "press".into(),
-            camera: "cam0".into(),
-            boot_id: "b".into(),
-        };
-        let profile = ProfileIdentity {
-            id: "sha256:9a".into(),
-            teacher: "sha256:1f".into(),
-            calibrated_at: None,
-            normal_frames: 420,
-        };
-        let mut reporter = Reporter::new(topics, identity, Arc::new(profile));
-        let tracker = stories::tracker(Rules::default());
-        let judged = stories::judged(-1.0);
-        let damaged = Rejection::Undecodable("half a picture".into());
-        let none = Rejection::NoFrames("unplugged".into());
-        reporter.start(&tracker);
-        let mut heard = String::new();
-        for (n, frame) in (0u64..).zip(story.chars()) {
-            let judgement = match frame {
-                '.' => Ok(&judged),
-                'x' => Err(&damaged),
-                _ => Err(&none),
-            };
-            let messages = reporter.frame(n, stories::moment(n), judgement, None, &tracker);
-            let availability = messages.iter().find_map(|message| match message {
-                Message::Retained(r) if r.topic.ends_with("availability") => Some(&r.payload[..]),
-                _ => None,
-            });
-            heard.push(match availability {
-                Some(b"online") => '+',
-                Some(_) => '-',
-                None => '.',
-            });
-        }
-        heard
-    }
-
-    #[test]
-    fn a_camera_is_online_from_its_first_judged_frame_to_the_first_absence() {
-        assert_eq!(said("..-.."), "+.-+.");
-        assert_eq!(said("xx.."), "..+.");
-    }
-
-    #[test]
-    fn five_frames_in_a_row_that_cannot_be_judged_take_a_camera_offline() {
-        assert_eq!(said(".xxxx.xxxxxx."), "+.........-.+");
-    }
-}
+#[path = "reporter_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,227 @@
+//! A frame as it was taken to the pictures that are published: a JPEG, and one with its heat map.
+//!
+//! A JPEG stays as it came, to the byte, where it is small enough; everything else is encoded, and
+//! halved until it fits the largest size that the configuration allows. What does not fit even then
+//! is not sent, and the journal says so once. Only for frames that are published: encoding is slow.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{RgbImage, imageops};
+
+use super::judge::heat_scale;
+use crate::capture::Pixels;
+use crate::config::Name;
+use crate::decide::Judged;
+use crate::evaluate::heatmap::overlay;
+use crate::preprocess::{Picture, decode};
+use crate::publish::Media;
+
+/// Quality of what is encoded here; artefacts of less look like defects.
+const QUALITY: u8 = 85;
+/// A picture with a shorter side shows nothing.
+const SMALLEST: u32 = 16;
+
+/// Makes pictures of one camera's frames.
+#[derive(Debug)]
+pub(super) struct Darkroom {
+    camera: Name,
+    max_bytes: usize,
+    /// Whether it was said that a picture could not be sent.
+    has_complained: bool,
+}
+
+impl Darkroom {
+    pub(super) fn new(camera: Name, max_bytes: usize) -> Self {
+        Darkroom {
+            camera,
+            max_bytes,
+            has_complained: false,
+        }
+    }
+
+    /// The pictures of a frame that was kept; none where that can't be.
+    pub(super) fn develop(&mut self, judged: &Judged) -> Option<Media> {
+        match self.try_develop(judged) {
+            Ok(media) => Some(media),
+            Err(fault) => {
+                if !self.has_complained {
+                    tracing::warn!(
+                        camera = %self.camera,
+                        max_bytes = self.max_bytes,
+                        fault,
+                        "a picture is not sent; this is not said again"
+                    );
+                    self.has_complained = true;
+                }
+                None
+            }
+        }
+    }
+
+    fn try_develop(&self, judged: &Judged) -> Result<Media, String> {
+        let shot = judged.shot().ok_or("the frame was not kept")?;
+        let picture = decode(shot).map_err(|fault| fault.to_string())?;
+        let score = judged.score();
+        let heated = overlay(&picture, &score.map, score.grid, heat_scale(score))
+            .ok_or("the map does not fit its grid")?;
+        let snapshot = match shot {
+            Pixels::Encoded(bytes) if is_jpeg(bytes) && bytes.len() <= self.max_bytes => {
+                bytes.clone()
+            }
+            _ => fitted(image_of(picture)?, self.max_bytes)?,
+        };
+        Ok(Media {
+            snapshot,
+            heatmap: fitted(heated, self.max_bytes)?,
+        })
+    }
+}
+
+/// A frame that will be kept for its incident: raw pixels become a JPEG, a tenth of their size.
+pub(super) fn for_keeping(shot: Pixels) -> Pixels {
+    let Pixels::Rgb8 {
+        width,
+        height,
+        data,
+    } = &shot
+    else {
+        return shot;
+    };
+    let picture = Picture {
+        width: *width,
+        height: *height,
+        data: data.into(),
+    };
+    match encoded(&picture) {
+        Ok(bytes) => Pixels::Encoded(bytes),
+        Err(_) => shot,
+    }
+}
+
+fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+}
+
+fn image_of(picture: Picture<'_>) -> Result<RgbImage, String> {
+    let (width, height) = (picture.width, picture.height);
+    RgbImage::from_raw(width, height, picture.data.into_owned())
+        .ok_or_else(|| "the picture's bytes do not fit its size".to_owned())
+}
+
+/// The picture as a JPEG of at most `max_bytes`, halved until that is so.
+fn fitted(mut image: RgbImage, max_bytes: usize) -> Result<Vec<u8>, String> {
+    loop {
+        let (width, height) = image.dimensions();
+        let picture = Picture {
+            width,
+            height,
+            data: image.as_raw().into(),
+        };
+        let bytes = encoded(&picture)?;
+        if bytes.len() <= max_bytes {
+            return Ok(bytes);
+        }
+        let (width, height) = (width / 2, height / 2);
+        if width.min(height) < SMALLEST {
+            return Err(format!(
+                "it has {} bytes even when it is small",
+                bytes.len()
+            ));
+        }
+        image = imageops::thumbnail(&image, width, height);
+    }
+}
+
+fn encoded(picture: &Picture<'_>) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let colour = image::ExtendedColorType::Rgb8;
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+        .encode(&picture.data, picture.width, picture.height, colour)
+        .map_err(|fault| format!("it can't be encoded: {fault}"))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::stories::judged;
+
+    fn darkroom(max_bytes: usize) -> Darkroom {
+        Darkroom::new("cam0".parse().unwrap(), max_bytes)
+    }
+
+    /// Noise, which compresses badly.
+    fn noise(width: u32, height: u32) -> Pixels {
+        let mut state = 7u32;
+        let data = (0..width * height * 3).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        Pixels::Rgb8 {
+            width,
+            height,
+            data: data.collect(),
+        }
+    }
+
+    fn shot(pixels: Pixels) -> Judged {
+        judged(3.0).with_shot(pixels.into())
+    }
+
+    fn size(jpeg: &[u8]) -> (u32, u32) {
+        let jpeg = Pixels::Encoded(jpeg.to_vec());
+        let picture = decode(&jpeg).unwrap();
+        (picture.width, picture.height)
+    }
+
+    #[test]
+    fn a_jpeg_stays_as_it_came_to_the_byte() {
+        let kept = for_keeping(noise(64, 48));
+        let Pixels::Encoded(bytes) = kept.clone() else {
+            panic!("raw pixels are kept raw");
+        };
+        assert_eq!(for_keeping(kept.clone()), kept, "encoded once");
+        let media = darkroom(1 << 20).develop(&shot(kept)).unwrap();
+        assert_eq!(media.snapshot, bytes);
+        assert_eq!(size(&media.heatmap), (64, 48));
+        assert_ne!(media.heatmap, bytes);
+    }
+
+    #[test]
+    fn raw_pixels_and_png_become_a_jpeg_of_the_same_picture() {
+        let Pixels::Rgb8 { data, .. } = noise(64, 48) else {
+            panic!("not raw");
+        };
+        let image = RgbImage::from_raw(64, 48, data).unwrap();
+        let png = crate::evaluate::heatmap::to_png(&image).unwrap();
+        let from_png = darkroom(1 << 20)
+            .develop(&shot(Pixels::Encoded(png)))
+            .unwrap();
+        let from_raw = darkroom(1 << 20).develop(&shot(noise(64, 48))).unwrap();
+        assert!(is_jpeg(&from_png.snapshot));
+        assert_eq!(from_png, from_raw);
+    }
+
+    #[test]
+    fn a_picture_that_is_too_large_is_halved_until_it_fits() {
+        let whole = darkroom(1 << 20).develop(&shot(noise(640, 480))).unwrap();
+        let limit = whole.snapshot.len() - 1;
+        let halved = darkroom(limit).develop(&shot(noise(640, 480))).unwrap();
+        assert_eq!(size(&halved.snapshot), (320, 240));
+        let small = darkroom(20_000).develop(&shot(noise(640, 480))).unwrap();
+        assert!(small.snapshot.len() <= 20_000 && small.heatmap.len() <= 20_000);
+        let jpeg = for_keeping(noise(640, 480));
+        let small = darkroom(20_000).develop(&shot(jpeg)).unwrap();
+        assert!(
+            small.snapshot.len() <= 20_000,
+            "a JPEG that came too large as well"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_not_sent() {
+        assert_eq!(darkroom(100).develop(&shot(noise(64, 48))), None);
+        assert_eq!(darkroom(1 << 20).develop(&judged(3.0)), None);
+        let damaged = Pixels::Encoded(vec![0xff, 0xd8, 0xff, 0xe0]);
+        assert_eq!(darkroom(1 << 20).develop(&shot(damaged)), None);
+    }
+}

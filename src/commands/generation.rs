@@ -1,0 +1,117 @@
+//! The cameras of one configuration at work: those that are inspected run in a pipeline, those that
+//! are turned off wait with their inspectors, which still answer. Nothing here decides when to end.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, never};
+
+use super::controls::Controls;
+use super::inspection::Inspection;
+use super::inspector::{Inspector, Order};
+use crate::capture::Moment;
+use crate::config::Name;
+use crate::decide::Tracker;
+use crate::pipeline::{self, Decide as _, Failure, Finished, Meter, Running};
+use crate::publish::Message;
+
+/// Too many orders wait for a camera.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Busy;
+
+/// A generation of cameras.
+pub(super) struct Generation {
+    /// None where all cameras are turned off.
+    running: Option<Running<Inspector>>,
+    /// The cameras in the pipeline, by their index in it.
+    awake: Vec<Name>,
+    asleep: Vec<Inspector>,
+    none: Receiver<Infallible>,
+}
+
+/// What the next generation goes on with, and why this one ended where that was a fault.
+pub(super) struct Ended {
+    pub(super) trackers: HashMap<Name, Tracker>,
+    pub(super) result: Result<(), Failure>,
+}
+
+impl Generation {
+    /// Says how every camera stands, and starts those that are turned on.
+    pub(super) fn start(
+        inspection: &Inspection,
+        boot_id: &Arc<str>,
+        mut trackers: HashMap<Name, Tracker>,
+        controls: &Controls,
+        to_publish: &Sender<Message>,
+    ) -> io::Result<Generation> {
+        let (mut on, mut asleep) = inspection.cameras(boot_id, &mut trackers, controls);
+        let now = Moment::now();
+        let awake: Vec<Name> = on.iter().map(|on| on.decide.camera.clone()).collect();
+        let inspectors = on.iter_mut().map(|on| &mut on.decide).chain(&mut asleep);
+        for message in inspectors.flat_map(|inspector| inspector.start(now)) {
+            // The outlet lives longer than any generation.
+            let _ = to_publish.send(message);
+        }
+        let running = if on.is_empty() {
+            tracing::info!("all cameras are turned off");
+            None
+        } else {
+            Some(pipeline::start(on, Moment::now, to_publish.clone())?)
+        };
+        Ok(Generation {
+            running,
+            awake,
+            asleep,
+            none: never(),
+        })
+    }
+
+    /// Closes when all sources have ended or a stage has failed; never where nothing runs.
+    pub(super) fn ended(&self) -> &Receiver<Infallible> {
+        self.running.as_ref().map_or(&self.none, Running::ended)
+    }
+
+    /// The counters, where something runs.
+    pub(super) fn meter(&self) -> Option<&Meter> {
+        self.running.as_ref().map(Running::meter)
+    }
+
+    /// Gives a camera an order. What an inspector says to it comes back where the camera is turned
+    /// off, and takes the pipeline's way otherwise.
+    pub(super) fn order(&mut self, camera: &Name, order: Order) -> Result<Vec<Message>, Busy> {
+        if let Some(inspector) = self.asleep.iter_mut().find(|i| i.camera == *camera) {
+            return Ok(inspector.order(order));
+        }
+        let index = self.awake.iter().position(|name| name == camera);
+        let running = self.running.as_ref().zip(index);
+        let is_taken = running.is_some_and(|(running, index)| running.order(index, order));
+        if is_taken { Ok(Vec::new()) } else { Err(Busy) }
+    }
+
+    /// Ends it. Incidents of cameras that do not stay are closed.
+    pub(super) fn finish(self, stays: impl Fn(&Name) -> bool) -> Ended {
+        let finished = match self.running {
+            None => Finished {
+                deciders: Vec::new(),
+                result: Ok(()),
+            },
+            Some(running) => {
+                running.meter().log();
+                running.join(|inspector| {
+                    if stays(&inspector.camera) {
+                        Vec::new()
+                    } else {
+                        inspector.stop()
+                    }
+                })
+            }
+        };
+        let inspectors = finished.deciders.into_iter().chain(self.asleep);
+        Ended {
+            trackers: inspectors.map(Inspector::into_tracker).collect(),
+            result: finished.result,
+        }
+    }
+}

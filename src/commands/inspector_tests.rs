@@ -1,0 +1,199 @@
+//! An inspector with a Profile of the fixture, frame by frame.
+
+use crossbeam_channel::bounded;
+use serde_json::Value;
+
+use super::super::darkroom::Darkroom;
+use super::*;
+use crate::decide::{Rules, stories};
+use crate::preprocess::SceneStatistics;
+use crate::publish::camera::{reporter, told};
+use crate::score::fixture::{normal_frames, profile};
+
+const NAME: &str = "cam0";
+
+fn inspector(rules: Rules, knobs: Knobs, has_gallery: bool) -> Inspector {
+    let name: Name = NAME.parse().unwrap();
+    let gallery = has_gallery.then(|| Gallery::new(Darkroom::new(name.clone(), 1 << 20)));
+    let profile = Arc::new(profile(60, 1));
+    Inspector::new(
+        name,
+        profile,
+        stories::tracker(rules),
+        reporter(),
+        knobs,
+        gallery,
+    )
+}
+
+/// A grey picture of 64 x 48 pixels.
+fn shot(grey: u8) -> Pixels {
+    Pixels::Rgb8 {
+        width: 64,
+        height: 48,
+        data: vec![grey; 64 * 48 * 3],
+    }
+}
+
+/// Frame `n`; one that is anomalous differs in all its tokens.
+fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Seen, Rejection>) {
+    let mut features = normal_frames(1, 100 + n).remove(0);
+    if is_anomalous {
+        features.discrepancy.residual_tokens.fill(12.0 + n as f32);
+    }
+    let picture = Picture {
+        width: 64,
+        height: 48,
+        scene: SceneStatistics::default(),
+    };
+    let seen = Seen {
+        features,
+        picture,
+        shot,
+    };
+    let at = stories::moment(n);
+    (Stamp { seq: n, at }, Ok(seen))
+}
+
+fn topics(messages: &[Message]) -> Vec<String> {
+    told(messages).into_iter().map(|(topic, _)| topic).collect()
+}
+
+#[test]
+fn the_worst_frame_is_shown_before_the_alert_that_names_it_and_only_when_it_changes() {
+    let rules = Rules {
+        hits: 1,
+        window: 1,
+        notable_rise: 1.0,
+        update_every: std::time::Duration::from_secs(1),
+        ..Rules::default()
+    };
+    let mut inspector = inspector(rules, Knobs::default(), true);
+    assert!(!topics(&inspector.start(stories::moment(0))).contains(&"cam0/snapshot".into()));
+    let mut said = Vec::new();
+    // Frame 0 opens; 2 reports the worse frame 1; 4 has seen none that is worse.
+    for (n, features_of) in [(0, 0), (1, 9), (2, 1), (3, 1), (4, 1)] {
+        let (_, seen) = frame(features_of, true, Some(shot(40 * n as u8)));
+        let stamp = Stamp {
+            seq: n,
+            at: stories::moment(n),
+        };
+        said.push(inspector.decide(stamp, seen).messages);
+    }
+    let of_alerts = said.iter().map(|messages| {
+        let topics = topics(messages).into_iter();
+        let is_meant = |t: &String| {
+            ["snapshot", "heatmap", "alert"]
+                .iter()
+                .any(|end| t.ends_with(end))
+        };
+        topics.filter(is_meant).collect::<Vec<_>>()
+    });
+    let shown = ["cam0/snapshot", "cam0/heatmap", "cam0/alert"];
+    let none: &[&str] = &[];
+    let expected = [&shown[..], none, &shown[..], none, &shown[2..]];
+    assert_eq!(of_alerts.collect::<Vec<_>>(), expected);
+    let alert = |n: usize| {
+        let told = told(&said[n]);
+        told.into_iter()
+            .find(|(topic, _)| topic == "cam0/alert")
+            .unwrap()
+            .1
+    };
+    let hash = |n| alert(n)["data"]["media"]["sha256"].clone();
+    assert!(hash(0) != hash(2) && hash(2) == hash(4), "{}", hash(0));
+    assert_eq!(alert(2)["data"]["frame"]["seq"], 1);
+}
+
+#[test]
+fn without_snapshots_nothing_is_shown_and_what_was_is_taken_back() {
+    let rules = Rules {
+        hits: 1,
+        window: 1,
+        ..Rules::default()
+    };
+    let mut inspector = inspector(rules, Knobs::default(), false);
+    let start = told(&inspector.start(stories::moment(0)));
+    let empty = |topic: &str| (topic.to_owned(), Value::from(""));
+    assert_eq!(start[..2], [empty("cam0/snapshot"), empty("cam0/heatmap")]);
+    let (stamp, seen) = frame(0, true, None);
+    let said = told(&inspector.decide(stamp, seen).messages);
+    let alert = said
+        .iter()
+        .find(|(topic, _)| topic == "cam0/alert")
+        .unwrap();
+    assert_eq!(alert.1["data"]["media"], Value::Null);
+    let (asker, answer) = bounded(1);
+    assert!(inspector.order(Order::Snapshot(asker)).is_empty());
+    let fault = answer.recv().unwrap().err().unwrap();
+    assert!(fault.contains("camera.snapshot"), "{fault}");
+}
+
+#[test]
+fn the_latest_frame_is_handed_over_and_not_the_worst() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), true);
+    let ask = |inspector: &mut Inspector| {
+        let (asker, answer) = bounded(1);
+        inspector.order(Order::Snapshot(asker));
+        answer.recv().unwrap()
+    };
+    assert!(ask(&mut inspector).err().unwrap().contains("no frame"));
+    for (n, is_anomalous) in [(0, true), (1, false)] {
+        let (stamp, seen) = frame(n, is_anomalous, Some(shot(100)));
+        inspector.decide(stamp, seen);
+    }
+    let latest = ask(&mut inspector).ok().unwrap();
+    assert_eq!(latest.data["seq"], 1);
+    assert_eq!(topics(&latest.messages), ["cam0/snapshot", "cam0/heatmap"]);
+}
+
+#[test]
+fn the_threshold_decides_from_the_next_frame_on() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), false);
+    let verdict = |inspector: &mut Inspector| {
+        let (stamp, seen) = frame(3, false, None);
+        inspector.decide(stamp, seen).verdict.unwrap()
+    };
+    assert!(!verdict(&mut inspector));
+    let said = inspector.order(Order::Threshold(Level::new(0.05).unwrap()));
+    assert_eq!(
+        told(&said),
+        [("cam0/threshold/state".to_owned(), 0.05.into())]
+    );
+    assert!(
+        verdict(&mut inspector),
+        "the most sensitive level finds something everywhere"
+    );
+}
+
+#[test]
+fn a_mute_is_told_and_a_control_is_told_again_when_asked() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), false);
+    let muted = told(&inspector.order(Order::Mute(Mute::On)));
+    assert_eq!(muted, [("cam0/mute/state".to_owned(), "ON".into())]);
+    for (control, expected) in [
+        (Control::Mute, Value::from("ON")),
+        (Control::Enabled, "ON".into()),
+        (Control::Threshold, 0.5.into()),
+    ] {
+        let topic = format!("cam0/{}/state", control.as_str());
+        assert_eq!(
+            told(&inspector.order(Order::Tell(control))),
+            [(topic, expected)]
+        );
+    }
+}
+
+#[test]
+fn a_camera_that_is_turned_off_says_so_and_has_no_picture() {
+    let off = Knobs {
+        enabled: false,
+        ..Knobs::default()
+    };
+    let mut inspector = inspector(Rules::default(), off, true);
+    let start = told(&inspector.start(stories::moment(0)));
+    assert!(start.contains(&("cam0/availability".into(), "disabled".into())));
+    let (asker, answer) = bounded(1);
+    inspector.order(Order::Snapshot(asker));
+    assert!(answer.recv().unwrap().err().unwrap().contains("turned off"));
+}

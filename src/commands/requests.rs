@@ -1,0 +1,203 @@
+//! What others ask of the running daemon, done and answered.
+//!
+//! A [`Desk`] is what requests may touch; [`Desk::handle`] does one and says what follows. Each is
+//! answered once; a control is answered by its state. What only the supervisor can do it finds in
+//! [`Follows`]. Nothing here waits for long: a camera that
+//! does not answer in time is told as such.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tracing::{info, warn};
+
+use super::controls::Controls;
+use super::feedback;
+use super::gallery::Latest;
+use super::generation::Busy;
+use super::inspector::Order;
+use crate::capture::Moment;
+use crate::config::Name;
+use crate::decide::Mute;
+use crate::publish::{
+    Control, Heard, Hush, Incoming, Message, Position, Refusal, Reply, Request, Setting, Topics,
+};
+
+/// How long the cameras have to hand their pictures over; a stage takes orders between two frames.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Gives a camera an order.
+pub(super) type Orders<'a> = &'a mut dyn FnMut(&Name, Order) -> Result<Vec<Message>, Busy>;
+
+/// What requests may touch.
+pub(super) struct Desk<'a> {
+    pub(super) topics: &'a Topics,
+    pub(super) cameras: &'a [Name],
+    pub(super) controls: &'a mut Controls,
+    /// The state folder.
+    pub(super) folder: &'a Path,
+    pub(super) order: Orders<'a>,
+}
+
+/// What follows from requests.
+#[derive(Debug, Default)]
+pub(super) struct Follows {
+    /// To be published.
+    pub(super) messages: Vec<Message>,
+    /// Whether a camera was turned on or off.
+    pub(super) is_switched: bool,
+    /// Who asked for a reload.
+    pub(super) reloads: Vec<Reply>,
+    /// Who asked how the node is.
+    pub(super) health_checks: Vec<Reply>,
+}
+
+impl Desk<'_> {
+    /// Does what a message asks for, if anything.
+    pub(super) fn hear(&mut self, heard: &Incoming, follows: &mut Follows) {
+        let Incoming {
+            topic,
+            payload,
+            retained,
+        } = heard;
+        match Heard::parse(self.topics, self.cameras, topic, payload, *retained) {
+            None => {}
+            Some(Ok(Heard::Asked(request, reply))) => self.handle(request, reply, follows),
+            Some(Ok(Heard::Set(Setting { camera, to }))) => {
+                if self.set(&camera, to, follows).is_err() {
+                    warn!(%camera, ?to, "a control is not set: {BUSY}");
+                }
+            }
+            Some(Err(Refusal::Asked(answer))) => {
+                warn!(topic, "a request can't be understood; it is answered why");
+                follows.messages.push(answer);
+            }
+            Some(Err(Refusal::Set {
+                camera,
+                control,
+                fault,
+            })) => {
+                warn!(topic, fault, "a control is not set");
+                let told = (self.order)(&camera, Order::Tell(control));
+                follows.messages.extend(told.unwrap_or_default());
+            }
+        }
+    }
+
+    fn handle(&mut self, request: Request, reply: Reply, follows: &mut Follows) {
+        match request {
+            Request::Snapshot { camera } => self.snapshot(camera, &reply, follows),
+            Request::Mute { camera, hush } => {
+                let busy: Vec<Name> = self
+                    .meant(camera)
+                    .into_iter()
+                    .filter(|camera| self.set(camera, Position::Mute(hush), follows).is_err())
+                    .collect();
+                follows.messages.push(match busy.first() {
+                    None => reply.ok(Value::Null),
+                    Some(camera) => reply.error(&format!("{camera}: {BUSY}")),
+                });
+            }
+            Request::Feedback(feedback) => {
+                let kept = feedback::keep(self.folder, &feedback, Timestamp::now());
+                follows.messages.push(match kept {
+                    Ok(()) => reply.ok(Value::Null),
+                    Err(fault) => {
+                        warn!(fault, "a verdict on an alert is not kept");
+                        reply.error(&fault)
+                    }
+                });
+            }
+            Request::Reload => follows.reloads.push(reply),
+            Request::HealthCheck => follows.health_checks.push(reply),
+        }
+    }
+
+    /// The camera, or all.
+    fn meant(&self, camera: Option<Name>) -> Vec<Name> {
+        camera.map_or_else(|| self.cameras.to_vec(), |camera| vec![camera])
+    }
+
+    /// Sets a control: first of the camera, then for the next start.
+    fn set(&mut self, camera: &Name, to: Position, follows: &mut Follows) -> Result<(), Busy> {
+        let told = match to {
+            Position::Enabled(enabled) if self.controls.of(camera).enabled == enabled => {
+                (self.order)(camera, Order::Tell(Control::Enabled))?
+            }
+            Position::Enabled(enabled) => {
+                info!(%camera, enabled, "a camera is turned on or off");
+                self.controls.turn(camera, |knobs| knobs.enabled = enabled);
+                follows.is_switched = true;
+                Vec::new()
+            }
+            Position::Threshold(level) => {
+                let told = (self.order)(camera, Order::Threshold(level))?;
+                self.controls.turn(camera, |knobs| knobs.level = level);
+                told
+            }
+            Position::Mute(hush) => {
+                let told = (self.order)(camera, Order::Mute(mute(hush, Moment::now())))?;
+                let is_for_good = hush == Hush::On;
+                self.controls
+                    .turn(camera, |knobs| knobs.muted = is_for_good);
+                told
+            }
+        };
+        follows.messages.extend(told);
+        Ok(())
+    }
+
+    /// Publishes the latest pictures. The answer says of each camera what came of it, and is an
+    /// error where no picture came of any.
+    fn snapshot(&mut self, camera: Option<Name>, reply: &Reply, follows: &mut Follows) {
+        let deadline = Instant::now() + PATIENCE;
+        let asked: Vec<(Name, Receiver<_>)> = self
+            .meant(camera)
+            .into_iter()
+            .map(|camera| {
+                let (asker, answer) = bounded(1);
+                // An order that is not taken drops its end, which is an answer as well.
+                let _ = (self.order)(&camera, Order::Snapshot(asker));
+                (camera, answer)
+            })
+            .collect();
+        let (mut data, mut faults) = (Map::new(), Vec::new());
+        for (camera, answer) in asked {
+            match answer.recv_deadline(deadline) {
+                Ok(Ok(Latest {
+                    messages,
+                    data: said,
+                })) => {
+                    follows.messages.extend(messages);
+                    data.insert(camera.to_string(), said);
+                }
+                Ok(Err(fault)) => faults.push(format!("{camera}: {fault}")),
+                Err(_) => faults.push(format!("{camera}: {BUSY}")),
+            }
+        }
+        let faults = faults.join("; ");
+        follows.messages.push(if data.is_empty() {
+            reply.error(&faults)
+        } else {
+            let missing = (!faults.is_empty()).then_some(faults);
+            reply.ok(json!({ "cameras": data, "missing": missing }))
+        });
+    }
+}
+
+const BUSY: &str = "the camera does not answer in time; try again";
+
+/// The end of a mute by the clock of the frames.
+fn mute(hush: Hush, now: Moment) -> Mute {
+    match hush {
+        Hush::Off => Mute::Off,
+        Hush::On => Mute::On,
+        Hush::For(time) => Mute::Until(now.since_boot.saturating_add(time)),
+    }
+}
+
+#[cfg(test)]
+#[path = "requests_tests.rs"]
+mod tests;
