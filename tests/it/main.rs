@@ -18,6 +18,7 @@ mod scoring;
 mod cameras;
 mod configuration;
 mod contract;
+mod control;
 mod crash;
 mod daemon;
 mod demo;
