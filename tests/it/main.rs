@@ -22,6 +22,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod outage;
+mod requests;
 
 mod broker;
 mod profile;
