@@ -107,7 +107,9 @@ fn mosquitto() -> PathBuf {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Received {
     pub(crate) topic: String,
+    /// As text, for what is one.
     pub(crate) payload: String,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) retained: bool,
     pub(crate) qos: u8,
 }
@@ -151,6 +153,7 @@ impl Subscriber {
                         let received = Received {
                             topic: publish.topic.clone(),
                             payload: String::from_utf8_lossy(&publish.payload).into_owned(),
+                            bytes: publish.payload.to_vec(),
                             retained: publish.retain,
                             qos: publish.qos as u8,
                         };
@@ -172,6 +175,14 @@ impl Subscriber {
             client,
             seen: Vec::new(),
         }
+    }
+
+    /// Publishes.
+    #[allow(dead_code, reason = "for those who also speak")]
+    pub(crate) fn say(&self, topic: &str, payload: &str) {
+        self.client
+            .publish(topic, QoS::AtLeastOnce, false, payload)
+            .unwrap();
     }
 
     /// Waits until something that came satisfies `wanted`.

@@ -18,11 +18,12 @@ mod scoring;
 mod cameras;
 mod configuration;
 mod contract;
+mod control;
 mod crash;
 mod daemon;
 mod demo;
 mod outage;
-mod requests;
+mod spool;
 
 mod broker;
 mod profile;

@@ -91,10 +91,17 @@ impl Workshop {
 
     /// Starts the daemon.
     pub(crate) fn start(&self) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
+        command.args(["run", "--config"]).arg(self.path());
+        self.start_by(command)
+    }
+
+    /// Starts the daemon by a command of its own, in this folder; `$INSPECTD` is the program.
+    pub(crate) fn start_by(&self, mut command: Command) -> Daemon {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_inspectd"))
-            .args(["run", "--config"])
-            .arg(self.path())
+        let child = command
+            .current_dir(self.folder.path())
+            .env("INSPECTD", env!("CARGO_BIN_EXE_inspectd"))
             .stderr(log)
             .stdout(Stdio::null())
             .spawn()
@@ -123,6 +130,11 @@ impl Daemon {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for its end, however it ends.
