@@ -162,6 +162,7 @@ fn each_library_is_named_in_one_module() {
         ("gemm::", "train/kernel.rs"),
         ("unsafe ", "train/kernel.rs"),
         ("safetensors::", "score/"),
+        ("sysinfo::", "publish/machine.rs"),
         ("rumqttc::", "publish/mqtt/"),
         ("rusqlite::", "publish/spool/"),
     ];
