@@ -18,7 +18,7 @@ pub use alert::{Alert, ProfileIdentity};
 pub use outbox::Outbox;
 pub use publisher::Publisher;
 pub use reporter::{Info, InfoCamera, Reporter};
-pub use topics::{CameraTopics, Topics};
+pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 
 /// What the publisher is asked to deliver.
 #[derive(Debug, Clone)]

@@ -1,4 +1,7 @@
 //! The topics of the MQTT contract. Built from names that can't hold a wildcard or a slash.
+//!
+//! Every topic that the program publishes or subscribes to is spelt here and nowhere else; so is
+//! what a topic that comes in asks for.
 
 use crate::config::{Name, Prefix};
 
@@ -11,7 +14,7 @@ pub struct Topics {
 /// The topics of a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraTopics {
-    /// `online` or `offline`.
+    /// `online`, `offline` or `disabled`.
     pub availability: String,
     /// What is seen now.
     pub state: String,
@@ -19,6 +22,74 @@ pub struct CameraTopics {
     pub alert: String,
     /// The incidents that are open.
     pub active: String,
+    /// The worst frame of the last incident, JPEG.
+    pub snapshot: String,
+    /// The same frame with its heat map, JPEG.
+    pub heatmap: String,
+    /// The root of the controls.
+    root: String,
+}
+
+/// What can be asked of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// Send a picture.
+    Snapshot,
+    /// Keep alerts back for a while.
+    Mute,
+    /// Say whether an alert was right.
+    Feedback,
+    /// Read configuration and Profiles anew.
+    Reload,
+    /// Say how the node is.
+    HealthCheck,
+}
+
+/// What can be set of a camera, by a pair of topics: `/set` to us, `/state` from us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Control {
+    /// Whether the camera is inspected.
+    Enabled,
+    /// How far from normal a picture may be.
+    Threshold,
+    /// Whether its alerts are kept back.
+    Mute,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 5] = [
+        Verb::Snapshot,
+        Verb::Mute,
+        Verb::Feedback,
+        Verb::Reload,
+        Verb::HealthCheck,
+    ];
+
+    /// Its level of the topic.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Snapshot => "snapshot",
+            Verb::Mute => "mute",
+            Verb::Feedback => "feedback",
+            Verb::Reload => "reload",
+            Verb::HealthCheck => "health_check",
+        }
+    }
+}
+
+impl Control {
+    /// All of them.
+    pub const ALL: [Control; 3] = [Control::Enabled, Control::Threshold, Control::Mute];
+
+    /// Its level of the topic.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Control::Enabled => "enabled",
+            Control::Threshold => "threshold",
+            Control::Mute => "mute",
+        }
+    }
 }
 
 impl Topics {
@@ -39,6 +110,33 @@ impl Topics {
         format!("{}/info", self.root)
     }
 
+    /// How the machine and its parts are.
+    pub fn health(&self) -> String {
+        format!("{}/health", self.root)
+    }
+
+    /// Where a request comes in.
+    pub fn request(&self, verb: Verb) -> String {
+        format!("{}/request/{}", self.root, verb.as_str())
+    }
+
+    /// Where it is answered.
+    pub fn response(&self, verb: Verb) -> String {
+        format!("{}/response/{}", self.root, verb.as_str())
+    }
+
+    /// The filter of all requests.
+    pub fn requests(&self) -> String {
+        format!("{}/request/+", self.root)
+    }
+
+    /// What a topic asks of the node; `None` where it is no request or an unknown one.
+    pub fn requested(&self, topic: &str) -> Option<Verb> {
+        Verb::ALL
+            .into_iter()
+            .find(|verb| self.request(*verb) == topic)
+    }
+
     /// The topics of one camera.
     pub fn camera(&self, camera: &Name) -> CameraTopics {
         let topic = |level: &str| format!("{}/{camera}/{level}", self.root);
@@ -47,6 +145,79 @@ impl Topics {
             state: topic("state"),
             alert: topic("alert"),
             active: topic("alert/active"),
+            snapshot: topic("snapshot"),
+            heatmap: topic("heatmap"),
+            root: format!("{}/{camera}", self.root),
         }
+    }
+}
+
+impl CameraTopics {
+    /// Where a control is set.
+    pub fn set(&self, control: Control) -> String {
+        format!("{}/{}/set", self.root, control.as_str())
+    }
+
+    /// Where a control's value is told.
+    pub fn state_of(&self, control: Control) -> String {
+        format!("{}/{}/state", self.root, control.as_str())
+    }
+
+    /// The control that a topic sets; `None` where it sets none of this camera's.
+    pub fn control(&self, topic: &str) -> Option<Control> {
+        Control::ALL
+            .into_iter()
+            .find(|control| self.set(*control) == topic)
+    }
+}
+
+/// Where Home Assistant looks for the description of a node, below its discovery prefix.
+pub fn homeassistant_config(discovery: &Prefix, node: &Name) -> String {
+    format!("{discovery}/device/inspectd_{node}/config")
+}
+
+/// Where Home Assistant says that it has started.
+pub fn homeassistant_status(discovery: &Prefix) -> String {
+    format!("{discovery}/status")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics() -> Topics {
+        Topics::new(&Prefix::default(), &"press".parse().unwrap())
+    }
+
+    #[test]
+    fn a_request_is_known_by_its_topic_and_no_other_topic_is_one() {
+        for verb in Verb::ALL {
+            assert_eq!(topics().requested(&topics().request(verb)), Some(verb));
+            assert_eq!(topics().requested(&topics().response(verb)), None);
+        }
+        assert_eq!(topics().requested("inspectd/press/request/dance"), None);
+        assert_eq!(topics().requested("inspectd/other/request/mute"), None);
+    }
+
+    #[test]
+    fn a_control_is_known_by_its_set_topic_of_its_own_camera_only() {
+        let [ours, other] =
+            ["cam0", "cam1"].map(|name| topics().camera(&name.parse::<Name>().unwrap()));
+        for control in Control::ALL {
+            assert_eq!(ours.control(&ours.set(control)), Some(control));
+            assert_eq!(ours.control(&ours.state_of(control)), None);
+            assert_eq!(ours.control(&other.set(control)), None);
+        }
+    }
+
+    #[test]
+    fn the_topics_of_home_assistant_lie_below_its_prefix() {
+        let discovery = Prefix::try_from("homeassistant".to_owned()).unwrap();
+        let node = "press".parse().unwrap();
+        assert_eq!(
+            homeassistant_config(&discovery, &node),
+            "homeassistant/device/inspectd_press/config"
+        );
+        assert_eq!(homeassistant_status(&discovery), "homeassistant/status");
     }
 }
