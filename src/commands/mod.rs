@@ -12,6 +12,7 @@ mod logging;
 mod output;
 mod progress;
 mod run;
+mod schema;
 mod score;
 mod signals;
 mod teacher;
@@ -33,5 +34,6 @@ pub fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Check(args) => check::check(&args),
         Command::Run(args) => run::run(&args),
         Command::Teacher(TeacherCommand::Inspect(args)) => teacher::inspect(&args),
+        Command::Schema(args) => schema::schema(&args),
     }
 }

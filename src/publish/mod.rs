@@ -6,11 +6,13 @@
 //! Of a retained message only the newest of a topic is kept. The wire format is the MQTT contract.
 
 mod alert;
+pub mod discovery;
 mod mqtt;
 mod outbox;
 mod publisher;
 mod reporter;
 mod retained;
+pub mod schema;
 mod topics;
 mod window;
 

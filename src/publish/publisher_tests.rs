@@ -37,9 +37,9 @@ fn topics() -> Topics {
 
 fn reporter() -> Reporter {
     let profile = ProfileIdentity {
-        id: "sha256:9a".into(),
-        teacher: "sha256:1f".into(),
-        calibrated_at: Some("2026-09-01T08:00:00Z".into()),
+        id: format!("sha256:{}", "9a".repeat(32)),
+        teacher: format!("sha256:{}", "1f".repeat(32)),
+        calibrated_at: Some("2026-09-01T08:00:00.000Z".into()),
         normal_frames: 420,
     };
     let identity = Identity {
@@ -350,7 +350,8 @@ fn the_will_speaks_for_a_publisher_that_vanishes() {
     let session = Session::open(&settings, &offline).unwrap();
     let connected = session.happenings().recv_timeout(Duration::from_secs(5));
     assert_eq!(connected, Ok(Happening::Connected));
-    assert!(session.send("t", b"1".to_vec(), Delivery::AtLeastOnce, false));
+    let online = (topics().availability(), b"online".to_vec());
+    assert!(session.send(&online.0, online.1, Delivery::AtLeastOnce, false));
     drop(session);
     subscriber
         .wait_for(15, "inspectd/press/availability", "offline")

@@ -1,4 +1,8 @@
-//! A real mosquitto on a port of its own, and a subscriber that remembers what it got.
+//! A real mosquitto on a port of its own, and a subscriber that holds what it gets against the
+//! contract and remembers it.
+
+#[path = "schema.rs"]
+pub(crate) mod schema;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -107,7 +111,9 @@ fn mosquitto() -> PathBuf {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Received {
     pub(crate) topic: String,
+    /// As text, for what is one.
     pub(crate) payload: String,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) retained: bool,
     pub(crate) qos: u8,
 }
@@ -151,6 +157,7 @@ impl Subscriber {
                         let received = Received {
                             topic: publish.topic.clone(),
                             payload: String::from_utf8_lossy(&publish.payload).into_owned(),
+                            bytes: publish.payload.to_vec(),
                             retained: publish.retain,
                             qos: publish.qos as u8,
                         };
@@ -184,7 +191,10 @@ impl Subscriber {
         while !wanted(&self.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.incoming.recv_timeout(left) {
-                Ok(received) => self.seen.push(received),
+                Ok(received) => {
+                    schema::check(&received);
+                    self.seen.push(received);
+                }
                 Err(_) => return Err(format!("not within {seconds} s; came: {:#?}", self.seen)),
             }
         }
@@ -238,5 +248,11 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         let _ = self.client.try_disconnect();
+        // What came after the last wait; a test that fails already says why.
+        if !thread::panicking() {
+            self.incoming
+                .try_iter()
+                .for_each(|received| schema::check(&received));
+        }
     }
 }
