@@ -190,6 +190,7 @@ impl Daemon<'_> {
             topics: inspection.topics(),
             cameras: inspection.names(),
         };
+        self.say_health(generation, &site, None);
         loop {
             let turn = select! {
                 recv(generation.ended()) -> _ => Some(Turn::Stop),

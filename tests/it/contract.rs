@@ -13,9 +13,14 @@ use crate::workshop::Workshop;
 const DEFECTS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
 
 /// The topics, their QoS, and whether the broker keeps them.
-const TOPICS: [(&str, u8, bool); 6] = [
+const TOPICS: [(&str, u8, bool); 11] = [
     ("inspectd/press/availability", 1, true),
     ("inspectd/press/info", 1, true),
+    ("inspectd/press/health", 0, true),
+    ("inspectd/press/cam0/enabled/state", 1, true),
+    ("inspectd/press/cam0/threshold/state", 1, true),
+    ("inspectd/press/cam0/mute/state", 1, true),
+    ("homeassistant/device/inspectd_press/config", 1, true),
     ("inspectd/press/cam0/availability", 1, true),
     ("inspectd/press/cam0/state", 0, true),
     ("inspectd/press/cam0/alert", 1, false),
@@ -65,6 +70,13 @@ fn example(name: &str) -> Value {
 
 /// Checks QoS and the retained flag: as published, and as the broker keeps it for the late.
 fn check_delivery(message: &Received, is_kept: bool) {
+    if message.topic.ends_with("/snapshot") || message.topic.ends_with("/heatmap") {
+        assert_eq!(
+            message.payload, "",
+            "pictures are off: a former one is taken back"
+        );
+        return;
+    }
     let (topic, qos, retained) = TOPICS
         .iter()
         .find(|(topic, ..)| *topic == message.topic)

@@ -43,27 +43,9 @@ const NAMES: [&str; 11] = [
     "control-mute",
 ];
 
-/// Properties that the contract requires and the program does not send yet: schema, object, property.
-const COMING: [(&str, &str, &str); 6] = [
-    ("alert", "/properties/data", "media"),
-    ("active", "/items", "media"),
-    ("state", "", "enabled"),
-    ("state", "", "muted"),
-    ("state", "", "suppressed"),
-    ("state", "", "threshold_value"),
-];
-
 static STRICT: LazyLock<HashMap<&str, Validator>> = LazyLock::new(|| {
     let strict = |name| {
         let mut schema = read(name);
-        for (of, object, property) in COMING {
-            if of == name {
-                let required = schema.pointer_mut(object).unwrap()["required"]
-                    .as_array_mut()
-                    .unwrap();
-                required.retain(|known| known != property);
-            }
-        }
         close(&mut schema);
         let options = jsonschema::options().should_validate_formats(true);
         (name, options.build(&schema).unwrap())
