@@ -260,8 +260,8 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn a_report_is_said_and_answered_with_every_field_of_the_contract() {
+    /// What a supervisor of one camera found.
+    fn health() -> Health {
         let camera = CameraHealth {
             name: "cam0".into(),
             captured: 5,
@@ -276,12 +276,11 @@ mod tests {
             ..Latency::default()
         };
         let readings = Machine::new().read(Path::new("/"));
-        let health = Health::new(Moment::now(), 3.5, readings, vec![camera], latency);
-        let reply = Reply::new("r/health_check".into(), json!("a7"));
-        let Message::Health(report) = health.report("n/health".into(), Some(reply)) else {
-            panic!("no health");
-        };
-        let spool = SpoolHealth {
+        Health::new(Moment::now(), 3.5, readings, vec![camera], latency)
+    }
+
+    fn full() -> SpoolHealth {
+        SpoolHealth {
             state: SpoolState::NoRoom,
             reason: Some("full".into()),
             alerts: 2,
@@ -294,8 +293,16 @@ mod tests {
             delivered_total: 5,
             refused_total: 1,
             set_aside: None,
+        }
+    }
+
+    #[test]
+    fn a_report_is_said_and_answered_with_every_field_of_the_contract() {
+        let reply = Reply::new("r/health_check".into(), json!("a7"));
+        let Message::Health(report) = health().report("n/health".into(), Some(reply)) else {
+            panic!("no health");
         };
-        let messages = report.complete(&BrokerHealth::default(), &spool);
+        let messages = report.complete(&BrokerHealth::default(), &full());
         let [
             Message::Retained(Retained {
                 topic,
