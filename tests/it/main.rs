@@ -23,6 +23,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod outage;
+mod sink;
 mod spool;
 
 mod broker;
