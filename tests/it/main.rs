@@ -22,6 +22,7 @@ mod control;
 mod crash;
 mod daemon;
 mod demo;
+mod homeassistant;
 mod outage;
 mod sink;
 mod spool;
