@@ -111,13 +111,6 @@ impl Store {
         Ok(Store { connection, totals })
     }
 
-    /// A place in the order that nothing else has had.
-    pub(super) fn next_seq(&mut self) -> u64 {
-        let seq = self.totals.next_seq;
-        self.totals.next_seq += 1;
-        seq
-    }
-
     /// Whether an alert of this id is there.
     pub(super) fn contains(&self, id: &str) -> Result<bool, Fault> {
         let mut statement = self
