@@ -7,6 +7,8 @@
 
 mod endpoint;
 mod fault;
+mod tls;
+mod tls_fault;
 mod v4;
 mod v5;
 
