@@ -273,3 +273,10 @@ fn subscribed(
         Err(faults.join(", "))
     })
 }
+
+#[cfg(test)]
+#[path = "../../../tests/it/authority.rs"]
+mod authority;
+
+#[cfg(test)]
+mod handshake;
