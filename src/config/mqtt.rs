@@ -206,7 +206,9 @@ fn password(file: &str, files: &Files) -> Result<String, String> {
     }
     // MQTT's own limit (3.1.1, 1.5.3). Not the text, never the text.
     if password.len() > usize::from(u16::MAX) {
-        return Err(format!("{file} is no password: it has more than 65535 bytes"));
+        return Err(format!(
+            "{file} is no password: it has more than 65535 bytes"
+        ));
     }
     Ok(password.to_owned())
 }

@@ -53,7 +53,12 @@ const ALL: &str = "username = \"u\"\npassword_file = \"$CREDENTIALS_DIRECTORY/wo
 #[test]
 fn systemds_credentials_are_found_for_every_file() {
     let here = folder(&[]);
-    let there = folder(&[("word", 0o400), ("ca", 0o400), ("crt", 0o400), ("key", 0o400)]);
+    let there = folder(&[
+        ("word", 0o400),
+        ("ca", 0o400),
+        ("crt", 0o400),
+        ("key", 0o400),
+    ]);
     let mqtt = load(here.path(), ALL, Some(there.path())).unwrap().mqtt;
     assert_eq!(mqtt.credentials.unwrap().password, "s3cret");
     let tls = mqtt.tls.unwrap();
@@ -84,7 +89,12 @@ fn without_systemd_each_such_file_is_a_fault_that_says_what_is_missing() {
 
 #[test]
 fn secrets_that_everybody_may_read_are_refused_all_at_once_with_the_way_out() {
-    let here = folder(&[("word", 0o644), ("key", 0o604), ("crt", 0o644), ("ca", 0o644)]);
+    let here = folder(&[
+        ("word", 0o644),
+        ("key", 0o604),
+        ("crt", 0o644),
+        ("ca", 0o644),
+    ]);
     let mqtt = ALL.replace("$CREDENTIALS_DIRECTORY/", "");
     let refused = faults(load(here.path(), &mqtt, None));
     let keys: Vec<&str> = refused.iter().map(|(key, _)| key.as_str()).collect();
@@ -137,7 +147,11 @@ fn files_that_are_no_password_are_refused_and_not_shown() {
 fn no_key_turns_the_check_of_certificates_off() {
     let here = folder(&[]);
     for key in ["insecure", "verify", "skip_verify", "tls_insecure"] {
-        let faults = faults(load(here.path(), &format!("[mqtt.tls]\n{key} = true"), None));
+        let faults = faults(load(
+            here.path(),
+            &format!("[mqtt.tls]\n{key} = true"),
+            None,
+        ));
         assert_eq!(faults[0].0, format!("mqtt.tls.{key}"));
         assert!(faults[0].1.contains("is unknown"), "{}", faults[0].1);
     }

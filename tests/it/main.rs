@@ -23,9 +23,13 @@ mod crash;
 mod daemon;
 mod demo;
 mod outage;
+mod secrets;
+mod secure;
 mod spool;
 
+mod authority;
 mod broker;
 mod profile;
+mod secure_broker;
 mod studio;
 mod workshop;

@@ -94,7 +94,12 @@ mod tests {
         for host in ["localhost", "127.0.0.1", "127.8.0.1", "::1"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["localhost.example", "10.0.0.1", "broker", "127.0.0.1.nip.io"] {
+        for host in [
+            "localhost.example",
+            "10.0.0.1",
+            "broker",
+            "127.0.0.1.nip.io",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

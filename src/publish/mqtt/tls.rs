@@ -116,8 +116,7 @@ fn system(found: CertificateResult) -> Result<RootCertStore, String> {
 /// The certificates in a file, at least one.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
-    let found: Result<Vec<_>, pem::Error> =
-        CertificateDer::pem_slice_iter(&read(path)?).collect();
+    let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&read(path)?).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(format!(
@@ -236,13 +235,8 @@ impl ServerCertVerifier for UnderName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.webpki.verify_server_cert(
-            end_entity,
-            intermediates,
-            &self.name,
-            ocsp_response,
-            now,
-        )
+        self.webpki
+            .verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(

@@ -136,7 +136,9 @@ fn other_name(presented: &[String], at: Circumstances) -> String {
 
 /// `DnsName("broker")` as `broker`.
 fn plain(name: &str) -> &str {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(name).trim_matches('"')
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::authority::{
-    Authority, ELSEWHERE, EXPIRED, GOOD, NOT_YET, Signed, Wanted,
-};
+use super::super::authority::{Authority, ELSEWHERE, EXPIRED, GOOD, NOT_YET, Signed, Wanted};
 use super::super::handshake::shake;
 use super::super::tls;
 use super::*;
@@ -52,7 +50,10 @@ fn told(wanted: &Wanted, at: Circumstances) -> String {
 fn a_strange_authority_is_told_with_the_key_to_look_at() {
     let strange = Authority::new().server(&GOOD);
     let told = explain(&call(&Authority::new(), &strange, None, None), AT);
-    assert!(told.contains("not from an authority that we trust"), "{told}");
+    assert!(
+        told.contains("not from an authority that we trust"),
+        "{told}"
+    );
     assert!(told.contains("mqtt.tls.ca_file"), "{told}");
 }
 
@@ -72,7 +73,10 @@ fn an_expired_certificate_is_told_with_its_last_day() {
 #[test]
 fn a_certificate_of_the_future_is_the_clocks_fault_until_the_clock_is_set() {
     let told_now = told(&NOT_YET, AT);
-    assert!(told_now.contains("not valid yet before 2190-01-01"), "{told_now}");
+    assert!(
+        told_now.contains("not valid yet before 2190-01-01"),
+        "{told_now}"
+    );
     let unsure = Circumstances {
         clock_synced: false,
         ..AT

@@ -147,7 +147,11 @@ fn a_file_without_a_key_is_named_and_its_content_is_not_shown() {
 fn a_file_without_end_is_not_read_to_its_end() {
     let mut desk = desk();
     desk.tls.ca_file = Some("/dev/zero".into());
-    one(&desk.faults(), "mqtt.tls.ca_file", "more than 1048576 bytes");
+    one(
+        &desk.faults(),
+        "mqtt.tls.ca_file",
+        "more than 1048576 bytes",
+    );
 }
 
 #[test]
