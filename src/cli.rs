@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::publish::schema;
 use crate::score::Scoring;
 
 /// Learns what is normal in front of a fixed camera, and says over MQTT when it is not.
@@ -39,6 +41,9 @@ pub enum Command {
     /// Looks at teachers
     #[command(subcommand, after_help = TEACHER_EXAMPLE)]
     Teacher(TeacherCommand),
+    /// Prints the MQTT contract: AsyncAPI, or the JSON Schema of one payload
+    #[command(after_help = SCHEMA_EXAMPLE)]
+    Schema(SchemaArgs),
 }
 
 /// `inspectd teacher ...`
@@ -165,6 +170,20 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
+/// `inspectd schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// A payload [default: asyncapi.yaml, which has all topics]
+    #[arg(value_name = "NAME", value_parser = schema_names(), hide_possible_values = true)]
+    pub name: Option<String>,
+    /// Prints the names of the payloads
+    #[arg(long, conflicts_with = "name")]
+    pub list: bool,
+    /// Writes all files of the contract into this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "list"])]
+    pub out: Option<PathBuf>,
+}
+
 /// `inspectd demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -208,6 +227,10 @@ impl std::str::FromStr for Address {
     }
 }
 
+fn schema_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(schema::ALL.map(|schema| schema.name))
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 0.5 => Ok(share),
@@ -230,3 +253,4 @@ const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --n
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";
 const RUN_EXAMPLE: &str = "Example:\n  inspectd run --config /etc/inspectd/config.toml\n\nSIGTERM drains and stops, SIGHUP re-reads configuration and Profiles.";
 const TEACHER_EXAMPLE: &str = "Example:\n  inspectd teacher inspect vit_tiny.onnx --json";
+const SCHEMA_EXAMPLE: &str = "Example:\n  inspectd schema > asyncapi.yaml\n  inspectd schema alert | jq .properties.data\n  inspectd schema --out contract/";

@@ -17,9 +17,10 @@ use crate::decide::{Identity, Mute, Picture, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor, Rejection};
+use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter,
-    Settings, Topics, homeassistant_config, homeassistant_status,
+    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
+    Reporter, Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -133,6 +134,34 @@ impl Inspection {
             home_assistant,
             topics,
         }
+    }
+
+    /// What Home Assistant is told of the node: all of it, or that it is gone.
+    pub(super) fn discovery(&self) -> Message {
+        let Config {
+            node,
+            home_assistant,
+            cameras,
+            ..
+        } = &self.config;
+        let prefix = &home_assistant.prefix;
+        let described: Vec<Described> = cameras
+            .iter()
+            .map(|camera| Described {
+                name: camera.name.clone(),
+                has_snapshot: camera.snapshot.is_some(),
+            })
+            .collect();
+        Message::Retained(match home_assistant.discovery {
+            true => describe(
+                prefix,
+                &self.topics(),
+                &node.name,
+                env!("CARGO_PKG_VERSION"),
+                &described,
+            ),
+            false => remove(prefix, &node.name),
+        })
     }
 
     /// What the node says of itself.

@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod requests;
 mod run;
+mod schema;
 mod score;
 mod signals;
 mod teacher;
@@ -40,5 +41,6 @@ pub fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Check(args) => check::check(&args),
         Command::Run(args) => run::run(&args),
         Command::Teacher(TeacherCommand::Inspect(args)) => teacher::inspect(&args),
+        Command::Schema(args) => schema::schema(&args),
     }
 }

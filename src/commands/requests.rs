@@ -66,9 +66,8 @@ impl Desk<'_> {
             None => {}
             Some(Ok(Heard::Asked(request, reply))) => self.handle(request, reply, follows),
             Some(Ok(Heard::Set(Setting { camera, to }))) => {
-                if self.set(&camera, to, follows).is_err() {
-                    warn!(%camera, ?to, "a control is not set: {BUSY}");
-                }
+                let set = self.set(&camera, to, follows);
+                set.unwrap_or_else(|Busy| warn!(%camera, ?to, "a control is not set: {BUSY}"));
             }
             Some(Err(Refusal::Asked(answer))) => {
                 warn!(topic, "a request can't be understood; it is answered why");

@@ -144,6 +144,7 @@ impl Daemon<'_> {
         loop {
             let mut info = inspection.info(&self.boot_id, Timestamp::now());
             self.outlet.send(info.message(&inspection.topics().info()));
+            self.outlet.send(inspection.discovery());
             let outlet = self.outlet.sender();
             let controls = &self.controls;
             let mut generation =
@@ -189,6 +190,7 @@ impl Daemon<'_> {
             topics: inspection.topics(),
             cameras: inspection.names(),
         };
+        self.say_health(generation, &site, None);
         loop {
             let turn = select! {
                 recv(generation.ended()) -> _ => Some(Turn::Stop),

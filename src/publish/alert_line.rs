@@ -21,7 +21,7 @@ use super::{Delivery, Retained, Topics, late};
 use crate::capture::Moment;
 
 /// The largest packet that is sent. An alert has about 2 kB.
-const LARGEST: u32 = 128 * 1024;
+pub(super) const LARGEST: u32 = 128 * 1024;
 /// Alerts that are read from the spool at once, about 128 kB.
 const PAGE: usize = 64;
 /// So often may an alert fail alone before it goes into quarantine.

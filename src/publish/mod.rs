@@ -7,6 +7,7 @@
 
 mod alert;
 mod alert_line;
+pub mod discovery;
 mod health;
 mod info;
 mod late;
@@ -20,6 +21,7 @@ mod reporter;
 mod request;
 mod response;
 mod retained;
+pub mod schema;
 mod sink;
 mod spool;
 mod topics;

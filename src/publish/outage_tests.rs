@@ -1,11 +1,10 @@
 //! The publisher through long and ugly outages: a broker whose faults are drawn from seeds, and a
 //! day without one.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::super::broker::{Broker, Subscriber, free_port};
-use super::tests::{Desk, NOTHING_LEFT, alerts, id};
+use super::tests::{Desk, NOTHING_LEFT, alerts};
 use super::*;
 use crate::config::Retry;
 

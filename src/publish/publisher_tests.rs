@@ -93,9 +93,9 @@ fn topics() -> Topics {
 
 fn reporter() -> Reporter {
     let profile = ProfileIdentity {
-        id: "sha256:9a".into(),
-        teacher: "sha256:1f".into(),
-        calibrated_at: Some("2026-09-01T08:00:00Z".into()),
+        id: format!("sha256:{}", "9a".repeat(32)),
+        teacher: format!("sha256:{}", "1f".repeat(32)),
+        calibrated_at: Some("2026-09-01T08:00:00.000Z".into()),
         normal_frames: 420,
     };
     let identity = Identity {

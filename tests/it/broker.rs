@@ -1,4 +1,8 @@
-//! A real mosquitto on a port of its own, and a subscriber that remembers what it got.
+//! A real mosquitto on a port of its own, and a subscriber that holds what it gets against the
+//! contract and remembers it.
+
+#[path = "schema.rs"]
+pub(crate) mod schema;
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -195,7 +199,10 @@ impl Subscriber {
         while !wanted(&self.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.incoming.recv_timeout(left) {
-                Ok(received) => self.seen.push(received),
+                Ok(received) => {
+                    schema::check(&received);
+                    self.seen.push(received);
+                }
                 Err(_) => return Err(format!("not within {seconds} s; came: {:#?}", self.seen)),
             }
         }
@@ -249,5 +256,11 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         let _ = self.client.try_disconnect();
+        // What came after the last wait; a test that fails already says why.
+        if !thread::panicking() {
+            self.incoming
+                .try_iter()
+                .for_each(|received| schema::check(&received));
+        }
     }
 }

@@ -270,6 +270,7 @@ fn every_command_shows_an_example_and_wrong_use_is_exit_code_64() {
         vec!["run"],
         vec!["teacher"],
         vec!["teacher", "inspect"],
+        vec!["schema"],
     ];
     for command in commands {
         let help = inspectd(command.iter().copied().chain(["--help"]));

@@ -69,6 +69,11 @@ fn read(caller: &mut Caller) -> Vec<(u64, usize)> {
     pairs.collect()
 }
 
+fn numbers(caller: &mut Caller) -> Vec<usize> {
+    let ready = read(caller).into_iter();
+    ready.map(|(_, number)| number).collect()
+}
+
 fn play(steps: Vec<Step>) {
     let mut folder = tempfile::tempdir().unwrap();
     let mut caller = Caller::open(folder.path());
@@ -113,14 +118,10 @@ fn play(steps: Vec<Step>) {
                 copy(folder.path(), other.path());
                 caller = Caller::open(other.path());
                 folder = other;
-                let found = read(&mut caller);
-                let found: Vec<usize> = found.into_iter().map(|(_, number)| number).collect();
-                model.take_over(&found);
+                model.take_over(&numbers(&mut caller));
             }
         }
-        let found = read(&mut caller);
-        let found: Vec<usize> = found.into_iter().map(|(_, number)| number).collect();
-        assert_eq!(found, model.ready);
+        assert_eq!(numbers(&mut caller), model.ready);
     }
 }
 

@@ -20,6 +20,9 @@ const RETRY: Duration = Duration::from_secs(1);
 impl Writer {
     /// One transaction: new rows, all changes that wait and, on request, what is held.
     pub(super) fn write(&mut self, rows: &[&Row], with_held: bool) -> Result<(), ()> {
+        if matches!(self.state, State::Failed(_)) {
+            return Err(());
+        }
         let mut inserts = Vec::new();
         if with_held {
             let held = self.held.all();
@@ -76,6 +79,9 @@ impl Writer {
                 );
                 self.state = State::NoRoom;
                 self.give_way();
+                if self.state != State::NoRoom {
+                    return;
+                }
                 // What can be deleted is deleted at once: it makes room.
                 if !(self.delivered.is_empty() && self.banned.is_empty()) {
                     self.changes_due = Some(Instant::now());
