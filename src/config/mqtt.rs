@@ -135,9 +135,9 @@ pub(super) fn resolve(
             "is no host's name; give the name or address alone, no URL",
         );
     }
-    let tls = section
-        .given("tls")
-        .then(|| tls(section.section("tls", issues), files, issues));
+    let has_tls = section.given("tls");
+    let inner = section.section("tls", issues);
+    let tls = has_tls.then(|| tls(inner, files, issues));
     let port = if tls.is_some() { TLS_PORT } else { PORT };
     let port = section.number("port", port, &(1..=u16::MAX), issues);
     let protocol = section.get("protocol", issues).unwrap_or_default();
