@@ -4,6 +4,7 @@
 //! start of a path is where systemd put what LoadCredential= names; no other variable is known.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
 /// The permission of everybody to read.
 const OTHERS_READ: u32 = 0o004;
+
+/// What is read of a secret at most: above this it is none.
+const LARGEST: u64 = 128 * 1024;
 
 /// The folders that paths are meant from.
 pub(super) struct Files {
@@ -69,6 +73,10 @@ impl Files {
     /// The text of such a file.
     pub(super) fn secret_text(&self, text: &str) -> Result<String, String> {
         let path = self.secret(text)?;
-        fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
+        let mut text = String::new();
+        let file = fs::File::open(&path);
+        let read = file.and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+        read.map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(text)
     }
 }

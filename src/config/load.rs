@@ -143,3 +143,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "secret_tests.rs"]
+mod secret_tests;

@@ -135,9 +135,9 @@ pub(super) fn resolve(
             "is no host's name; give the name or address alone, no URL",
         );
     }
-    let tls = section
-        .given("tls")
-        .then(|| tls(section.section("tls", issues), files, issues));
+    let has_tls = section.given("tls");
+    let inner = section.section("tls", issues);
+    let tls = has_tls.then(|| tls(inner, files, issues));
     let port = if tls.is_some() { TLS_PORT } else { PORT };
     let port = section.number("port", port, &(1..=u16::MAX), issues);
     let protocol = section.get("protocol", issues).unwrap_or_default();
@@ -184,15 +184,33 @@ fn credentials(section: &mut Section, files: &Files, issues: &mut Issues) -> Opt
         }
         return None;
     };
-    let password = match file.map(|file| files.secret_text(&file)) {
-        None => String::new(),
-        Some(Ok(text)) => text.trim_end_matches(['\r', '\n']).to_owned(),
+    match file.map(|file| password(&file, files)) {
+        None => Some(Credentials {
+            username,
+            password: String::new(),
+        }),
+        Some(Ok(password)) => Some(Credentials { username, password }),
         Some(Err(fault)) => {
             issues.add(section.path("password_file"), fault);
-            return None;
+            None
         }
-    };
-    Some(Credentials { username, password })
+    }
+}
+
+/// The password in a file; the end of its line does not count.
+fn password(file: &str, files: &Files) -> Result<String, String> {
+    let text = files.secret_text(file)?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(format!("{file} is empty: write the password into it"));
+    }
+    // MQTT's own limit (3.1.1, 1.5.3). Not the text, never the text.
+    if password.len() > usize::from(u16::MAX) {
+        return Err(format!(
+            "{file} is no password: it has more than 65535 bytes"
+        ));
+    }
+    Ok(password.to_owned())
 }
 
 fn tls(mut section: Section, files: &Files, issues: &mut Issues) -> Tls {

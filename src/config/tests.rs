@@ -116,7 +116,7 @@ fn the_manual_and_the_program_know_the_same_keys() {
     let manual = keys_of_the_manual();
     let absurd = "QQQQQQQQQQQQ = 1";
     let mut tables = vec![(String::new(), absurd.to_owned())];
-    for table in ["node", "teacher", "mqtt", "log", "incident"] {
+    for table in ["node", "teacher", "mqtt", "mqtt.tls", "log", "incident"] {
         tables.push((table.to_owned(), format!("[{table}]\n{absurd}")));
     }
     tables.push((

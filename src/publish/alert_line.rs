@@ -103,6 +103,11 @@ impl AlertLine {
         }
     }
 
+    /// The next session is with this endpoint.
+    pub(super) fn renew(&mut self, endpoint: Arc<Endpoint>) {
+        self.line.renew(endpoint);
+    }
+
     /// What happens on the line, for a `select!`.
     pub(super) fn happenings(&self) -> &Receiver<Happening> {
         self.line.happenings()
@@ -129,8 +134,8 @@ impl AlertLine {
 
     /// How long nothing need be done.
     pub(super) fn patience(&self) -> Duration {
-        let hold = self.hold.map(|until| left(until));
-        self.line.patience().min(hold.unwrap_or(Duration::MAX))
+        let hold = self.hold.map_or(Duration::MAX, left);
+        self.line.patience().min(hold)
     }
 
     /// Does what can be done without waiting: connect when it is time, read, send what has room.
@@ -140,9 +145,8 @@ impl AlertLine {
             self.lost(spool);
         }
         self.line.advance();
-        if self.line.session().is_none()
-            || self.hold.is_some_and(|until| left(until) > Duration::ZERO)
-        {
+        let is_held = self.hold.is_some_and(|until| left(until) > Duration::ZERO);
+        if self.line.session().is_none() || is_held {
             return;
         }
         self.hold = None;
@@ -213,11 +217,10 @@ impl AlertLine {
                 if self.newest.is_settled() && self.window.is_empty() {
                     break;
                 }
-                let got = self.happenings().recv_deadline(deadline);
-                if got.is_err() {
+                let Ok(got) = self.happenings().recv_deadline(deadline) else {
                     break;
-                }
-                self.happened(got.ok(), spool);
+                };
+                self.happened(Some(got), spool);
             }
         }
         self.line.close(timeout);
@@ -303,13 +306,7 @@ impl AlertLine {
             Answer::Taken => {
                 self.is_proven = true;
                 spool.delivered(seq);
-                if self
-                    .suspect
-                    .as_ref()
-                    .is_some_and(|suspect| suspect.seq == seq)
-                {
-                    self.suspect = None;
-                }
+                self.suspect.take_if(|suspect| suspect.seq == seq);
             }
             Answer::Denied(reason) => self.set_aside(seq, &reason, spool),
             Answer::Later(reason) => {
@@ -368,13 +365,7 @@ impl AlertLine {
 
     fn set_aside(&mut self, seq: u64, reason: &str, spool: &Spool) {
         self.ready.retain(|entry| entry.seq != seq);
-        if self
-            .suspect
-            .as_ref()
-            .is_some_and(|suspect| suspect.seq == seq)
-        {
-            self.suspect = None;
-        }
+        self.suspect.take_if(|suspect| suspect.seq == seq);
         spool.quarantine(seq, reason.to_owned());
     }
 

@@ -70,6 +70,16 @@ impl Line {
         }
     }
 
+    /// The next session is with this endpoint, made of the same configuration: certificates may have
+    /// been renewed. A pause ends, since whoever mended something wants to see it work.
+    pub(super) fn renew(&mut self, endpoint: Arc<Endpoint>) {
+        self.endpoint = endpoint;
+        if self.is_waiting() {
+            self.failures = 0;
+            self.state = State::Waiting(Instant::now());
+        }
+    }
+
     /// Connects when it is time.
     pub(super) fn advance(&mut self) {
         if !matches!(self.state, State::Waiting(until) if Instant::now() >= until) {

@@ -53,6 +53,11 @@ impl LiveLine {
         }
     }
 
+    /// The next session is with this endpoint.
+    pub(super) fn renew(&mut self, endpoint: Arc<Endpoint>) {
+        self.line.renew(endpoint);
+    }
+
     /// What happens on the line, for a `select!`.
     pub(super) fn happenings(&self) -> &Receiver<Happening> {
         self.line.happenings()

@@ -311,6 +311,10 @@ impl Publisher {
         self.spool.retry_quarantined();
         self.settings = settings;
         if is_same {
+            if let (Some(lines), Some(endpoint)) = (&mut self.lines, &self.settings.endpoint) {
+                lines.alerts.renew(Arc::clone(endpoint));
+                lines.live.renew(Arc::clone(endpoint));
+            }
             self.more();
             return;
         }
@@ -362,6 +366,7 @@ impl Publisher {
 impl Lines {
     fn new(settings: &Settings) -> Option<Lines> {
         let endpoint = settings.endpoint.as_ref()?;
+        endpoint.warn_of_open_password();
         let client_id = &settings.mqtt.client_id;
         let topics = settings.topics.clone();
         let boot_id = Arc::clone(&settings.boot_id);

@@ -27,7 +27,11 @@ fn a_home_assistant_that_starts_anew_is_told_again_and_one_that_wants_nothing_is
     let device = descriptions(&subscriber.seen).next().unwrap().json();
     let topics = [
         ("cam0.anomaly", "state_topic", "inspectd/press/cam0/state"),
-        ("cam0.enabled", "command_topic", "inspectd/press/cam0/enabled/set"),
+        (
+            "cam0.enabled",
+            "command_topic",
+            "inspectd/press/cam0/enabled/set",
+        ),
     ];
     for (component, key, topic) in topics {
         assert_eq!(device["components"][component][key], topic, "{device:#}");
@@ -39,7 +43,10 @@ fn a_home_assistant_that_starts_anew_is_told_again_and_one_that_wants_nothing_is
         .wait(10, |seen| descriptions(seen).count() == 2)
         .unwrap();
 
-    workshop.replace("[incident]", "[homeassistant]\ndiscovery = false\n[incident]");
+    workshop.replace(
+        "[incident]",
+        "[homeassistant]\ndiscovery = false\n[incident]",
+    );
     daemon.signal("HUP");
     subscriber
         .wait(20, |seen| descriptions(seen).any(|r| r.bytes.is_empty()))

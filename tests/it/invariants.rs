@@ -167,6 +167,8 @@ fn each_library_is_named_in_one_module() {
         ("safetensors::", "score/"),
         ("sysinfo::", "publish/machine.rs"),
         ("rumqttc::", "publish/mqtt/"),
+        ("rustls::", "publish/mqtt/"),
+        ("rustls_native_certs::", "publish/mqtt/"),
         ("rusqlite::", "publish/spool/"),
     ];
     for (name, place) in only {

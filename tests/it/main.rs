@@ -24,10 +24,14 @@ mod daemon;
 mod demo;
 mod homeassistant;
 mod outage;
+mod secrets;
+mod secure;
 mod sink;
 mod spool;
 
+mod authority;
 mod broker;
 mod profile;
+mod secure_broker;
 mod studio;
 mod workshop;

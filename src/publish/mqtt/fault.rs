@@ -1,12 +1,14 @@
 //! Faults of a connection for people: what was tried, what came of it, which key to look at.
 //!
-//! Pure functions of what the client reports. They know no version of MQTT; secrets are not here to
-//! be told.
+//! Functions of what the client reports, and, for certificates, of this machine's clock. They know no
+//! version of MQTT; secrets are not here to be told.
 
 use std::fmt;
 use std::io;
 
+use super::tls_fault::{self, Circumstances};
 use super::{Endpoint, Loss, Protocol};
+use crate::capture::Moment;
 
 /// Whose fault a broken connection may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +81,10 @@ pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Fault, String) {
     if was_up {
         return (Fault::OfLine, "the broker closed the connection".to_owned());
     }
-    let tls = if endpoint.has_tls() {
-        ""
-    } else {
-        ", or this port wants TLS: mqtt.tls"
+    let tls = match (endpoint.has_tls(), endpoint.shows_certificate) {
+        (false, _) => ", or this port wants TLS: mqtt.tls",
+        (true, false) => ", or it wants a certificate of us: mqtt.tls.cert_file",
+        (true, true) => ", or it does not take our certificate: mqtt.tls.cert_file",
     };
     (
         Fault::OfProtocol,
@@ -93,9 +95,22 @@ pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Fault, String) {
     )
 }
 
+/// What came is no MQTT.
+pub(super) fn garbled(fault: &impl fmt::Display, (was_up, _, endpoint): Broken) -> (Fault, String) {
+    if was_up || endpoint.has_tls() {
+        return (Fault::OfProtocol, fault.to_string());
+    }
+    let reason = "the broker's first answer is no MQTT: this port may want TLS, see mqtt.tls";
+    (Fault::OfProtocol, reason.to_owned())
+}
+
 /// Reading or writing failed.
 pub(super) fn reading(fault: &io::Error, line: Broken) -> (Fault, String) {
     use io::ErrorKind as Kind;
+    // With TLS 1.3 the broker looks at our certificate after TLS stands for us.
+    if let Some(fault) = tls_fault::within(fault) {
+        return (Fault::OfLine, explain(fault, line.2));
+    }
     match fault.kind() {
         Kind::UnexpectedEof | Kind::ConnectionReset | Kind::BrokenPipe => closed(line),
         _ => (Fault::OfLine, fault.to_string()),
@@ -103,7 +118,7 @@ pub(super) fn reading(fault: &io::Error, line: Broken) -> (Fault, String) {
 }
 
 /// The connection was not made.
-pub(super) fn connecting(fault: &io::Error, _endpoint: &Endpoint) -> String {
+pub(super) fn connecting(fault: &io::Error) -> String {
     match fault.kind() {
         io::ErrorKind::ConnectionRefused => {
             "nobody listens there; does the broker run, are mqtt.host and mqtt.port right?"
@@ -114,6 +129,22 @@ pub(super) fn connecting(fault: &io::Error, _endpoint: &Endpoint) -> String {
 }
 
 /// The connection was made, TLS was not.
-pub(super) fn tls(fault: &rumqttc::TlsError, _endpoint: &Endpoint) -> String {
-    fault.to_string()
+pub(super) fn tls(fault: &rumqttc::TlsError, endpoint: &Endpoint) -> String {
+    use io::ErrorKind as Kind;
+    match fault {
+        rumqttc::TlsError::TLS(fault) => explain(fault, endpoint),
+        rumqttc::TlsError::Io(fault) => match tls_fault::within(fault) {
+            Some(fault) => explain(fault, endpoint),
+            None if matches!(fault.kind(), Kind::UnexpectedEof | Kind::ConnectionReset) => {
+                tls_fault::no_tls()
+            }
+            None => fault.to_string(),
+        },
+        fault => fault.to_string(),
+    }
+}
+
+fn explain(fault: &rustls::Error, endpoint: &Endpoint) -> String {
+    let at = Circumstances::of(endpoint, Moment::now().synced);
+    tls_fault::explain(fault, at)
 }

@@ -7,6 +7,8 @@
 
 mod endpoint;
 mod fault;
+mod tls;
+mod tls_fault;
 mod v4;
 mod v5;
 
@@ -271,3 +273,10 @@ fn subscribed(
         Err(faults.join(", "))
     })
 }
+
+#[cfg(test)]
+#[path = "../../../tests/it/authority.rs"]
+mod authority;
+
+#[cfg(test)]
+mod handshake;

@@ -131,9 +131,10 @@ impl Driven {
             ConnectionError::NetworkTimeout => fault::silent(),
             ConnectionError::FlushTimeout => fault::stuck().reason,
             ConnectionError::Tls(fault) => fault::tls(fault, &self.endpoint),
-            ConnectionError::Io(fault) => fault::connecting(fault, &self.endpoint),
+            ConnectionError::Io(fault) => fault::connecting(fault),
             ConnectionError::NotConnAck(_) => {
-                "the broker's first answer is none to a CONNECT".to_owned()
+                let line = (false, Protocol::V3, self.endpoint.as_ref());
+                fault::garbled(&"the broker's first answer is none to a CONNECT", line).1
             }
             ConnectionError::MqttState(fault) => self.broken(fault),
             ConnectionError::RequestsDone => "the connection's thread ended".to_owned(),
@@ -152,6 +153,7 @@ impl Driven {
             StateError::Io(fault) | StateError::Deserialization(mqttbytes::Error::Io(fault)) => {
                 fault::reading(fault, line).1
             }
+            StateError::Deserialization(fault) => fault::garbled(fault, line).1,
             StateError::AwaitPingResp => fault::mute(),
             other => other.to_string(),
         }

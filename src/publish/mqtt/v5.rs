@@ -154,10 +154,11 @@ impl Driven {
             }
             ConnectionError::Timeout(_) => fault::silent(),
             ConnectionError::Tls(fault) => fault::tls(fault, &self.endpoint),
-            ConnectionError::Io(fault) => fault::connecting(fault, &self.endpoint),
+            ConnectionError::Io(fault) => fault::connecting(fault),
             ConnectionError::NotConnAck(_) => {
                 is_other_protocol = true;
-                "the broker's first answer is none to a CONNECT".to_owned()
+                let line = (false, Protocol::V5, self.endpoint.as_ref());
+                fault::garbled(&"the broker's first answer is none to a CONNECT", line).1
             }
             ConnectionError::MqttState(fault) => {
                 let (fault, reason) = self.broken(fault);
@@ -187,6 +188,7 @@ impl Driven {
             StateError::Io(fault) | StateError::Deserialization(mqttbytes::Error::Io(fault)) => {
                 fault::reading(fault, line)
             }
+            StateError::Deserialization(fault) => fault::garbled(fault, line),
             StateError::AwaitPingResp => (Fault::OfLine, fault::mute()),
             other => (Fault::OfProtocol, other.to_string()),
         }

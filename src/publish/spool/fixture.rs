@@ -58,7 +58,8 @@ pub(super) struct Caller {
     pub(super) spool: Spool,
     /// The last one that was told.
     pub(super) status: Option<Status>,
-    pub(super) folder: Folder,
+    /// Its lock, which outlives the spool.
+    _folder: Folder,
 }
 
 impl Caller {
@@ -75,7 +76,7 @@ impl Caller {
         let mut caller = Caller {
             spool,
             status: None,
-            folder,
+            _folder: folder,
         };
         caller.status(|_| true);
         caller
