@@ -15,6 +15,7 @@ mod live_line;
 mod machine;
 mod media;
 mod mqtt;
+mod pages;
 mod publisher;
 mod reporter;
 mod request;
@@ -22,6 +23,7 @@ mod response;
 mod retained;
 mod sink;
 mod spool;
+mod suspicion;
 mod topics;
 mod window;
 
@@ -104,4 +106,4 @@ pub enum Delivery {
 pub(crate) mod broker;
 
 #[cfg(test)]
-mod stalling;
+mod faulty;

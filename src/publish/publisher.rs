@@ -101,6 +101,8 @@ struct Lines {
 pub struct Left {
     /// Alerts that wait on disk for the next start.
     pub spooled: u64,
+    /// Alerts on disk that the broker does not take; the next start tries them again.
+    pub quarantined: u64,
     /// Accepted alerts that are lost: they could not be written and were not delivered.
     pub lost: u64,
 }
@@ -246,7 +248,12 @@ impl Publisher {
             let failed = Told::DiskFailed(reason.clone());
             self.has_told_failure = self.to.try_send(failed).is_ok();
         }
-        self.status = Some(status);
+        let was_ill = self.status.replace(status.clone());
+        let was_ill = was_ill.is_some_and(|status| status.state != State::Healthy);
+        if was_ill && status.state == State::Healthy {
+            // A page may have failed to be read.
+            self.more();
+        }
     }
 
     fn advance(&mut self) {
@@ -311,7 +318,9 @@ impl Publisher {
         self.spool.retry_quarantined();
         self.settings = settings;
         if is_same {
-            self.more();
+            if let Some(lines) = &mut self.lines {
+                lines.alerts.read_anew();
+            }
             return;
         }
         if let Some(lines) = self.lines.take() {
@@ -354,6 +363,7 @@ impl Publisher {
         }
         Left {
             spooled,
+            quarantined: status.quarantined,
             lost: status.held,
         }
     }

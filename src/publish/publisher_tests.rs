@@ -8,7 +8,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::super::broker::{Broker, Subscriber, free_port};
 use super::super::spool::Folder;
-use super::super::stalling;
+use super::super::faulty::{Faults, Faulty, Publish};
 use super::super::{ProfileIdentity, Reporter};
 use super::*;
 use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
@@ -25,6 +25,7 @@ pub(super) struct Desk {
 
 pub(super) const NOTHING_LEFT: Left = Left {
     spooled: 0,
+    quarantined: 0,
     lost: 0,
 };
 
@@ -240,7 +241,14 @@ pub(super) fn id(message: &Message) -> String {
 
 #[test]
 fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
-    let broker = stalling::Broker::start(1);
+    let broker = Faulty::start(
+        1,
+        Faults {
+            // Each line has one.
+            silent_connections: 2,
+            ..Faults::default()
+        },
+    );
     let mut desk = Desk::new(broker.port);
     desk.keep_alive = Duration::from_secs(1);
     let (sender, publisher) = desk.open();
@@ -248,13 +256,17 @@ fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
         sender.send(message).unwrap();
     }
     // Two keep-alives without a PUBACK, then a new connection.
-    let seen = broker.wait_for_publishes(6, 2, Duration::from_secs(15));
+    let is_said_twice = |seen: &[Publish]| seen.iter().filter(|p| p.is_alert()).count() >= 12;
+    broker.wait(Duration::from_secs(15), is_said_twice).unwrap();
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
-    let of = |connection| seen.iter().filter(move |p| p.connection == connection);
-    let ids = |connection| of(connection).map(|p| p.id()).collect::<Vec<_>>();
-    assert_eq!(ids(1), ids(2), "the same alerts, in the same order");
-    assert!(of(2).all(|p| p.at - of(1).next().unwrap().at >= Duration::from_secs(2)));
+    let seen = broker.alerts();
+    let (first, second) = seen.split_at(6);
+    let ids = |publishes: &[Publish]| publishes.iter().map(Publish::id).collect::<Vec<_>>();
+    assert_eq!(ids(first), ids(second), "the same alerts, in the same order");
+    assert!(first.iter().all(|p| p.connection == first[0].connection && !p.acknowledged));
+    assert!(second.iter().all(|p| p.at - first[0].at >= Duration::from_secs(2)));
+    assert!(seen.iter().all(|p| p.client == format!("publisher-{}", broker.port)));
 }
 
 #[test]

@@ -48,6 +48,13 @@ impl Window {
         self.slots.is_empty()
     }
 
+    /// Whether a retained message is on its way.
+    pub(super) fn has_retained(&self) -> bool {
+        let is_it =
+            |slot: &Slot| !slot.acknowledged && matches!(slot.carried, Carried::Retained(_));
+        self.slots.iter().any(is_it)
+    }
+
     /// Since when no acknowledgement has come although one is due.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         self.waiting_since
