@@ -21,6 +21,7 @@ pub(super) struct Desk {
     pub(super) port: u16,
     pub(super) keep_alive: Duration,
     pub(super) retry: Retry,
+    pub(super) protocol: ProtocolChoice,
 }
 
 pub(super) const NOTHING_LEFT: Left = Left {
@@ -39,6 +40,7 @@ impl Desk {
                 min: Duration::from_millis(50),
                 max: Duration::from_millis(200),
             },
+            protocol: ProtocolChoice::Auto,
         }
     }
 
@@ -53,7 +55,7 @@ impl Desk {
             keep_alive: self.keep_alive,
             retry: self.retry,
             drain: Duration::from_secs(5),
-            protocol: ProtocolChoice::Auto,
+            protocol: self.protocol,
             tls: None,
         };
         Settings {
