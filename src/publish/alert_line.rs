@@ -399,3 +399,7 @@ fn size(topic: &str, payload: &[u8]) -> u32 {
 fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
+
+#[cfg(test)]
+#[path = "alert_line_tests.rs"]
+mod tests;

@@ -129,7 +129,8 @@ fn survive_all(seeds: std::ops::Range<u64>, incidents: u64) {
                         return;
                     };
                     let outcome = survive(seed, incidents);
-                    println!("{outcome:?}");
+                    let Outcome { seed, starts, faults, .. } = &outcome;
+                    println!("seed {seed}, {starts} starts: {faults:?}");
                     outcomes.lock().unwrap().push(outcome);
                 }
             });

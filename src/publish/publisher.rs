@@ -401,3 +401,7 @@ mod tests;
 #[cfg(test)]
 #[path = "outage_tests.rs"]
 mod outage_tests;
+
+#[cfg(test)]
+#[path = "poison_tests.rs"]
+mod poison_tests;

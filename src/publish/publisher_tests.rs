@@ -17,7 +17,7 @@ use crate::preprocess::Rejection;
 
 /// A state folder and a broker's port.
 pub(super) struct Desk {
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     pub(super) port: u16,
     pub(super) keep_alive: Duration,
     pub(super) retry: Retry,
@@ -160,14 +160,17 @@ fn alerts_arrive_in_order_between_online_and_offline() {
 
 #[test]
 fn a_broker_that_comes_late_gets_everything() {
-    let port = free_port();
-    let (sender, publisher) = Desk::new(port).open();
+    // It keeps the subscriber's session over the stop: nothing is published before somebody listens.
+    let mut broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    broker.stop();
+    let (sender, publisher) = Desk::new(broker.port).open();
     for message in alerts(50) {
         sender.send(message).unwrap();
     }
     thread::sleep(Duration::from_millis(600));
-    let _broker = Broker::start_on(port);
-    Subscriber::new(port).wait_for_alerts(10, 50).unwrap();
+    broker.resume();
+    subscriber.wait_for_alerts(20, 100).unwrap();
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }

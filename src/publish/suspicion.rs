@@ -14,8 +14,9 @@ const IN_PLACE: u32 = 2;
 /// So often must it fail although the broker took another alert. With the trials before, a line
 /// that breaks at every tenth alert by chance condemns one suspect in a million.
 const PROOFS: u32 = 4;
-/// Others that go before a suspect on a connection: a page of the spool.
-const OTHERS: u32 = 64;
+/// Others that go before a suspect each time. More would hold up fewer, but then a short queue could
+/// run out before anything is proven.
+const OTHERS: u32 = 4;
 
 /// The suspicion, if there is one.
 #[derive(Debug, Default)]

@@ -17,7 +17,7 @@ pub(super) const SPAN: usize = 16;
 pub(super) enum Carried {
     /// The alert at this place of the outbox.
     Alert(u64),
-    /// The retained message of this topic.
+    /// The retained message, or the answer, of this topic.
     Retained(String),
 }
 
