@@ -15,6 +15,7 @@ use tracing::{error, warn};
 
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Broker, Endpoint, Happening, Loss, Wish};
+use super::packet::size;
 use super::pages::Pages;
 use super::retained::Newest;
 use super::spool::{Entry, Spool};
@@ -128,7 +129,10 @@ impl AlertLine {
         if self.line.session().is_none() {
             return patience;
         }
-        let stalled = self.window.waiting_since().map(|since| since + self.limit());
+        let stalled = self
+            .window
+            .waiting_since()
+            .map(|since| since + self.limit());
         let said_again = self.put_off.as_ref().map(|(at, _)| *at);
         let due = [self.hold, said_again, stalled].into_iter().flatten().min();
         patience.min(due.map_or(Duration::MAX, left))
@@ -162,8 +166,7 @@ impl AlertLine {
 
     /// A page of the spool has come.
     pub(super) fn page(&mut self, entries: Vec<Entry>) {
-        self.pages
-            .page(entries, |seq| self.sent.contains_key(&seq));
+        self.pages.page(entries, |seq| self.sent.contains_key(&seq));
     }
 
     /// Something happened on the line.
@@ -263,7 +266,7 @@ impl AlertLine {
         if is_held_up || !self.window.has_room(self.span) {
             return false;
         }
-        let Some(place) = self.suspicion.turn(self.pages.ready()) else {
+        let Some(place) = self.suspicion.turn(&self.pages.ready()) else {
             return false;
         };
         let (Some(session), Some(entry)) = (self.line.session(), self.pages.get(place)) else {
@@ -383,17 +386,6 @@ fn availability(topics: &Topics, payload: &str) -> Retained {
         payload: payload.as_bytes().to_vec(),
         delivery: Delivery::AtLeastOnce,
     }
-}
-
-/// Bytes of a PUBLISH packet without properties (MQTT 5, 3.3): with 3.1.1 it has one less.
-fn size(topic: &str, payload: &[u8]) -> u32 {
-    // Lengths of topic and properties, packet id.
-    let rest = 2 + topic.len() + 2 + 1 + payload.len();
-    let length = 1 + [0x80, 0x4000, 0x20_0000]
-        .iter()
-        .filter(|limit| rest >= **limit)
-        .count();
-    u32::try_from(1 + length + rest).unwrap_or(u32::MAX)
 }
 
 fn left(until: Instant) -> Duration {

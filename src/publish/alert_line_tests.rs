@@ -1,4 +1,4 @@
-//! The line of alerts without a broker: when it next has to do something, and how it counts bytes.
+//! The line of alerts without a broker: when it next has to do something.
 
 use super::*;
 use crate::config::{Issues, Mqtt, Prefix, ProtocolChoice};
@@ -32,14 +32,4 @@ fn a_line_that_broke_while_it_was_asked_for_patience_rests_all_the_same() {
     line.put_off = Some((Instant::now(), Vec::new()));
     line.line.lose("test");
     assert!(line.patience() > Duration::from_millis(500));
-}
-
-#[test]
-fn a_packet_has_as_many_bytes_as_mqtt_5_writes() {
-    // Fixed header 2, topic 2 + 1, packet id 2, properties 1.
-    assert_eq!(size("t", b""), 8);
-    assert_eq!(size("t", &[0; 121]), 129);
-    assert_eq!(size("t", &[0; 122]), 1 + 2 + 128);
-    assert_eq!(size("t", &[0; 16_377]), 1 + 2 + 16_383);
-    assert_eq!(size("t", &[0; 16_378]), 1 + 3 + 16_384);
 }

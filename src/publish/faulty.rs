@@ -5,6 +5,7 @@
 //! whether it acknowledged it. It never acknowledges what it has not read, but for packet ids that no
 //! client of ours uses.
 
+mod chance;
 mod wire;
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(super) use chance::Chance;
 use wire::{Ack, Connect};
 
 /// What goes wrong, and how often: the rates are shares of 1, each drawn anew at its occasion.
@@ -177,24 +179,6 @@ impl Faulty {
     }
 }
 
-/// SplitMix64: the same draws from the same seed.
-pub(super) struct Chance(pub(super) u64);
-
-impl Chance {
-    /// In 0..1.
-    pub(super) fn draw(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    pub(super) fn is(&mut self, rate: f64) -> bool {
-        self.draw() < rate
-    }
-}
-
 /// One connection.
 struct Talk {
     broker: Faulty,
@@ -252,7 +236,7 @@ impl Talk {
         let now = Instant::now();
         while let Some(due) = self.owed.iter().position(|(at, _, _)| *at <= now) {
             let (_, ack, message) = self.owed.remove(due);
-            self.acknowledge(ack, message)?;
+            self.acknowledge(&ack, message)?;
         }
         Ok(())
     }
@@ -352,7 +336,7 @@ impl Talk {
         let Some(packet) = packet else { return Ok(()) };
         match poison.map(|(_, poison)| *poison) {
             Some(Poison::Denied) if self.is_v5() => {
-                return self.acknowledge(Ack::denied(packet), None);
+                return self.acknowledge(&Ack::denied(packet), None);
             }
             Some(Poison::Denied | Poison::Closes) => return over(),
             Some(Poison::Mute) => return Ok(()),
@@ -370,10 +354,10 @@ impl Talk {
             return Ok(());
         }
         if self.is_v5() && self.chance.is(faults.later) {
-            return self.acknowledge(Ack::later(packet), None);
+            return self.acknowledge(&Ack::later(packet), None);
         }
         if self.chance.is(faults.unknown) {
-            self.acknowledge(Ack::taken(60_000), None)?;
+            self.acknowledge(&Ack::taken(60_000), None)?;
         }
         let copies = if self.chance.is(faults.twice) { 2 } else { 1 };
         for _ in 0..copies {
@@ -382,13 +366,13 @@ impl Talk {
                 self.owed
                     .push((Instant::now() + late, Ack::taken(packet), Some(message)));
             } else {
-                self.acknowledge(Ack::taken(packet), Some(message))?;
+                self.acknowledge(&Ack::taken(packet), Some(message))?;
             }
         }
         Ok(())
     }
 
-    fn acknowledge(&mut self, ack: Ack, message: Option<usize>) -> Result<()> {
+    fn acknowledge(&mut self, ack: &Ack, message: Option<usize>) -> Result<()> {
         let bytes = ack.encode(self.is_v5());
         if self.chance.is(self.broker.faults().reset_writing) {
             self.stream.write_all(&bytes[..1])?;

@@ -59,7 +59,10 @@ fn pauses_stay_between_the_shortest_and_a_ceiling_that_doubles() {
         assert_eq!(line.failures, failures);
         let ceiling = Duration::from_secs(1 << failures.min(10)).min(Duration::from_secs(60));
         let pause = pause(&line);
-        assert!(pause > Duration::from_millis(500) && pause <= ceiling, "{pause:?}");
+        assert!(
+            pause > Duration::from_millis(500) && pause <= ceiling,
+            "{pause:?}"
+        );
     }
 }
 

@@ -15,6 +15,7 @@ mod live_line;
 mod machine;
 mod media;
 mod mqtt;
+mod packet;
 mod pages;
 mod publisher;
 mod reporter;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::super::broker::{Broker, Subscriber, free_port};
-use super::super::faulty::{Chance, Faults, Faulty, Publish, Speaks};
-use super::tests::{Desk, NOTHING_LEFT, alerts, id};
+use super::fixture::{Desk, NOTHING_LEFT, alerts, id};
 use super::*;
 use crate::config::{ProtocolChoice, Retry};
+use crate::publish::broker::{Broker, Subscriber, free_port};
+use crate::publish::faulty::{Chance, Faults, Faulty, Publish, Speaks};
 
 /// What became of the alerts of one seed.
 #[derive(Debug, Default)]
@@ -57,13 +57,11 @@ fn draw(seed: u64) -> (Faults, ProtocolChoice) {
     if chance.is(0.3) {
         faults.largest_packet = Some(8 * 1024);
     }
-    let protocol = [
-        ProtocolChoice::Auto,
-        ProtocolChoice::V5,
-        ProtocolChoice::V3,
-    ][(chance.draw() * 3.0) as usize];
+    let protocol = [ProtocolChoice::Auto, ProtocolChoice::V5, ProtocolChoice::V3]
+        [(chance.draw() * 3.0) as usize];
     if protocol == ProtocolChoice::Auto {
-        faults.speaks = [Speaks::Both, Speaks::V3, Speaks::V3AndCloses][(chance.draw() * 3.0) as usize];
+        faults.speaks =
+            [Speaks::Both, Speaks::V3, Speaks::V3AndCloses][(chance.draw() * 3.0) as usize];
     }
     (faults, protocol)
 }
@@ -129,7 +127,12 @@ fn survive_all(seeds: std::ops::Range<u64>, incidents: u64) {
                         return;
                     };
                     let outcome = survive(seed, incidents);
-                    let Outcome { seed, starts, faults, .. } = &outcome;
+                    let Outcome {
+                        seed,
+                        starts,
+                        faults,
+                        ..
+                    } = &outcome;
                     println!("seed {seed}, {starts} starts: {faults:?}");
                     outcomes.lock().unwrap().push(outcome);
                 }
@@ -152,7 +155,10 @@ fn survive_all(seeds: std::ops::Range<u64>, incidents: u64) {
         assert_eq!((outcome.left, outcome.lost), (0, 0), "{outcome:?}");
         assert_eq!(outcome.quarantined, 0, "innocent: {outcome:?}");
     }
-    assert!(sum(|o| o.connections) > 10 * outcomes.len(), "hardly a fault");
+    assert!(
+        sum(|o| o.connections) > 10 * outcomes.len(),
+        "hardly a fault"
+    );
 }
 
 #[test]

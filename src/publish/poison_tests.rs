@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::faulty::{Faults, Faulty, Poison, Publish};
-use super::super::spool::{Folder, NewEntry};
-use super::tests::{Desk, NOTHING_LEFT};
+use super::fixture::{Desk, NOTHING_LEFT};
 use super::*;
 use crate::capture::Moment;
 use crate::config::{ProtocolChoice, Retry};
+use crate::publish::faulty::{Faults, Faulty, Poison, Publish};
+use crate::publish::spool::{Folder, NewEntry};
 
 const COUNT: usize = 80;
 /// Its place among them.
@@ -58,7 +58,10 @@ fn all() -> BTreeSet<String> {
 }
 
 fn all_but_the_poisonous() -> BTreeSet<String> {
-    (0..COUNT).filter(|place| *place != POISONOUS).map(name).collect()
+    (0..COUNT)
+        .filter(|place| *place != POISONOUS)
+        .map(name)
+        .collect()
 }
 
 fn wait_for(broker: &Faulty, wanted: &BTreeSet<String>) {
@@ -128,7 +131,9 @@ fn a_denied_alert_is_set_aside_and_a_reload_tries_it_again() {
     let reload = || Message::Settings(Box::new(desk.settings()));
     sender.send(reload()).unwrap();
     let is_denied_again = |seen: &[Publish]| seen.iter().filter(|p| p.is_alert()).count() > COUNT;
-    broker.wait(Duration::from_secs(10), is_denied_again).unwrap();
+    broker
+        .wait(Duration::from_secs(10), is_denied_again)
+        .unwrap();
     broker.mend(Faults::default());
     sender.send(reload()).unwrap();
     wait_for(&broker, &all());

@@ -248,9 +248,9 @@ impl Publisher {
             let failed = Told::DiskFailed(reason.clone());
             self.has_told_failure = self.to.try_send(failed).is_ok();
         }
-        let was_ill = self.status.replace(status.clone());
-        let was_ill = was_ill.is_some_and(|status| status.state != State::Healthy);
-        if was_ill && status.state == State::Healthy {
+        let is_healthy = status.state == State::Healthy;
+        let former = self.status.replace(status);
+        if is_healthy && former.is_some_and(|former| former.state != State::Healthy) {
             // A page may have failed to be read.
             self.more();
         }
@@ -397,11 +397,3 @@ static NOTHING: LazyLock<Receiver<Happening>> = LazyLock::new(never);
 #[cfg(test)]
 #[path = "publisher_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "outage_tests.rs"]
-mod outage_tests;
-
-#[cfg(test)]
-#[path = "poison_tests.rs"]
-mod poison_tests;

@@ -1,136 +1,22 @@
 //! The publisher against a real broker that is there, absent, late, restarted or killed, and against
 //! one that swallows messages.
 
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+#[path = "publisher_fixture.rs"]
+mod fixture;
+#[path = "outage_tests.rs"]
+mod outage;
+#[path = "poison_tests.rs"]
+mod poison;
 
-use crossbeam_channel::{Sender, bounded};
+use std::thread;
 
-use super::super::broker::{Broker, Subscriber, free_port};
-use super::super::spool::Folder;
-use super::super::faulty::{Faults, Faulty, Publish};
-use super::super::{ProfileIdentity, Reporter};
+use fixture::{Desk, NOTHING_LEFT, alerts, id, reporter};
+
 use super::*;
-use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
-use crate::decide::{Identity, Rules, stories};
+use crate::decide::{Rules, stories};
 use crate::preprocess::Rejection;
-
-/// A state folder and a broker's port.
-pub(super) struct Desk {
-    pub(super) folder: tempfile::TempDir,
-    pub(super) port: u16,
-    pub(super) keep_alive: Duration,
-    pub(super) retry: Retry,
-    pub(super) protocol: ProtocolChoice,
-}
-
-pub(super) const NOTHING_LEFT: Left = Left {
-    spooled: 0,
-    quarantined: 0,
-    lost: 0,
-};
-
-impl Desk {
-    pub(super) fn new(port: u16) -> Desk {
-        Desk {
-            folder: tempfile::tempdir().unwrap(),
-            port,
-            keep_alive: Duration::from_secs(5),
-            retry: Retry {
-                min: Duration::from_millis(50),
-                max: Duration::from_millis(200),
-            },
-            protocol: ProtocolChoice::Auto,
-        }
-    }
-
-    pub(super) fn settings(&self) -> Settings {
-        let mqtt = Mqtt {
-            enabled: true,
-            host: "127.0.0.1".into(),
-            port: self.port,
-            prefix: crate::config::Prefix::default(),
-            client_id: format!("publisher-{}", self.port),
-            credentials: None,
-            keep_alive: self.keep_alive,
-            retry: self.retry,
-            drain: Duration::from_secs(5),
-            protocol: self.protocol,
-            tls: None,
-        };
-        Settings {
-            endpoint: Endpoint::new(&mqtt, &mut Issues::default()).map(Arc::new),
-            mqtt,
-            topics: topics(),
-            boot_id: "b".into(),
-            limits: Limits {
-                alerts: 100_000,
-                bytes: 1 << 30,
-            },
-            sink: None,
-            subscriptions: Vec::new(),
-            home_assistant: None,
-        }
-    }
-
-    /// A publisher on a thread, as the pipeline has it.
-    pub(super) fn open(&self) -> (Sender<Message>, JoinHandle<Left>) {
-        let settings = self.settings();
-        let folder = Folder::lock(self.folder.path()).unwrap();
-        let spool = Spool::open(&folder, settings.limits).unwrap();
-        let (sender, inbox) = bounded(8);
-        let (tell, _) = bounded(1);
-        let publisher = Publisher::new(settings, spool, tell);
-        let work = move || {
-            let left = publisher.run(&inbox);
-            drop(folder);
-            left
-        };
-        (sender, thread::spawn(work))
-    }
-}
-
-fn topics() -> Topics {
-    Topics::new(&crate::config::Prefix::default(), &"press".parse().unwrap())
-}
-
-fn reporter() -> Reporter {
-    let profile = ProfileIdentity {
-        id: "sha256:9a".into(),
-        teacher: "sha256:1f".into(),
-        calibrated_at: Some("2026-09-01T08:00:00Z".into()),
-        normal_frames: 420,
-    };
-    let identity = Identity {
-        node: "press".into(),
-        camera: "cam0".into(),
-        boot_id: "b".into(),
-    };
-    let topics = topics().camera(&"cam0".parse().unwrap());
-    Reporter::new(topics, identity, Arc::new(profile))
-}
-
-/// The alerts of `count` incidents, two each.
-pub(super) fn alerts(count: u64) -> Vec<Message> {
-    let rules = Rules {
-        hits: 1,
-        window: 1,
-        release_after: 1,
-        cooldown: Duration::ZERO,
-        hourly_cap: u32::MAX,
-        ..Rules::default()
-    };
-    let mut tracker = stories::tracker(rules);
-    let reporter = reporter();
-    let story = "A.".repeat(usize::try_from(count).unwrap());
-    let reports = stories::tell(&mut tracker, &story);
-    let messages = reports
-        .iter()
-        .flat_map(|(_, report)| reporter.incident(report, &tracker));
-    messages
-        .filter(|message| matches!(message, Message::Alert(_)))
-        .collect()
-}
+use crate::publish::broker::{Broker, Received, Subscriber, free_port};
+use crate::publish::faulty::{Faults, Faulty, Publish};
 
 #[test]
 fn alerts_arrive_in_order_between_online_and_offline() {
@@ -237,13 +123,6 @@ fn a_broker_killed_in_the_middle_loses_no_alert_and_repetitions_are_the_same() {
     }
 }
 
-pub(super) fn id(message: &Message) -> String {
-    match message {
-        Message::Alert(alert) => alert.id().to_owned(),
-        other => panic!("no alert: {other:?}"),
-    }
-}
-
 #[test]
 fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
     let broker = Faulty::start(
@@ -268,10 +147,25 @@ fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
     let seen = broker.alerts();
     let (first, second) = seen.split_at(6);
     let ids = |publishes: &[Publish]| publishes.iter().map(Publish::id).collect::<Vec<_>>();
-    assert_eq!(ids(first), ids(second), "the same alerts, in the same order");
-    assert!(first.iter().all(|p| p.connection == first[0].connection && !p.acknowledged));
-    assert!(second.iter().all(|p| p.at - first[0].at >= Duration::from_secs(2)));
-    assert!(seen.iter().all(|p| p.client == format!("publisher-{}", broker.port)));
+    assert_eq!(
+        ids(first),
+        ids(second),
+        "the same alerts, in the same order"
+    );
+    assert!(
+        first
+            .iter()
+            .all(|p| p.connection == first[0].connection && !p.acknowledged)
+    );
+    assert!(
+        second
+            .iter()
+            .all(|p| p.at - first[0].at >= Duration::from_secs(2))
+    );
+    assert!(
+        seen.iter()
+            .all(|p| p.client == format!("publisher-{}", broker.port))
+    );
 }
 
 #[test]
@@ -334,9 +228,8 @@ fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
     }
     thread::sleep(Duration::from_millis(500));
     let mut subscriber = Subscriber::new(broker.port);
-    let is_there = |topic: &'static str| {
-        move |seen: &[super::super::broker::Received]| seen.iter().any(|r| r.topic == topic)
-    };
+    let is_there =
+        |topic: &'static str| move |seen: &[Received]| seen.iter().any(|r| r.topic == topic);
     for topic in [
         "inspectd/press/cam0/state",
         "inspectd/press/cam0/alert/active",
