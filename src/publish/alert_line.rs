@@ -2,10 +2,11 @@
 //!
 //! It subscribes to nothing, so that nothing from outside can hurt it. After any fault it starts
 //! anew from the oldest alert that the broker has not acknowledged: repetitions, never gaps. An
-//! alert that brings the line down again and again while nothing else is on its way, or that the
-//! broker denies, is put into quarantine, so that it holds up no other.
+//! alert that brings the line down again and again although the broker takes others, or that the
+//! broker denies, is put into quarantine, so that it holds up no other. Retained messages that bring
+//! the line down go after the alerts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,22 +15,22 @@ use tracing::{error, warn};
 
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Broker, Endpoint, Happening, Loss, Wish};
+use super::packet::size;
+use super::pages::Pages;
 use super::retained::Newest;
 use super::spool::{Entry, Spool};
+use super::suspicion::Suspicion;
 use super::window::{Carried, SPAN, Window};
 use super::{Delivery, Retained, Topics, late};
 use crate::capture::Moment;
+use crate::config::Retry;
 
 /// The largest packet that is sent. An alert has about 2 kB.
 pub(super) const LARGEST: u32 = 128 * 1024;
-/// Alerts that are read from the spool at once, about 128 kB.
-const PAGE: usize = 64;
-/// So often may an alert fail alone before it goes into quarantine.
-const TRIALS: u32 = 5;
 /// How long an alert that is on trial may go without an answer.
 const TRIAL: Duration = Duration::from_secs(10);
-/// The pause after an answer that says "perhaps later".
-const LATER: Duration = Duration::from_secs(1);
+/// So often may the line break with retained messages on their way before alerts go first.
+const RETAINED_TRIALS: u32 = 3;
 
 /// Delivers alerts and what is retained at QoS 1.
 pub(super) struct AlertLine {
@@ -39,36 +40,23 @@ pub(super) struct AlertLine {
     silence: Duration,
     window: Window,
     newest: Newest,
-    /// Read from the spool, not yet handed over on this connection.
-    ready: VecDeque<Entry>,
+    pages: Pages,
     /// Handed over on this connection and not acknowledged.
     sent: BTreeMap<u64, Entry>,
-    reading: Reading,
     largest: u32,
     span: usize,
     /// Whether this connection's broker has acknowledged anything.
     is_proven: bool,
-    suspect: Option<Suspect>,
-    /// Nothing is sent until then: the broker has asked for patience.
+    suspicion: Suspicion,
+    /// How often in a row the line broke with retained messages on their way.
+    retained_failures: u32,
+    retry: Retry,
+    /// Answers in a row that ask for patience.
+    laters: u32,
+    /// No alert is sent until then: the broker has asked for patience.
     hold: Option<Instant>,
-}
-
-/// How far the spool is read.
-#[derive(Debug, Default)]
-struct Reading {
-    /// Where the next page begins.
-    from: u64,
-    /// Whether there may be more on disk than was read.
-    more: bool,
-    /// Whether a page was asked for, and whether it will be of use.
-    asked: Option<bool>,
-}
-
-/// An alert that was the oldest on its way when the line broke. It travels alone until it arrives.
-#[derive(Debug)]
-struct Suspect {
-    seq: u64,
-    failures: u32,
+    /// Retained messages that it wants later, and when they are said again.
+    put_off: Option<(Instant, Vec<String>)>,
 }
 
 impl AlertLine {
@@ -78,7 +66,7 @@ impl AlertLine {
         topics: Topics,
         boot_id: Arc<str>,
     ) -> Self {
-        let silence = endpoint.keep_alive * 2;
+        let (silence, retry) = (endpoint.keep_alive * 2, endpoint.retry);
         let wish = Wish {
             client_id: client_id.to_owned(),
             will: Some(availability(&topics, "offline")),
@@ -92,14 +80,17 @@ impl AlertLine {
             silence,
             window: Window::default(),
             newest: Newest::default(),
-            ready: VecDeque::new(),
+            pages: Pages::default(),
             sent: BTreeMap::new(),
-            reading: Reading::default(),
             largest: LARGEST,
             span: SPAN,
             is_proven: false,
-            suspect: None,
+            suspicion: Suspicion::default(),
+            retained_failures: 0,
+            retry,
+            laters: 0,
             hold: None,
+            put_off: None,
         }
     }
 
@@ -129,13 +120,27 @@ impl AlertLine {
 
     /// There is a new alert in the spool.
     pub(super) fn more(&mut self) {
-        self.reading.more = true;
+        self.pages.more();
+    }
+
+    /// There may be old ones in the spool that were not to be sent before.
+    pub(super) fn read_anew(&mut self) {
+        self.pages.start_over();
     }
 
     /// How long nothing need be done.
     pub(super) fn patience(&self) -> Duration {
-        let hold = self.hold.map_or(Duration::MAX, left);
-        self.line.patience().min(hold)
+        let patience = self.line.patience();
+        if self.line.session().is_none() {
+            return patience;
+        }
+        let stalled = self
+            .window
+            .waiting_since()
+            .map(|since| since + self.limit());
+        let said_again = self.put_off.as_ref().map(|(at, _)| *at);
+        let due = [self.hold, said_again, stalled].into_iter().flatten().min();
+        patience.min(due.map_or(Duration::MAX, left))
     }
 
     /// Does what can be done without waiting: connect when it is time, read, send what has room.
@@ -145,32 +150,28 @@ impl AlertLine {
             self.lost(spool);
         }
         self.line.advance();
-        let is_held = self.hold.is_some_and(|until| left(until) > Duration::ZERO);
-        if self.line.session().is_none() || is_held {
+        if self.line.session().is_none() {
             return;
         }
-        self.hold = None;
-        while self.send_retained() || self.send_alert(spool) {}
-        let reading = &mut self.reading;
-        if reading.more && reading.asked.is_none() && self.ready.len() < PAGE / 2 {
-            reading.asked = Some(true);
-            spool.read(reading.from, PAGE);
+        self.hold = self.hold.filter(|until| !left(*until).is_zero());
+        if let Some((_, topics)) = self.put_off.take_if(|(at, _)| left(*at).is_zero()) {
+            for topic in topics {
+                self.newest.request(topic);
+            }
+        }
+        if self.retained_failures < RETAINED_TRIALS {
+            while self.send_retained() {}
+        }
+        while self.hold.is_none() && self.send_alert(spool) {}
+        self.pages.ask(spool);
+        if self.sent.is_empty() && (self.pages.is_empty() || self.hold.is_some()) {
+            while self.send_retained() {}
         }
     }
 
     /// A page of the spool has come.
     pub(super) fn page(&mut self, entries: Vec<Entry>) {
-        let Some(is_of_use) = self.reading.asked.take() else {
-            return;
-        };
-        if !is_of_use {
-            return;
-        }
-        self.reading.more = entries.len() >= PAGE;
-        if let Some(last) = entries.last() {
-            self.reading.from = last.seq + 1;
-        }
-        self.ready.extend(entries);
+        self.pages.page(entries, |seq| self.sent.contains_key(&seq));
     }
 
     /// Something happened on the line.
@@ -195,57 +196,45 @@ impl AlertLine {
         if self.line.is_waiting() {
             return true;
         }
-        let is_read = !self.reading.more && self.reading.asked.is_none();
         self.line.session().is_some()
-            && is_read
-            && self.ready.is_empty()
+            && self.pages.is_empty()
             && self.newest.is_settled()
             && self.window.is_empty()
     }
 
-    /// Says `offline` and disconnects, within `timeout`.
+    /// Says `offline` and disconnects, within `timeout`. Where `offline` finds no room, it does not
+    /// disconnect: then the broker says it, when the connection breaks.
     pub(super) fn close(mut self, spool: &Spool, timeout: Duration) {
-        if self.line.session().is_some() {
-            // Alerts that are not on their way by now wait for the next start.
-            self.ready.clear();
-            self.reading = Reading::default();
-            self.hold = None;
-            self.put(availability(&self.topics, "offline"));
-            let deadline = Instant::now() + timeout;
-            while self.line.session().is_some() && left(deadline) > Duration::ZERO {
-                while self.send_retained() {}
-                if self.newest.is_settled() && self.window.is_empty() {
-                    break;
-                }
-                let Ok(got) = self.happenings().recv_deadline(deadline) else {
-                    break;
-                };
-                self.happened(Some(got), spool);
+        // Alerts that are not on their way by now wait for the next start.
+        self.pages.end();
+        self.put(availability(&self.topics, "offline"));
+        let deadline = Instant::now() + timeout;
+        while self.line.session().is_some() {
+            while self.send_retained() {}
+            if self.newest.is_settled() && self.window.is_empty() {
+                break;
+            }
+            match self.happenings().recv_deadline(deadline) {
+                Ok(got) => self.happened(Some(got), spool),
+                Err(_) => break,
             }
         }
-        self.line.close(timeout);
+        if self.newest.is_settled() {
+            self.line.close(timeout);
+        }
     }
 
     fn connected(&mut self, broker: &Broker) {
         self.window.clear();
         self.sent.clear();
-        self.start_over();
+        self.pages.start_over();
+        self.suspicion.connected();
         self.is_proven = false;
         let limit = broker.largest_packet.unwrap_or(LARGEST);
         self.largest = limit.min(LARGEST);
         self.span = SPAN.min(broker.in_flight.map_or(SPAN, usize::from)).max(1);
         self.put(availability(&self.topics, "online"));
         self.newest.request_all();
-    }
-
-    /// Reads the spool from its oldest alert.
-    fn start_over(&mut self) {
-        self.ready.clear();
-        self.reading = Reading {
-            from: 0,
-            more: true,
-            asked: self.reading.asked.map(|_| false),
-        };
     }
 
     /// Hands a retained message over; `false` where there is none or no room.
@@ -263,7 +252,10 @@ impl AlertLine {
             self.newest.sent();
             return true;
         }
-        if !self.window.has_room(self.span)
+        // An alert on trial travels alone.
+        let is_trial = self.suspicion.is_any() && !self.sent.is_empty();
+        if is_trial
+            || !self.window.has_room(self.span)
             || !session.send(&topic, payload, Delivery::AtLeastOnce, true)
         {
             return false;
@@ -275,26 +267,30 @@ impl AlertLine {
 
     /// Hands an alert over; `false` where there is none or no room.
     fn send_alert(&mut self, spool: &Spool) -> bool {
-        let is_on_trial = self.suspect.is_some() && !self.sent.is_empty();
-        let (Some(session), Some(entry)) = (self.line.session(), self.ready.front()) else {
-            return false;
-        };
-        if is_on_trial || !self.window.has_room(self.span) {
+        let is_held_up = self.suspicion.is_any() && !self.window.is_empty();
+        if is_held_up || !self.window.has_room(self.span) {
             return false;
         }
+        let Some(place) = self.suspicion.turn(&self.pages.ready()) else {
+            return false;
+        };
+        let (Some(session), Some(entry)) = (self.line.session(), self.pages.get(place)) else {
+            return false;
+        };
+        let seq = entry.seq;
         let payload = late::payload(entry, &Moment::now(), &self.boot_id);
         let bytes = size(&entry.topic, &payload);
         if bytes > self.largest {
             let reason = format!("{bytes} bytes, the broker takes {}", self.largest);
-            self.set_aside(self.ready[0].seq, &reason, spool);
+            self.set_aside(seq, &reason, spool);
             return true;
         }
         if !session.send(&entry.topic, payload, Delivery::AtLeastOnce, false) {
             return false;
         }
-        self.window.handed_over(Carried::Alert(entry.seq));
-        if let Some(entry) = self.ready.pop_front() {
-            self.sent.insert(entry.seq, entry);
+        self.window.handed_over(Carried::Alert(seq));
+        if let Some(entry) = self.pages.take(place) {
+            self.sent.insert(seq, entry);
         }
         true
     }
@@ -305,17 +301,20 @@ impl AlertLine {
         match answer {
             Answer::Taken => {
                 self.is_proven = true;
+                self.laters = 0;
+                self.suspicion.taken(seq);
+                self.pages.settle(seq);
                 spool.delivered(seq);
-                self.suspect.take_if(|suspect| suspect.seq == seq);
             }
             Answer::Denied(reason) => self.set_aside(seq, &reason, spool),
             Answer::Later(reason) => {
-                self.hold = Some(Instant::now() + LATER);
-                if self.has_failed_too_often(seq) {
+                self.laters = self.laters.saturating_add(1);
+                let pause = self.retry.pause(self.laters, rand::random());
+                self.hold = Some(Instant::now() + pause);
+                if self.suspicion.failed(seq) {
                     self.set_aside(seq, &reason, spool);
                 } else if let Some(entry) = entry {
-                    let place = self.ready.partition_point(|ready| ready.seq < seq);
-                    self.ready.insert(place, entry);
+                    self.pages.put_back(entry);
                 }
             }
         }
@@ -323,62 +322,66 @@ impl AlertLine {
 
     /// What the broker says of a retained message.
     fn heard_of(&mut self, topic: &str, answer: Answer) {
-        match answer {
-            Answer::Taken => self.is_proven = true,
-            Answer::Denied(reason) | Answer::Later(reason) => {
-                // A denial proves as well that the broker answers.
-                self.is_proven = true;
-                warn!(topic, reason, "the broker does not take this message");
-            }
+        // A denial proves as well that the broker answers.
+        self.is_proven = true;
+        if self.newest.is_settled() && !self.window.has_retained() {
+            self.retained_failures = 0;
         }
+        let reason = match answer {
+            Answer::Taken => return,
+            Answer::Denied(reason) => reason,
+            Answer::Later(reason) => {
+                let pause = self.retry.max;
+                let put_off = (Instant::now() + pause, Vec::new());
+                let (_, topics) = self.put_off.get_or_insert(put_off);
+                topics.push(topic.to_owned());
+                reason
+            }
+        };
+        warn!(topic, reason, "the broker does not take this message");
     }
 
     /// The connection is gone, and with it what was on its way.
     fn lost(&mut self, spool: &Spool) {
         let oldest = self.sent.keys().next().copied();
+        let are_alerts_first = self.retained_failures >= RETAINED_TRIALS;
+        if self.window.has_retained() {
+            self.retained_failures = self.retained_failures.saturating_add(1);
+        }
         self.window.clear();
         self.sent.clear();
-        self.start_over();
-        // A broker that acknowledged nothing at all says nothing of an alert.
-        let Some(seq) = oldest.filter(|_| self.is_proven) else {
+        self.pages.start_over();
+        // All retained messages are said on the next connection.
+        self.put_off = None;
+        // A broker that acknowledged nothing at all says nothing of an alert, unless that came first.
+        let Some(seq) = oldest.filter(|_| self.is_proven || are_alerts_first) else {
             return;
         };
-        if self.has_failed_too_often(seq) {
+        if self.suspicion.failed(seq) {
             let reason = "the line broke each time that this alert was on its way alone";
             self.set_aside(seq, reason, spool);
         }
     }
 
-    /// Counts a failure of an alert; the first one only puts it on trial.
-    fn has_failed_too_often(&mut self, seq: u64) -> bool {
-        match &mut self.suspect {
-            Some(suspect) if suspect.seq == seq => {
-                suspect.failures += 1;
-                suspect.failures >= TRIALS
-            }
-            _ => {
-                self.suspect = Some(Suspect { seq, failures: 0 });
-                false
-            }
-        }
+    fn set_aside(&mut self, seq: u64, reason: &str, spool: &Spool) {
+        self.pages.settle(seq);
+        self.suspicion.forget(seq);
+        spool.quarantine(seq, reason.to_owned());
     }
 
-    fn set_aside(&mut self, seq: u64, reason: &str, spool: &Spool) {
-        self.ready.retain(|entry| entry.seq != seq);
-        self.suspect.take_if(|suspect| suspect.seq == seq);
-        spool.quarantine(seq, reason.to_owned());
+    /// How long the broker may acknowledge nothing.
+    fn limit(&self) -> Duration {
+        if self.suspicion.is_any() && self.is_proven {
+            self.silence.min(TRIAL)
+        } else {
+            self.silence
+        }
     }
 
     /// Half-open connections and brokers that swallow messages end here.
     fn is_stalled(&self) -> bool {
-        let patience = if self.suspect.is_some() && self.is_proven {
-            self.silence.min(TRIAL)
-        } else {
-            self.silence
-        };
-        self.window
-            .waiting_since()
-            .is_some_and(|since| since.elapsed() > patience)
+        let since = self.window.waiting_since();
+        since.is_some_and(|since| since.elapsed() >= self.limit())
     }
 }
 
@@ -390,11 +393,10 @@ fn availability(topics: &Topics, payload: &str) -> Retained {
     }
 }
 
-/// Bytes of a PUBLISH packet, its header generously counted (MQTT 5, 3.3).
-fn size(topic: &str, payload: &[u8]) -> u32 {
-    u32::try_from(topic.len() + payload.len() + 16).unwrap_or(u32::MAX)
-}
-
 fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
+
+#[cfg(test)]
+#[path = "alert_line_tests.rs"]
+mod tests;

@@ -258,3 +258,7 @@ impl Said {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

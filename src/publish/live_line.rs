@@ -12,8 +12,9 @@ use crossbeam_channel::Receiver;
 use tracing::warn;
 
 use super::line::{Line, LineStatus};
-use super::mqtt::{Endpoint, Happening, Loss, Wish};
+use super::mqtt::{Answer, Endpoint, Happening, Loss, Wish};
 use super::retained::Newest;
+use super::window::{Carried, SPAN, Window};
 use super::{Delivery, Incoming, Published, Retained};
 
 /// Answers that wait for the line; more are dropped, since who asks has a timeout.
@@ -28,6 +29,10 @@ pub(super) struct LiveLine {
     line: Line,
     newest: Newest,
     answers: VecDeque<Published>,
+    /// Answers on their way. The client passes on nothing at all while too many are.
+    window: Window,
+    span: usize,
+    silence: Duration,
     subscriptions: Vec<String>,
     is_subscribed: bool,
 }
@@ -44,10 +49,14 @@ impl LiveLine {
             largest_outgoing: LARGEST,
             largest_incoming: LARGEST_REQUEST,
         };
+        let silence = endpoint.keep_alive * 2;
         LiveLine {
             line: Line::new(endpoint, wish),
             newest: Newest::default(),
             answers: VecDeque::new(),
+            window: Window::default(),
+            span: SPAN,
+            silence,
             subscriptions,
             is_subscribed: false,
         }
@@ -91,6 +100,11 @@ impl LiveLine {
 
     /// Does what can be done without waiting.
     pub(super) fn advance(&mut self) {
+        let since = self.window.waiting_since();
+        if since.is_some_and(|since| since.elapsed() >= self.silence) {
+            self.line.lose("the broker acknowledges nothing");
+            self.lost();
+        }
         self.line.advance();
         while self.send_next() {}
     }
@@ -98,13 +112,26 @@ impl LiveLine {
     /// Something happened on the line.
     pub(super) fn happened(&mut self, got: Option<Happening>) -> Option<Incoming> {
         match self.line.observe(got)? {
-            Happening::Connected(_) => {
+            Happening::Connected(broker) => {
+                self.span = broker.in_flight.map_or(SPAN, usize::from).max(1);
                 self.is_subscribed = self.subscriptions.is_empty();
                 self.newest.request_all();
                 None
             }
             Happening::Lost(Loss { .. }) => {
-                self.answers.clear();
+                self.lost();
+                None
+            }
+            Happening::Written(packet) => {
+                self.window.written(packet);
+                None
+            }
+            Happening::Acknowledged(packet, answer) => {
+                if let (Some(Carried::Retained(topic)), Answer::Denied(reason)) =
+                    (self.window.acknowledged(packet), answer)
+                {
+                    warn!(topic, reason, "the broker does not take this answer");
+                }
                 None
             }
             Happening::Subscribed(Err(refused)) => {
@@ -143,6 +170,12 @@ impl LiveLine {
         self.line.close(timeout);
     }
 
+    /// The connection is gone, and with it who asked.
+    fn lost(&mut self) {
+        self.answers.clear();
+        self.window.clear();
+    }
+
     /// Hands one message over; `false` where there is none or no room.
     fn send_next(&mut self) -> bool {
         let Some(session) = self.line.session() else {
@@ -152,9 +185,12 @@ impl LiveLine {
             self.is_subscribed = session.subscribe(&self.subscriptions);
             return self.is_subscribed;
         }
-        if let Some(Published { topic, payload }) = self.answers.front() {
+        if let Some(Published { topic, payload }) = self.answers.front()
+            && self.window.has_room(self.span)
+        {
             let is_sent = session.send(topic, payload.clone(), Delivery::AtLeastOnce, false);
             if is_sent {
+                self.window.handed_over(Carried::Retained(topic.clone()));
                 self.answers.pop_front();
             }
             return is_sent;

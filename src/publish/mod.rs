@@ -16,6 +16,8 @@ mod live_line;
 mod machine;
 mod media;
 mod mqtt;
+mod packet;
+mod pages;
 mod publisher;
 mod reporter;
 mod request;
@@ -24,6 +26,7 @@ mod retained;
 pub mod schema;
 mod sink;
 mod spool;
+mod suspicion;
 mod topics;
 mod window;
 
@@ -106,4 +109,4 @@ pub enum Delivery {
 pub(crate) mod broker;
 
 #[cfg(test)]
-mod stalling;
+mod faulty;

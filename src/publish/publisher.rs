@@ -101,6 +101,8 @@ struct Lines {
 pub struct Left {
     /// Alerts that wait on disk for the next start.
     pub spooled: u64,
+    /// Alerts on disk that the broker does not take; the next start tries them again.
+    pub quarantined: u64,
     /// Accepted alerts that are lost: they could not be written and were not delivered.
     pub lost: u64,
 }
@@ -246,7 +248,12 @@ impl Publisher {
             let failed = Told::DiskFailed(reason.clone());
             self.has_told_failure = self.to.try_send(failed).is_ok();
         }
-        self.status = Some(status);
+        let is_healthy = status.state == State::Healthy;
+        let former = self.status.replace(status);
+        if is_healthy && former.is_some_and(|former| former.state != State::Healthy) {
+            // A page may have failed to be read.
+            self.more();
+        }
     }
 
     fn advance(&mut self) {
@@ -314,8 +321,8 @@ impl Publisher {
             if let (Some(lines), Some(endpoint)) = (&mut self.lines, &self.settings.endpoint) {
                 lines.alerts.renew(Arc::clone(endpoint));
                 lines.live.renew(Arc::clone(endpoint));
+                lines.alerts.read_anew();
             }
-            self.more();
             return;
         }
         if let Some(lines) = self.lines.take() {
@@ -358,6 +365,7 @@ impl Publisher {
         }
         Left {
             spooled,
+            quarantined: status.quarantined,
             lost: status.held,
         }
     }
@@ -392,7 +400,3 @@ static NOTHING: LazyLock<Receiver<Happening>> = LazyLock::new(never);
 #[cfg(test)]
 #[path = "publisher_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "outage_tests.rs"]
-mod outage_tests;

@@ -1,133 +1,22 @@
 //! The publisher against a real broker that is there, absent, late, restarted or killed, and against
 //! one that swallows messages.
 
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+#[path = "publisher_fixture.rs"]
+mod fixture;
+#[path = "outage_tests.rs"]
+mod outage;
+#[path = "poison_tests.rs"]
+mod poison;
 
-use crossbeam_channel::{Sender, bounded};
+use std::thread;
 
-use super::super::broker::{Broker, Subscriber, free_port};
-use super::super::spool::Folder;
-use super::super::stalling;
-use super::super::{ProfileIdentity, Reporter};
+use fixture::{Desk, NOTHING_LEFT, alerts, id, reporter};
+
 use super::*;
-use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
-use crate::decide::{Identity, Rules, stories};
+use crate::decide::{Rules, stories};
 use crate::preprocess::Rejection;
-
-/// A state folder and a broker's port.
-pub(super) struct Desk {
-    folder: tempfile::TempDir,
-    pub(super) port: u16,
-    pub(super) keep_alive: Duration,
-    pub(super) retry: Retry,
-}
-
-pub(super) const NOTHING_LEFT: Left = Left {
-    spooled: 0,
-    lost: 0,
-};
-
-impl Desk {
-    pub(super) fn new(port: u16) -> Desk {
-        Desk {
-            folder: tempfile::tempdir().unwrap(),
-            port,
-            keep_alive: Duration::from_secs(5),
-            retry: Retry {
-                min: Duration::from_millis(50),
-                max: Duration::from_millis(200),
-            },
-        }
-    }
-
-    pub(super) fn settings(&self) -> Settings {
-        let mqtt = Mqtt {
-            enabled: true,
-            host: "127.0.0.1".into(),
-            port: self.port,
-            prefix: crate::config::Prefix::default(),
-            client_id: format!("publisher-{}", self.port),
-            credentials: None,
-            keep_alive: self.keep_alive,
-            retry: self.retry,
-            drain: Duration::from_secs(5),
-            protocol: ProtocolChoice::Auto,
-            tls: None,
-        };
-        Settings {
-            endpoint: Endpoint::new(&mqtt, &mut Issues::default()).map(Arc::new),
-            mqtt,
-            topics: topics(),
-            boot_id: "b".into(),
-            limits: Limits {
-                alerts: 100_000,
-                bytes: 1 << 30,
-            },
-            sink: None,
-            subscriptions: Vec::new(),
-            home_assistant: None,
-        }
-    }
-
-    /// A publisher on a thread, as the pipeline has it.
-    pub(super) fn open(&self) -> (Sender<Message>, JoinHandle<Left>) {
-        let settings = self.settings();
-        let folder = Folder::lock(self.folder.path()).unwrap();
-        let spool = Spool::open(&folder, settings.limits).unwrap();
-        let (sender, inbox) = bounded(8);
-        let (tell, _) = bounded(1);
-        let publisher = Publisher::new(settings, spool, tell);
-        let work = move || {
-            let left = publisher.run(&inbox);
-            drop(folder);
-            left
-        };
-        (sender, thread::spawn(work))
-    }
-}
-
-fn topics() -> Topics {
-    Topics::new(&crate::config::Prefix::default(), &"press".parse().unwrap())
-}
-
-fn reporter() -> Reporter {
-    let profile = ProfileIdentity {
-        id: format!("sha256:{}", "9a".repeat(32)),
-        teacher: format!("sha256:{}", "1f".repeat(32)),
-        calibrated_at: Some("2026-09-01T08:00:00.000Z".into()),
-        normal_frames: 420,
-    };
-    let identity = Identity {
-        node: "press".into(),
-        camera: "cam0".into(),
-        boot_id: "b".into(),
-    };
-    let topics = topics().camera(&"cam0".parse().unwrap());
-    Reporter::new(topics, identity, Arc::new(profile))
-}
-
-/// The alerts of `count` incidents, two each.
-pub(super) fn alerts(count: u64) -> Vec<Message> {
-    let rules = Rules {
-        hits: 1,
-        window: 1,
-        release_after: 1,
-        cooldown: Duration::ZERO,
-        hourly_cap: u32::MAX,
-        ..Rules::default()
-    };
-    let mut tracker = stories::tracker(rules);
-    let reporter = reporter();
-    let story = "A.".repeat(usize::try_from(count).unwrap());
-    let reports = stories::tell(&mut tracker, &story);
-    let messages = reports
-        .iter()
-        .flat_map(|(_, report)| reporter.incident(report, &tracker));
-    messages
-        .filter(|message| matches!(message, Message::Alert(_)))
-        .collect()
-}
+use crate::publish::broker::{Broker, Received, Subscriber, free_port};
+use crate::publish::faulty::{Faults, Faulty, Publish};
 
 #[test]
 fn alerts_arrive_in_order_between_online_and_offline() {
@@ -157,14 +46,17 @@ fn alerts_arrive_in_order_between_online_and_offline() {
 
 #[test]
 fn a_broker_that_comes_late_gets_everything() {
-    let port = free_port();
-    let (sender, publisher) = Desk::new(port).open();
+    // It keeps the subscriber's session over the stop: nothing is published before somebody listens.
+    let mut broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    broker.stop();
+    let (sender, publisher) = Desk::new(broker.port).open();
     for message in alerts(50) {
         sender.send(message).unwrap();
     }
     thread::sleep(Duration::from_millis(600));
-    let _broker = Broker::start_on(port);
-    Subscriber::new(port).wait_for_alerts(10, 50).unwrap();
+    broker.resume();
+    subscriber.wait_for_alerts(20, 100).unwrap();
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }
@@ -231,16 +123,16 @@ fn a_broker_killed_in_the_middle_loses_no_alert_and_repetitions_are_the_same() {
     }
 }
 
-pub(super) fn id(message: &Message) -> String {
-    match message {
-        Message::Alert(alert) => alert.id().to_owned(),
-        other => panic!("no alert: {other:?}"),
-    }
-}
-
 #[test]
 fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
-    let broker = stalling::Broker::start(1);
+    let broker = Faulty::start(
+        1,
+        Faults {
+            // Each line has one.
+            silent_connections: 2,
+            ..Faults::default()
+        },
+    );
     let mut desk = Desk::new(broker.port);
     desk.keep_alive = Duration::from_secs(1);
     let (sender, publisher) = desk.open();
@@ -248,13 +140,32 @@ fn a_broker_that_acknowledges_nothing_is_left_and_every_alert_sent_anew() {
         sender.send(message).unwrap();
     }
     // Two keep-alives without a PUBACK, then a new connection.
-    let seen = broker.wait_for_publishes(6, 2, Duration::from_secs(15));
+    let is_said_twice = |seen: &[Publish]| seen.iter().filter(|p| p.is_alert()).count() >= 12;
+    broker.wait(Duration::from_secs(15), is_said_twice).unwrap();
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
-    let of = |connection| seen.iter().filter(move |p| p.connection == connection);
-    let ids = |connection| of(connection).map(|p| p.id()).collect::<Vec<_>>();
-    assert_eq!(ids(1), ids(2), "the same alerts, in the same order");
-    assert!(of(2).all(|p| p.at - of(1).next().unwrap().at >= Duration::from_secs(2)));
+    let seen = broker.alerts();
+    let (first, second) = seen.split_at(6);
+    let ids = |publishes: &[Publish]| publishes.iter().map(Publish::id).collect::<Vec<_>>();
+    assert_eq!(
+        ids(first),
+        ids(second),
+        "the same alerts, in the same order"
+    );
+    assert!(
+        first
+            .iter()
+            .all(|p| p.connection == first[0].connection && !p.acknowledged)
+    );
+    assert!(
+        second
+            .iter()
+            .all(|p| p.at - first[0].at >= Duration::from_secs(2))
+    );
+    assert!(
+        seen.iter()
+            .all(|p| p.client == format!("publisher-{}", broker.port))
+    );
 }
 
 #[test]
@@ -317,9 +228,8 @@ fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
     }
     thread::sleep(Duration::from_millis(500));
     let mut subscriber = Subscriber::new(broker.port);
-    let is_there = |topic: &'static str| {
-        move |seen: &[super::super::broker::Received]| seen.iter().any(|r| r.topic == topic)
-    };
+    let is_there =
+        |topic: &'static str| move |seen: &[Received]| seen.iter().any(|r| r.topic == topic);
     for topic in [
         "inspectd/press/cam0/state",
         "inspectd/press/cam0/alert/active",

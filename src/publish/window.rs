@@ -17,7 +17,7 @@ pub(super) const SPAN: usize = 16;
 pub(super) enum Carried {
     /// The alert at this place of the outbox.
     Alert(u64),
-    /// The retained message of this topic.
+    /// The retained message, or the answer, of this topic.
     Retained(String),
 }
 
@@ -46,6 +46,13 @@ impl Window {
     /// Whether everything is acknowledged.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// Whether a retained message is on its way.
+    pub(super) fn has_retained(&self) -> bool {
+        let is_it =
+            |slot: &Slot| !slot.acknowledged && matches!(slot.carried, Carried::Retained(_));
+        self.slots.iter().any(is_it)
     }
 
     /// Since when no acknowledgement has come although one is due.

@@ -248,3 +248,7 @@ fn answer(ack: &PubAck) -> Answer {
         | PubAckReason::QuotaExceeded => Answer::Later(reason),
     }
 }
+
+#[cfg(test)]
+#[path = "v5_tests.rs"]
+mod tests;

@@ -1,0 +1,114 @@
+//! The pauses of a line, and the versions of MQTT that it tries.
+
+use super::super::broker::free_port;
+use super::*;
+use crate::config::{Issues, Mqtt, Prefix, Retry};
+
+fn line(protocol: ProtocolChoice) -> Line {
+    let mqtt = Mqtt {
+        enabled: true,
+        host: "127.0.0.1".into(),
+        port: free_port(),
+        prefix: Prefix::default(),
+        client_id: "line".into(),
+        credentials: None,
+        keep_alive: Duration::from_secs(5),
+        retry: Retry {
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+        },
+        drain: Duration::ZERO,
+        protocol,
+        tls: None,
+    };
+    let endpoint = Endpoint::new(&mqtt, &mut Issues::default()).unwrap();
+    let wish = Wish {
+        client_id: "line".into(),
+        will: None,
+        largest_outgoing: 1 << 10,
+        largest_incoming: 1 << 10,
+    };
+    Line::new(Arc::new(endpoint), wish)
+}
+
+fn loss(is_other_protocol: bool) -> Loss {
+    Loss {
+        reason: "test".into(),
+        is_other_protocol,
+    }
+}
+
+fn stand(line: &mut Line, since: Instant) {
+    let session = Session::open(&line.endpoint, &line.wish, line.protocol).unwrap();
+    line.state = State::Up(session, since);
+}
+
+/// The pause that a line has just begun.
+fn pause(line: &Line) -> Duration {
+    match line.state {
+        State::Waiting(until) => until.saturating_duration_since(Instant::now()),
+        State::Connecting(_) | State::Up(..) => panic!("no pause"),
+    }
+}
+
+#[test]
+fn pauses_stay_between_the_shortest_and_a_ceiling_that_doubles() {
+    let mut line = line(ProtocolChoice::V5);
+    for failures in 1..=10u32 {
+        line.lose("test");
+        assert_eq!(line.failures, failures);
+        let ceiling = Duration::from_secs(1 << failures.min(10)).min(Duration::from_secs(60));
+        let pause = pause(&line);
+        assert!(
+            pause > Duration::from_millis(500) && pause <= ceiling,
+            "{pause:?}"
+        );
+    }
+}
+
+#[test]
+fn only_a_connection_that_stood_for_a_minute_makes_the_next_pause_the_shortest() {
+    let mut line = line(ProtocolChoice::V5);
+    for _ in 0..8 {
+        line.lose("test");
+    }
+    stand(&mut line, Instant::now());
+    line.lose("test");
+    assert_eq!(line.failures, 9);
+    let Some(long_ago) = Instant::now().checked_sub(STABLE) else {
+        panic!("this machine was started a moment ago");
+    };
+    stand(&mut line, long_ago);
+    line.lose("test");
+    assert_eq!(line.failures, 0);
+    assert!(pause(&line) <= Duration::from_secs(1));
+}
+
+#[test]
+fn the_version_changes_only_where_it_may_be_the_reason_and_5_is_asked_for_again() {
+    let mut line = line(ProtocolChoice::Auto);
+    let mut after = |is_other| {
+        line.lost(&loss(is_other));
+        line.protocol
+    };
+    assert_eq!(after(false), Protocol::V5);
+    assert_eq!(after(true), Protocol::V3);
+    assert_eq!(after(false), Protocol::V3);
+    assert_eq!(after(true), Protocol::V5);
+    assert_eq!(after(true), Protocol::V3);
+    stand(&mut line, Instant::now());
+    line.lost(&loss(false));
+    assert_eq!(line.protocol, Protocol::V5);
+}
+
+#[test]
+fn a_version_that_was_chosen_stays() {
+    for (choice, protocol) in [
+        (ProtocolChoice::V5, Protocol::V5),
+        (ProtocolChoice::V3, Protocol::V3),
+    ] {
+        let mut line = line(choice);
+        line.lost(&loss(true));
+        assert_eq!(line.protocol, protocol);
+    }
+}
