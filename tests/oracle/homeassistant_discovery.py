@@ -9,7 +9,7 @@ an empty broker of this machine; speaks for a node with the examples of the cont
 what is rare; looks at the states, and at what the controls send. Exits with 1 and a list where
 anything is not as it should be, a warning of the MQTT integration included.
 
-Shown with Home Assistant 2025.1.4 on Python 3.13.0: device discovery takes the message, and no key is
+Shown with Home Assistant 2024.11.3, 2025.1.4 and 2025.4.4 on Python 3.12 and 3.13: device discovery takes the message, and no key is
 unknown. The dots in the keys and unique ids are allowed. An entity that is missing in the next message
 STAYS; one that is described by its platform alone is removed, and that is no fault where it is not
 known; it comes back when it is described again; an empty message removes the device.
@@ -21,6 +21,7 @@ import logging
 import sys
 import tempfile
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 from homeassistant import bootstrap, loader
@@ -76,7 +77,7 @@ class House:
     """A Home Assistant, and what it shows."""
 
     def __init__(self, hass, message):
-        self.hass, self.heard = hass, []
+        self.hass, self.heard, self.kept = hass, [], set()
         self.device = message["device"]["identifiers"][0]
         self.node = message["availability"][0]["topic"].removesuffix("/availability")
 
@@ -89,20 +90,24 @@ class House:
         await hass.config_entries.async_initialize()
         hass.auth = await auth_manager_from_config(hass, [{"type": "homeassistant"}], [])
         hass.set_state(CoreState.running)
-        entry = ConfigEntry(
+        entry = dict(
             data={"broker": "127.0.0.1", "port": port}, domain="mqtt", title="mqtt", version=1,
             minor_version=2, options={}, source="user", unique_id=None, discovery_keys={},
         )
-        await hass.config_entries.async_add(entry)
+        if "subentries_data" in signature(ConfigEntry).parameters:  # since 2025.3
+            entry["subentries_data"] = None
+        await hass.config_entries.async_add(ConfigEntry(**entry))
         await mqtt.async_subscribe(hass, f"{self.node}/#", lambda m: self.heard.append((m.topic, m.payload)))
         await self.settle()
 
     async def settle(self):
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.5)
         await self.hass.async_block_till_done()
 
     async def say(self, level, payload, retain=True):
-        await mqtt.async_publish(self.hass, f"{self.node}/{level}", payload, 1, retain)
+        topic = f"{self.node}/{level}"
+        await mqtt.async_publish(self.hass, topic, payload, 1, retain)
+        self.kept |= {topic} if retain else set()
         await self.settle()
 
     async def describe(self, message):
@@ -146,6 +151,7 @@ async def readings(house):
     await house.say("health", json.dumps(health))
     house.shows("healthy", spool_fault="off", spool=str(health["spool"]["alerts"]))
     check("temperature", float(house.state("temperature").state), health["temperature_c"])
+    await house.say("cam0/availability", "online")
     spool = health["spool"] | {"state": "no_room", "alerts": 7}
     await house.say("health", changed(health, temperature_c=None, spool=spool))
     house.shows("a full disk", spool_fault="on", spool="7", temperature="unknown")
@@ -211,23 +217,25 @@ async def removal(house, message):
 
 async def main(path, port):
     message = json.loads(Path(path).read_text())
-    check_schemas(message)
     logging.getLogger().addHandler(Complaints(logging.WARNING))
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "configuration.yaml").touch()
         hass = HomeAssistant(folder)
         house = House(hass, message)
         await house.start(port)
+        check_schemas(message)
         await house.describe(message)
         check("entities", set(house.entities()), set(message["components"]))
-        await readings(house)
-        await house.say("cam0/availability", "online")
-        for part in (events, pictures, controls):
-            await part(house)
-        await removal(house, message)
+        try:
+            for part in (readings, events, pictures, controls):
+                await part(house)
+            await removal(house, message)
+        except KeyError as missing:
+            faults.append(f"there is no entity {missing}, the rest is not looked at")
         # Leaves the broker as it was.
-        for topic in {topic for topic, _ in house.heard} | {TOPIC.format(house.device)}:
+        for topic in house.kept | {TOPIC.format(house.device)}:
             await mqtt.async_publish(hass, topic, "", 0, True)
+        await house.settle()
         await hass.async_stop(force=True)
     print("\n".join(faults) or f"{len(message['components'])} entities, all as they should be")
     return bool(faults)
