@@ -34,7 +34,7 @@ impl Pulse {
             || (Vec::new(), Latency::default()),
             |meter| pipeline(meter.report(Reader::Health)),
         );
-        let uptime_s = self.started.elapsed().as_secs_f64();
+        let uptime_s = thousandths(self.started.elapsed().as_secs_f64());
         let machine = self.machine.read(folder);
         let health = Health::new(Moment::now(), uptime_s, machine, cameras, latency);
         health.report(topics.health(), reply)
@@ -53,8 +53,8 @@ fn pipeline(report: Report) -> (Vec<CameraHealth>, Latency) {
         rejected: counts.rejected,
         faults: counts.faults,
     });
-    let mean = |time: Option<StageTime>| time.map(|time| time.mean_ms);
-    let max = |time: Option<StageTime>| time.map(|time| time.max_ms);
+    let mean = |time: Option<StageTime>| time.map(|time| thousandths(time.mean_ms));
+    let max = |time: Option<StageTime>| time.map(|time| thousandths(time.max_ms));
     let latency = Latency {
         prepare_ms: mean(report.prepare),
         prepare_max_ms: max(report.prepare),
@@ -64,4 +64,9 @@ fn pipeline(report: Report) -> (Vec<CameraHealth>, Latency) {
         decide_max_ms: max(report.decide),
     };
     (cameras.collect(), latency)
+}
+
+/// Nobody reads more, and a mean has sixteen digits.
+fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }

@@ -19,8 +19,8 @@ use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor, Rejection};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
-    Reporter, Settings, Topics, homeassistant_config, homeassistant_status,
+    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter,
+    Retained, Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -137,7 +137,7 @@ impl Inspection {
     }
 
     /// What Home Assistant is told of the node: all of it, or that it is gone.
-    pub(super) fn discovery(&self) -> Message {
+    pub(super) fn discovery(&self) -> Retained {
         let Config {
             node,
             home_assistant,
@@ -152,7 +152,7 @@ impl Inspection {
                 has_snapshot: camera.snapshot.is_some(),
             })
             .collect();
-        Message::Retained(match home_assistant.discovery {
+        match home_assistant.discovery {
             true => describe(
                 prefix,
                 &self.topics(),
@@ -161,7 +161,7 @@ impl Inspection {
                 &described,
             ),
             false => remove(prefix, &node.name),
-        })
+        }
     }
 
     /// What the node says of itself.

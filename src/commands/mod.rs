@@ -13,6 +13,7 @@ mod generation;
 mod health;
 mod inspection;
 mod inspector;
+mod introduction;
 mod judge;
 mod logging;
 mod output;

@@ -19,6 +19,7 @@ use super::controls::Controls;
 use super::generation::{Ended, Generation};
 use super::health::Pulse;
 use super::inspection::Inspection;
+use super::introduction::Introduction;
 use super::logging::{self, Journal};
 use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
@@ -91,6 +92,7 @@ struct Daemon<'a> {
     told: Receiver<Told>,
     folder: PathBuf,
     controls: Controls,
+    introduction: Introduction,
     pulse: Pulse,
 }
 
@@ -117,6 +119,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         told,
         folder: folder.path().to_path_buf(),
         controls: Controls::load(folder.path()),
+        introduction: Introduction::load(folder.path()),
         pulse: Pulse::new(),
     };
     let (result, turn) = daemon.generations(inspection)?;
@@ -144,7 +147,9 @@ impl Daemon<'_> {
         loop {
             let mut info = inspection.info(&self.boot_id, Timestamp::now());
             self.outlet.send(info.message(&inspection.topics().info()));
-            self.outlet.send(inspection.discovery());
+            for message in self.introduction.replace(inspection.discovery()) {
+                self.outlet.send(message);
+            }
             let outlet = self.outlet.sender();
             let controls = &self.controls;
             let mut generation =

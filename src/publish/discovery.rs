@@ -2,8 +2,10 @@
 //! cameras appear there with no configuration by hand.
 //!
 //! A pure step: names in, a message out; entities read and write the topics of the contract and add
-//! none. Needs Home Assistant 2024.11 or later. What a former message described and the next one does
-//! not is removed there, and an empty message removes the device.
+//! none. Needs Home Assistant 2024.11 or later, which removes an entity where it is described by its
+//! platform alone, keeps one that is only missing, and removes the device on an empty message.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -76,6 +78,35 @@ pub fn describe(
 /// Removes a node and all its entities.
 pub fn remove(discovery: &Prefix, node: &Name) -> Retained {
     message(discovery, node, Vec::new())
+}
+
+/// The platform of each entity that a message describes: as much as its removal needs.
+pub type Platforms = BTreeMap<String, String>;
+
+/// What a message describes; empty where it removes the node.
+pub fn platforms(message: &Retained) -> Platforms {
+    let device: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+    let entities = device["components"].as_object().into_iter().flatten();
+    let described = entities.filter(|(_, entity)| entity["unique_id"].is_string());
+    let platform = |entity: &Value| entity["platform"].as_str().map(str::to_owned);
+    described
+        .filter_map(|(key, entity)| Some((key.clone(), platform(entity)?)))
+        .collect()
+}
+
+/// Makes a message remove what a former one described and this one does not. A message that removes
+/// the node is left as it is.
+pub fn supersede(message: &mut Retained, former: &Platforms) {
+    let mut device: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+    let Some(entities) = device["components"].as_object_mut() else {
+        return;
+    };
+    for (key, platform) in former {
+        if !entities.contains_key(key) {
+            entities.insert(key.clone(), json!({ "platform": platform }));
+        }
+    }
+    message.payload = device.to_string().into_bytes();
 }
 
 fn message(discovery: &Prefix, node: &Name, payload: Vec<u8>) -> Retained {

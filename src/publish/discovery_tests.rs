@@ -93,6 +93,51 @@ fn ids_and_entities_stay_when_other_cameras_come_and_go() {
 }
 
 #[test]
+fn what_is_no_longer_described_is_removed_by_its_platform_alone() {
+    let before = platforms(&message_of("press", &[("cam0", true), ("cam1", true)]));
+    assert_eq!(before["cam1.anomaly"], "binary_sensor");
+    let now = message_of("press", &[("cam0", false)]);
+    let mut message = now.clone();
+    supersede(&mut message, &before);
+    let device: Value = serde_json::from_slice(&message.payload).unwrap();
+    let removed: BTreeSet<&str> = device["components"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, entity)| **entity == json!({ "platform": entity["platform"] }))
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let mut expected = BTreeSet::from(["cam0.snapshot"]);
+    expected.extend(
+        before
+            .keys()
+            .map(String::as_str)
+            .filter(|key| key.starts_with("cam1.")),
+    );
+    assert_eq!((removed.len(), removed), (9, expected));
+    assert_eq!(
+        device["components"]["cam1.alert"],
+        json!({"platform": "event"})
+    );
+    // What remains is described as it was, and what was removed is not removed again.
+    assert_eq!(platforms(&message), platforms(&now));
+}
+
+#[test]
+fn a_message_that_removes_nothing_and_one_that_removes_all_stay_as_they_are() {
+    let before = platforms(&message_of("press", &[("cam0", true)]));
+    for message in [
+        message_of("press", &[("cam0", true)]),
+        remove(&homeassistant(), &name("press")),
+    ] {
+        let mut after = message.clone();
+        supersede(&mut after, &before);
+        assert_eq!(after, message);
+    }
+    assert!(platforms(&remove(&homeassistant(), &name("press"))).is_empty());
+}
+
+#[test]
 fn what_is_seen_needs_the_camera_and_what_controls_it_does_not() {
     let device = described("press", &[("cam0", true)]);
     let entity = |what: &str| &device["components"][format!("cam0.{what}")];

@@ -89,6 +89,14 @@ fn each_request_is_answered_and_a_wrong_one_says_why() {
         "{health:#}"
     );
     assert!(data["memory"]["process_bytes"].as_u64().unwrap() > 1 << 20);
+    for time in [
+        &data["uptime_s"],
+        &data["latency"]["infer_ms"],
+        &data["latency"]["decide_ms"],
+    ] {
+        let decimals = time.to_string().split('.').next_back().unwrap().len();
+        assert!(decimals <= 3, "{time} has more digits than anybody reads");
+    }
 
     let feedback =
         json!({"alert_id": "01K6CV3X0C8M5Q2Z7RBNWT4E9H", "verdict": "fine", "comment": "a shadow"});
@@ -144,6 +152,26 @@ fn a_reload_does_not_take_the_node_offline() {
         .map(|r| r.payload.as_str())
         .collect();
     assert_eq!(words, ["online"]);
+    scene.stop();
+}
+
+#[test]
+fn what_a_reload_leaves_out_is_removed_from_home_assistant() {
+    let mut scene = Scene::new("fps = 5\nsnapshot = true");
+    let snapshot = |r: &Received| {
+        let is_description = r.topic == "homeassistant/device/inspectd_press/config";
+        is_description.then(|| r.json()["components"]["cam0.snapshot"].clone())
+    };
+    let described = |seen: &[Received]| seen.iter().filter_map(snapshot).collect::<Vec<_>>();
+    let first = described(&scene.subscriber.seen);
+    assert_eq!(first[0]["image_topic"], "inspectd/press/cam0/snapshot");
+    scene.workshop.replace("snapshot = true", "");
+    assert_eq!(scene.ask("reload", json!({}))["status"], "ok");
+    let removed = json!({"platform": "image"});
+    scene
+        .subscriber
+        .wait(20, |seen| described(seen).contains(&removed))
+        .unwrap();
     scene.stop();
 }
 

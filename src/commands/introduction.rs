@@ -1,0 +1,189 @@
+//! What Home Assistant was told of the node last: kept over a restart, because it keeps entities that
+//! are only missing from the next description.
+//!
+//! `homeassistant.json` in the state folder, written beside its place and moved there. A file that
+//! can't be read or written costs the removal of what is gone, never the start.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::publish::discovery::{Platforms, platforms, supersede};
+use crate::publish::{Delivery, Message, Retained};
+
+const FILE: &str = "homeassistant.json";
+
+/// What was told last.
+#[derive(Debug)]
+pub(super) struct Introduction {
+    folder: PathBuf,
+    told: Option<Told>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    topic: String,
+    entities: Platforms,
+}
+
+impl Introduction {
+    /// What `folder` remembers.
+    pub(super) fn load(folder: &Path) -> Introduction {
+        let path = folder.join(FILE);
+        let told = read(&path).unwrap_or_else(|fault| {
+            warn!(
+                path = %path.display(),
+                %fault,
+                "can't read what Home Assistant was told last; what is gone since stays there until \
+                 it is deleted by hand"
+            );
+            None
+        });
+        Introduction {
+            folder: folder.to_owned(),
+            told,
+        }
+    }
+
+    /// What is to be sent so that `description` takes the place of what was told last.
+    pub(super) fn replace(&mut self, mut description: Retained) -> Vec<Message> {
+        let now = Told {
+            topic: description.topic.clone(),
+            entities: platforms(&description),
+        };
+        let mut messages = Vec::new();
+        match &self.told {
+            Some(told) if told.topic == now.topic => supersede(&mut description, &told.entities),
+            Some(told) => messages.push(Message::Retained(Retained {
+                topic: told.topic.clone(),
+                payload: Vec::new(),
+                delivery: Delivery::AtLeastOnce,
+            })),
+            None => {}
+        }
+        messages.push(Message::Retained(description));
+        if self.told.as_ref() != Some(&now) {
+            if let Err(fault) = save(&self.folder, &now) {
+                warn!(
+                    folder = %self.folder.display(),
+                    %fault,
+                    "can't write down what Home Assistant is told; is there room, and may this user \
+                     write there?"
+                );
+            }
+            self.told = Some(now);
+        }
+        messages
+    }
+}
+
+/// What a file says; nothing where there is none.
+fn read(path: &Path) -> io::Result<Option<Told>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn save(folder: &Path, told: &Told) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&serde_json::to_vec_pretty(told)?)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(FILE)).map_err(|e| e.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn description(topic: &str, keys: &[&str]) -> Retained {
+        let entities = keys.iter().map(|key| {
+            let entity = json!({ "platform": "sensor", "unique_id": key });
+            ((*key).to_owned(), entity)
+        });
+        let components: serde_json::Map<String, Value> = entities.collect();
+        Retained {
+            topic: topic.to_owned(),
+            payload: json!({ "components": components }).to_string().into_bytes(),
+            delivery: Delivery::AtLeastOnce,
+        }
+    }
+
+    /// Topic and entities of each message; an entity that is removed is null, and so are all where
+    /// the device is.
+    fn said(messages: Vec<Message>) -> Vec<(String, Value)> {
+        let say = |message| {
+            let Message::Retained(Retained { topic, payload, .. }) = message else {
+                panic!("{message:?}");
+            };
+            let device: Value = serde_json::from_slice(&payload).unwrap_or_default();
+            let entities = device["components"].as_object();
+            let ids = entities.map(|all| {
+                let ids = all
+                    .iter()
+                    .map(|(key, one)| (key.clone(), one["unique_id"].clone()));
+                Value::Object(ids.collect())
+            });
+            (topic, ids.unwrap_or_default())
+        };
+        messages.into_iter().map(say).collect()
+    }
+
+    #[test]
+    fn what_is_gone_since_is_removed_once_whether_reloaded_or_restarted() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("state");
+        let mut here = Introduction::load(&folder);
+        let first = said(here.replace(description("t", &["a", "b"])));
+        assert_eq!(first, [("t".to_owned(), json!({"a": "a", "b": "b"}))]);
+        let reloaded = said(here.replace(description("t", &["a", "c"])));
+        assert_eq!(
+            reloaded,
+            [("t".to_owned(), json!({"a": "a", "b": null, "c": "c"}))]
+        );
+        let mut here = Introduction::load(&folder);
+        let restarted = said(here.replace(description("t", &["c"])));
+        assert_eq!(restarted, [("t".to_owned(), json!({"a": null, "c": "c"}))]);
+        let again = said(here.replace(description("t", &["c"])));
+        assert_eq!(again, [("t".to_owned(), json!({"c": "c"}))]);
+        assert_eq!(
+            fs::read_dir(&folder).unwrap().count(),
+            1,
+            "no other file is left"
+        );
+    }
+
+    #[test]
+    fn a_node_that_is_called_otherwise_leaves_no_device_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut here = Introduction::load(folder.path());
+        here.replace(description("old", &["a"]));
+        let messages = said(here.replace(description("new", &["a"])));
+        let expected = [
+            ("old".to_owned(), Value::Null),
+            ("new".to_owned(), json!({"a": "a"})),
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_costs_the_removal_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for spoilt in ["", "null2", "{\"topic\": 1}"] {
+            fs::write(folder.path().join(FILE), spoilt).unwrap();
+            let mut here = Introduction::load(folder.path());
+            let messages = said(here.replace(description("t", &["a"])));
+            assert_eq!(messages, [("t".to_owned(), json!({"a": "a"}))]);
+            assert!(Introduction::load(folder.path()).told.is_some());
+        }
+    }
+}
