@@ -19,8 +19,8 @@ use crate::pipeline;
 use crate::preprocess::{Prepared, Preprocessor, Rejection};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, ProfileIdentity, Reporter,
-    Retained, Settings, Topics, homeassistant_config, homeassistant_status,
+    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
+    Reporter, Retained, Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -187,6 +187,15 @@ impl Inspection {
     pub(super) fn names(&self) -> Vec<Name> {
         let cameras = self.config.cameras.iter();
         cameras.map(|camera| camera.name.clone()).collect()
+    }
+
+    /// What takes the cameras that `next` no longer has off the broker.
+    pub(super) fn left_by(&self, next: &Inspection) -> Vec<Message> {
+        let (topics, names) = (self.topics(), next.names());
+        let is_kept = |camera: &Name| topics == next.topics() && names.contains(camera);
+        let gone = self.names().into_iter().filter(|camera| !is_kept(camera));
+        gone.flat_map(|camera| topics.camera(&camera).clear())
+            .collect()
     }
 
     /// The cameras for the pipeline, and the inspectors of those that are turned off. `carried`

@@ -144,10 +144,15 @@ impl Daemon<'_> {
         mut inspection: Inspection,
     ) -> io::Result<(Result<(), Failure>, Turn)> {
         let mut trackers = HashMap::new();
+        let mut leftovers = Vec::new();
         loop {
             let mut info = inspection.info(&self.boot_id, Timestamp::now());
             self.outlet.send(info.message(&inspection.topics().info()));
             for message in self.introduction.replace(inspection.discovery()) {
+                self.outlet.send(message);
+            }
+            // After Home Assistant has heard that they are gone: an empty state is none to it.
+            for message in leftovers.drain(..) {
                 self.outlet.send(message);
             }
             let outlet = self.outlet.sender();
@@ -173,6 +178,7 @@ impl Daemon<'_> {
             match turn {
                 Turn::Reload(next) if result.is_ok() => {
                     self.journal.change(&next.config.log);
+                    leftovers = inspection.left_by(&next);
                     let settings = next.settings(&self.boot_id);
                     self.outlet.send(Message::Settings(Box::new(settings)));
                     inspection = *next;

@@ -69,7 +69,7 @@ impl AlertLine {
         let (silence, retry) = (endpoint.keep_alive * 2, endpoint.retry);
         let wish = Wish {
             client_id: client_id.to_owned(),
-            will: Some(availability(&topics, "offline")),
+            will: Some(Retained::availability(&topics, "offline")),
             largest_outgoing: LARGEST,
             largest_incoming: 16 * 1024,
         };
@@ -207,7 +207,7 @@ impl AlertLine {
     pub(super) fn close(mut self, spool: &Spool, timeout: Duration) {
         // Alerts that are not on their way by now wait for the next start.
         self.pages.end();
-        self.put(availability(&self.topics, "offline"));
+        self.put(Retained::availability(&self.topics, "offline"));
         let deadline = Instant::now() + timeout;
         while self.line.session().is_some() {
             while self.send_retained() {}
@@ -233,7 +233,7 @@ impl AlertLine {
         let limit = broker.largest_packet.unwrap_or(LARGEST);
         self.largest = limit.min(LARGEST);
         self.span = SPAN.min(broker.in_flight.map_or(SPAN, usize::from)).max(1);
-        self.put(availability(&self.topics, "online"));
+        self.put(Retained::availability(&self.topics, "online"));
         self.newest.request_all();
     }
 
@@ -382,14 +382,6 @@ impl AlertLine {
     fn is_stalled(&self) -> bool {
         let since = self.window.waiting_since();
         since.is_some_and(|since| since.elapsed() >= self.limit())
-    }
-}
-
-fn availability(topics: &Topics, payload: &str) -> Retained {
-    Retained {
-        topic: topics.availability(),
-        payload: payload.as_bytes().to_vec(),
-        delivery: Delivery::AtLeastOnce,
     }
 }
 

@@ -67,6 +67,15 @@ impl LiveLine {
         self.line.renew(endpoint);
     }
 
+    /// Listens to these topics from now on. Those of before are left with the connection; what
+    /// comes on them asks nothing of anybody.
+    pub(super) fn listen(&mut self, subscriptions: &[String]) {
+        if self.subscriptions != subscriptions {
+            self.subscriptions = subscriptions.to_vec();
+            self.is_subscribed = subscriptions.is_empty();
+        }
+    }
+
     /// What happens on the line, for a `select!`.
     pub(super) fn happenings(&self) -> &Receiver<Happening> {
         self.line.happenings()

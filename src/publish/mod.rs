@@ -24,6 +24,7 @@ mod request;
 mod response;
 mod retained;
 pub mod schema;
+mod settings;
 mod sink;
 mod spool;
 mod suspicion;
@@ -38,7 +39,7 @@ pub use info::{Info, InfoCamera};
 pub use machine::{Machine, Readings};
 pub use media::{Media, MediaNames};
 pub use mqtt::{Endpoint, Protocol};
-pub use publisher::{HomeAssistantTopics, Left, Publisher, Settings, Told};
+pub use publisher::{Left, Publisher, Told};
 pub use reporter::Reporter;
 #[cfg(test)]
 pub(crate) use reporter::tests as camera;
@@ -46,6 +47,7 @@ pub use request::{
     Feedback, Heard, Hush, MAX_REQUEST, Position, Refusal, Request, Setting, Verdict,
 };
 pub use response::Reply;
+pub use settings::{HomeAssistantTopics, Settings};
 pub use spool::{Folder, Limits, Spool, SpoolError, State, Status};
 pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 

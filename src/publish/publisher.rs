@@ -7,7 +7,6 @@
 //! It never waits for the broker while there are messages to take, and never drops an alert.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -17,55 +16,15 @@ use tracing::{error, info, warn};
 use super::alert_line::AlertLine;
 use super::health::{BrokerHealth, HealthReport, SpoolHealth};
 use super::live_line::LiveLine;
-use super::mqtt::{Endpoint, Happening};
+use super::mqtt::Happening;
 use super::sink::Sink;
-use super::spool::{Event, IN_DOUBT, Limits, Spool, State, Status};
-use super::{Alert, Delivery, Incoming, Message, Retained, Topics};
-use crate::config;
+use super::spool::{Event, IN_DOUBT, Spool, State, Status};
+use super::{Alert, Delivery, Incoming, Message, Retained, Settings};
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// The longest that the loop sleeps.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How, where to and as whom is published.
-#[derive(Clone)]
-pub struct Settings {
-    /// The broker as configured, ...
-    pub mqtt: config::Mqtt,
-    /// ... and ready to be called; `None` where there is none.
-    pub endpoint: Option<Arc<Endpoint>>,
-    /// The node's topics.
-    pub topics: Topics,
-    /// Identifier of this boot of the machine.
-    pub boot_id: Arc<str>,
-    /// What may wait.
-    pub limits: Limits,
-    /// The second sink.
-    pub sink: Option<config::Sink>,
-    /// What others may tell us.
-    pub subscriptions: Vec<String>,
-    /// Says that Home Assistant has started, and wants to hear of us again on the other topic.
-    pub home_assistant: Option<HomeAssistantTopics>,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("mqtt", &self.mqtt)
-            .field("topics", &self.topics)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Where Home Assistant and we find each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HomeAssistantTopics {
-    /// Its birth message.
-    pub status: String,
-    /// Our discovery message.
-    pub discovery: String,
-}
 
 /// Delivers messages.
 pub struct Publisher {
@@ -310,9 +269,8 @@ impl Publisher {
     /// Goes on under other settings. Where the broker or the topics have changed, this is a goodbye
     /// and a new beginning; what waits in the spool waits for the new broker.
     fn change(&mut self, settings: Settings) {
-        let is_same = settings.mqtt == self.settings.mqtt
-            && settings.topics == self.settings.topics
-            && settings.subscriptions == self.settings.subscriptions;
+        let is_same =
+            settings.mqtt == self.settings.mqtt && settings.topics == self.settings.topics;
         self.sink = settings.sink.clone().map(Sink::new);
         self.spool.set_limits(settings.limits);
         self.spool.retry_quarantined();
@@ -321,6 +279,7 @@ impl Publisher {
             if let (Some(lines), Some(endpoint)) = (&mut self.lines, &self.settings.endpoint) {
                 lines.alerts.renew(Arc::clone(endpoint));
                 lines.live.renew(Arc::clone(endpoint));
+                lines.live.listen(&self.settings.subscriptions);
                 lines.alerts.read_anew();
             }
             return;

@@ -7,8 +7,8 @@ use crossbeam_channel::bounded;
 use super::*;
 use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
 use crate::decide::Identity;
-use crate::publish::spool::Folder;
-use crate::publish::{ProfileIdentity, Reporter};
+use crate::publish::spool::{Folder, Limits};
+use crate::publish::{Endpoint, ProfileIdentity, Reporter, Topics};
 
 /// A state folder and a broker's port.
 pub(super) struct Desk {

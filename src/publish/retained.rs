@@ -4,7 +4,18 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Retained;
+use super::{Delivery, Retained, Topics};
+
+impl Retained {
+    /// Whether the node is there.
+    pub(super) fn availability(topics: &Topics, word: &str) -> Self {
+        Retained {
+            topic: topics.availability(),
+            payload: word.as_bytes().to_vec(),
+            delivery: Delivery::AtLeastOnce,
+        }
+    }
+}
 
 /// The newest messages.
 #[derive(Debug, Default)]
@@ -55,7 +66,6 @@ impl Newest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Delivery;
     use super::*;
 
     fn message(topic: &str, payload: &str) -> Retained {

@@ -3,6 +3,7 @@
 //! Every topic that the program publishes or subscribes to is spelt here and nowhere else; so is
 //! what a topic that comes in asks for.
 
+use super::{Delivery, Message, Retained};
 use crate::config::{Name, Prefix};
 
 /// The topics of a node.
@@ -153,6 +154,24 @@ impl Topics {
 }
 
 impl CameraTopics {
+    /// What takes all that the broker keeps of a camera off it again: for one that is no more.
+    pub fn clear(&self) -> Vec<Message> {
+        let controls = Control::ALL.map(|control| self.state_of(control));
+        let kept = [self.availability.clone(), self.active.clone()];
+        let moments = [&self.state, &self.snapshot, &self.heatmap].map(Clone::clone);
+        let empty = |topic, delivery| {
+            Message::Retained(Retained {
+                topic,
+                payload: Vec::new(),
+                delivery,
+            })
+        };
+        let kept = controls.into_iter().chain(kept);
+        kept.map(|topic| empty(topic, Delivery::AtLeastOnce))
+            .chain(moments.map(|topic| empty(topic, Delivery::AtMostOnce)))
+            .collect()
+    }
+
     /// Where a control is set.
     pub fn set(&self, control: Control) -> String {
         format!("{}/{}/set", self.root, control.as_str())

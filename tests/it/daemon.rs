@@ -173,6 +173,18 @@ fn a_faulty_configuration_is_not_taken_and_a_good_one_is() {
         .rfind(|r| r.topic == "inspectd/press/info")
         .unwrap();
     assert!(info.json()["last_reload_error"].is_null());
+    // What is no more is taken off the broker, and the node was there all the time.
+    let gone = |seen: &[Received]| {
+        let emptied = |topic| seen.iter().any(|r| r.topic == topic && r.bytes.is_empty());
+        emptied("inspectd/press/cam0/availability") && emptied("inspectd/press/cam0/state")
+    };
+    subscriber.wait(10, gone).unwrap();
+    let mut late = Subscriber::new(broker.port);
+    late.wait(10, has("inspectd/press/cam9/state")).unwrap();
+    let is_old = |r: &&Received| r.retained && r.topic.contains("/cam0/");
+    assert_eq!(late.seen.iter().find(is_old), None);
+    let words = subscriber.seen.iter().filter(|r| r.topic == AVAILABILITY);
+    assert_eq!(words.map(|r| &*r.payload).collect::<Vec<_>>(), ["online"]);
     daemon.signal("TERM");
     assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
 }

@@ -110,6 +110,10 @@ pub(crate) fn faults(message: &Received) -> Vec<String> {
     let Some(payload) = carried(&message.topic) else {
         return vec!["the contract does not know this topic".to_owned()];
     };
+    // A camera that is no more is taken off the broker.
+    if message.bytes.is_empty() && is_kept_of_a_camera(&message.topic) {
+        return Vec::new();
+    }
     match payload {
         Payload::Json(name) | Payload::Number(name) => match parsed() {
             Ok(value) => violations(name, &value),
@@ -137,6 +141,17 @@ pub(crate) fn faults(message: &Received) -> Vec<String> {
         }
         Payload::Incoming => Vec::new(),
     }
+}
+
+/// Whether the broker keeps the messages of this topic, and the topic is a camera's.
+fn is_kept_of_a_camera(topic: &str) -> bool {
+    let levels: Vec<&str> = topic.split('/').collect();
+    matches!(
+        levels[..],
+        [_, _, _, "availability" | "state"]
+            | [_, _, _, "alert", "active"]
+            | [_, _, _, "enabled" | "threshold" | "mute", "state"]
+    )
 }
 
 fn violations(name: &str, value: &Value) -> Vec<String> {
