@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, never};
 
-use super::controls::Controls;
+use super::controls::{Controls, Knobs};
 use super::inspection::Inspection;
 use super::inspector::{Inspector, Order};
 use crate::capture::Moment;
@@ -50,6 +50,14 @@ impl Generation {
         let now = Moment::now();
         let awake: Vec<Name> = on.iter().map(|on| on.decide.camera.clone()).collect();
         let inspectors = on.iter_mut().map(|on| &mut on.decide).chain(&mut asleep);
+        for camera in inspection.names() {
+            let knobs = controls.of(&camera);
+            if knobs != Knobs::default() {
+                let (enabled, muted) = (knobs.enabled, knobs.muted);
+                let threshold = knobs.level.get();
+                tracing::info!(%camera, enabled, muted, threshold, "set over MQTT");
+            }
+        }
         for message in inspectors.flat_map(|inspector| inspector.start(now)) {
             // The outlet lives longer than any generation.
             let _ = to_publish.send(message);
@@ -103,7 +111,7 @@ impl Generation {
                     if stays(&inspector.camera) {
                         Vec::new()
                     } else {
-                        inspector.stop()
+                        inspector.stop(Moment::now())
                     }
                 })
             }

@@ -191,11 +191,16 @@ impl Inspection {
 
     /// What takes the cameras that `next` no longer has off the broker.
     pub(super) fn left_by(&self, next: &Inspection) -> Vec<Message> {
-        let (topics, names) = (self.topics(), next.names());
-        let is_kept = |camera: &Name| topics == next.topics() && names.contains(camera);
-        let gone = self.names().into_iter().filter(|camera| !is_kept(camera));
+        let topics = self.topics();
+        let gone = self.names().into_iter();
+        let gone = gone.filter(|camera| !next.goes_on_with(camera, self));
         gone.flat_map(|camera| topics.camera(&camera).clear())
             .collect()
+    }
+
+    /// Whether a camera of `former` is one of ours, under the same topics.
+    pub(super) fn goes_on_with(&self, camera: &Name, former: &Inspection) -> bool {
+        self.topics() == former.topics() && self.names().contains(camera)
     }
 
     /// The cameras for the pipeline, and the inspectors of those that are turned off. `carried`

@@ -94,7 +94,7 @@ impl Inspector {
     }
 
     /// Closes what is open, because nobody looks any more.
-    pub(super) fn stop(&mut self) -> Vec<Message> {
+    pub(super) fn stop(&mut self, now: Moment) -> Vec<Message> {
         let mut messages = match self.tracker.stop() {
             Some(incident) => {
                 let mut messages = self.show(&incident);
@@ -103,7 +103,7 @@ impl Inspector {
             }
             None => Vec::new(),
         };
-        messages.extend(self.reporter.stop());
+        messages.extend(self.reporter.stop(now, &self.tracker));
         messages
     }
 

@@ -2,8 +2,7 @@
 //!
 //! A [`Desk`] is what requests may touch; [`Desk::handle`] does one and says what follows. Each is
 //! answered once; a control is answered by its state. What only the supervisor can do it finds in
-//! [`Follows`]. Nothing here waits for long: a camera that
-//! does not answer in time is told as such.
+//! [`Follows`]. Nothing here waits for long: a camera that does not answer in time is told as such.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

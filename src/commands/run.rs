@@ -145,8 +145,8 @@ impl Daemon<'_> {
     ) -> io::Result<(Result<(), Failure>, Turn)> {
         let mut trackers = HashMap::new();
         let mut leftovers = Vec::new();
+        let mut info = inspection.info(&self.boot_id, Timestamp::now());
         loop {
-            let mut info = inspection.info(&self.boot_id, Timestamp::now());
             self.outlet.send(info.message(&inspection.topics().info()));
             for message in self.introduction.replace(inspection.discovery()) {
                 self.outlet.send(message);
@@ -170,7 +170,7 @@ impl Daemon<'_> {
                 trackers: carried,
                 result,
             } = generation.finish(|camera| match &turn {
-                Turn::Reload(next) => next.names().contains(camera),
+                Turn::Reload(next) => next.goes_on_with(camera, &inspection),
                 Turn::Switch => self.controls.of(camera).enabled,
                 Turn::Stop | Turn::DiskFailed(_) => false,
             });
@@ -179,6 +179,13 @@ impl Daemon<'_> {
                 Turn::Reload(next) if result.is_ok() => {
                     self.journal.change(&next.config.log);
                     leftovers = inspection.left_by(&next);
+                    if next.topics() != inspection.topics() {
+                        // To the old broker, under the old name.
+                        leftovers
+                            .drain(..)
+                            .for_each(|message| self.outlet.send(message));
+                    }
+                    info = next.info(&self.boot_id, Timestamp::now());
                     let settings = next.settings(&self.boot_id);
                     self.outlet.send(Message::Settings(Box::new(settings)));
                     inspection = *next;
@@ -295,7 +302,7 @@ impl Daemon<'_> {
                 return Some(Turn::Stop);
             }
         }
-        let loaded = load(self.path);
+        let loaded = load(self.path, &self.folder);
         let fault = loaded.as_ref().err().map(Issues::to_string);
         for reply in replies {
             self.outlet.send(match &fault {
@@ -315,8 +322,16 @@ impl Daemon<'_> {
     }
 }
 
-fn load(path: &Path) -> Result<Inspection, Issues> {
-    Inspection::load(crate::config::load(path)?)
+/// Loads a configuration for a daemon whose state is in `folder`.
+fn load(path: &Path, folder: &Path) -> Result<Inspection, Issues> {
+    let config = crate::config::load(path)?;
+    if config.node.state_dir != folder {
+        let mut issues = Issues::default();
+        let text = "can't change while the daemon runs: restart it";
+        issues.add("node.state_dir", text);
+        return Err(issues);
+    }
+    Inspection::load(config)
 }
 
 /// The identifier of this boot of the machine.

@@ -24,7 +24,7 @@ pub struct Mqtt {
     pub port: u16,
     /// First levels of every topic.
     pub prefix: Prefix,
-    /// Client identifier, 1 to 64 bytes; unique at the broker.
+    /// Client identifier, 1 to 128 bytes; unique at the broker, and so is it with `-live` after it.
     pub client_id: String,
     /// The version of MQTT.
     pub protocol: ProtocolChoice,

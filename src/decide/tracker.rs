@@ -89,6 +89,11 @@ impl Tracker {
         self
     }
 
+    /// Whether nothing was ever seen of the camera.
+    pub fn is_new(&self) -> bool {
+        self.last_seen.is_none()
+    }
+
     /// The last report of the incident that is open.
     pub fn open(&self) -> Option<&Incident> {
         self.open.as_ref().map(|open| &open.last)

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use tracing::info;
 
@@ -16,6 +16,9 @@ use crate::decide::{Cause, EndedBy, Identity, Incident, Phase};
 use crate::infer::Grid;
 use crate::preprocess::SceneStatistics;
 use crate::score::{Basis, Parts};
+
+/// A clock that moved by less was not set.
+const STEP: SignedDuration = SignedDuration::from_secs(1);
 
 /// Which Profile judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -212,8 +215,8 @@ impl Data {
             phase: incident.phase,
             severity: "warn",
             cause: incident.cause,
-            started_at: incident.started.wall,
-            ended_at: incident.ended.map(|at| at.wall),
+            started_at: wall(&incident.started, &incident.at),
+            ended_at: incident.ended.map(|at| wall(&at, &incident.at)),
             ended_by: incident.ended_by,
             late: false,
             suppressed: incident.suppressed,
@@ -222,7 +225,7 @@ impl Data {
                 seq: incident.worst_seq,
                 width: picture.width,
                 height: picture.height,
-                taken_at: incident.worst_at.wall,
+                taken_at: wall(&incident.worst_at, &incident.at),
             },
             score: Score::new(judged.score()),
             persistence: Persistence {
@@ -241,6 +244,19 @@ impl Data {
             profile: Arc::clone(profile),
             media: media.cloned(),
         }
+    }
+}
+
+/// The wall time of an earlier moment by the clock of the report. They differ where the clock was
+/// set between the two; then an incident would seem to end before it began, or to last for years.
+fn wall(moment: &Moment, report: &Moment) -> Timestamp {
+    let since = SignedDuration::try_from(report.since_boot.saturating_sub(moment.since_boot));
+    let by_report = since
+        .ok()
+        .and_then(|since| report.wall.checked_sub(since).ok());
+    match by_report {
+        Some(time) if time.duration_since(moment.wall).abs() > STEP => time,
+        _ => moment.wall,
     }
 }
 
@@ -293,4 +309,27 @@ pub(super) fn shared<T: Serialize + ?Sized, S: Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     value.as_ref().serialize(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_in_between_makes_no_incident_of_fifty_years() {
+        let moment = |wall: &str, seconds| Moment {
+            wall: wall.parse().unwrap(),
+            since_boot: Duration::from_secs(seconds),
+            synced: false,
+        };
+        let began = moment("1970-01-01T00:01:00Z", 60);
+        let report = moment("2026-09-30T10:00:00Z", 90);
+        let shown = |moment: &Moment| wall(moment, &report).to_string();
+        assert_eq!(shown(&began), "2026-09-30T09:59:30Z");
+        assert_eq!(shown(&report), "2026-09-30T10:00:00Z");
+        let slewed = moment("2026-09-30T09:59:30.4Z", 60);
+        assert_eq!(shown(&slewed), "2026-09-30T09:59:30.4Z");
+    }
 }

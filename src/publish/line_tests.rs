@@ -1,5 +1,8 @@
 //! The pauses of a line, and the versions of MQTT that it tries.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use super::super::broker::free_port;
 use super::*;
 use crate::config::{Issues, Mqtt, Prefix, Retry};
@@ -111,4 +114,38 @@ fn a_version_that_was_chosen_stays() {
         line.lost(&loss(true));
         assert_eq!(line.protocol, protocol);
     }
+}
+
+#[test]
+fn a_broker_that_speaks_5_alone_is_reached_although_it_hung_up_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for (n, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut connect = [0; 512];
+            let read = stream.read(&mut connect).unwrap();
+            let name = connect[..read].windows(4).position(|four| four == b"MQTT");
+            let level = connect[name.unwrap() + 4];
+            // The first attempt meets a broker that is just being restarted.
+            if n > 0 && level == 5 {
+                stream.write_all(&[0x20, 3, 0, 0, 0]).unwrap();
+                let _ = stream.read(&mut connect);
+            }
+        }
+    });
+    let mut line = line(ProtocolChoice::Auto);
+    let mut endpoint = (*line.endpoint).clone();
+    (endpoint.host, endpoint.port) = ("127.0.0.1".to_owned(), port);
+    endpoint.retry.max = endpoint.retry.min;
+    line.renew(Arc::new(endpoint));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while line.session().is_none() {
+        assert!(Instant::now() < deadline, "{:?}", line.status());
+        line.advance();
+        if let Ok(got) = line.happenings().recv_timeout(Duration::from_millis(20)) {
+            line.observe(Some(got));
+        }
+    }
+    assert_eq!(line.status().protocol, Protocol::V5);
 }

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Endpoint, Happening, Loss, Wish};
+use super::packet::size;
 use super::retained::Newest;
 use super::window::{Carried, SPAN, Window};
 use super::{Delivery, Incoming, Published, Retained};
@@ -32,6 +33,8 @@ pub(super) struct LiveLine {
     /// Answers on their way. The client passes on nothing at all while too many are.
     window: Window,
     span: usize,
+    /// What the broker takes; it ends the connection at more.
+    largest: u32,
     silence: Duration,
     subscriptions: Vec<String>,
     is_subscribed: bool,
@@ -56,6 +59,7 @@ impl LiveLine {
             answers: VecDeque::new(),
             window: Window::default(),
             span: SPAN,
+            largest: LARGEST,
             silence,
             subscriptions,
             is_subscribed: false,
@@ -123,6 +127,9 @@ impl LiveLine {
         match self.line.observe(got)? {
             Happening::Connected(broker) => {
                 self.span = broker.in_flight.map_or(SPAN, usize::from).max(1);
+                self.largest = broker
+                    .largest_packet
+                    .map_or(LARGEST, |most| most.min(LARGEST));
                 self.is_subscribed = self.subscriptions.is_empty();
                 self.newest.request_all();
                 None
@@ -187,6 +194,9 @@ impl LiveLine {
 
     /// Hands one message over; `false` where there is none or no room.
     fn send_next(&mut self) -> bool {
+        if self.line.session().is_some() && self.drop_too_large() {
+            return true;
+        }
         let Some(session) = self.line.session() else {
             return false;
         };
@@ -212,5 +222,36 @@ impl LiveLine {
             self.newest.sent();
         }
         is_sent
+    }
+
+    /// Drops the next message where the broker would end the connection at it; whether it was so.
+    fn drop_too_large(&mut self) -> bool {
+        let largest = self.largest;
+        let is_too_large = |topic: &str, payload: &[u8]| {
+            let bytes = size(topic, payload);
+            if bytes > largest {
+                warn!(
+                    topic,
+                    bytes,
+                    largest,
+                    "the broker takes no message as large as this, it is not sent; for pictures \
+                     see camera.snapshot_max_kb"
+                );
+            }
+            bytes > largest
+        };
+        if let Some(answer) = self.answers.front()
+            && is_too_large(&answer.topic, &answer.payload)
+        {
+            self.answers.pop_front();
+            return true;
+        }
+        if let Some(message) = self.newest.next()
+            && is_too_large(&message.topic, &message.payload)
+        {
+            self.newest.sent();
+            return true;
+        }
+        false
     }
 }

@@ -188,3 +188,28 @@ fn a_retained_message_at_which_the_broker_closes_the_connection_holds_up_no_aler
     drop(sender);
     publisher.join().unwrap();
 }
+
+#[test]
+fn a_picture_too_large_for_the_broker_is_left_out_and_all_else_is_said() {
+    for protocol in [ProtocolChoice::V5, ProtocolChoice::Auto] {
+        let narrow = Faults {
+            largest_packet: Some(20_000),
+            ..Faults::default()
+        };
+        let broker = Faulty::start(1, narrow);
+        let (sender, publisher) = desk(&broker, protocol).open();
+        for (level, bytes) in [("snapshot", 45_000), ("state", 500)] {
+            let message = Retained {
+                topic: format!("inspectd/press/cam0/{level}"),
+                payload: vec![b'x'; bytes],
+                delivery: Delivery::AtMostOnce,
+            };
+            sender.send(Message::Retained(message)).unwrap();
+        }
+        let is_state = |seen: &[Publish]| seen.iter().any(|p| p.topic.ends_with("/state"));
+        broker.wait(Duration::from_secs(10), is_state).unwrap();
+        drop(sender);
+        assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
+        assert_eq!(broker.connections(), 2, "one for each line");
+    }
+}

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, never, select};
-use tracing::{error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::alert_line::AlertLine;
 use super::health::{BrokerHealth, HealthReport, SpoolHealth};
@@ -168,17 +168,15 @@ impl Publisher {
                 self.more();
             }
             Some(Event::Held { id, reason }) => {
-                error!(
-                    id,
-                    reason, "alert could not be written; it is kept in memory"
-                );
+                // The spool has said so, for all of them at once.
+                debug!(id, reason, "alert held in memory");
                 if let Some(alert) = self.in_doubt.pop_front() {
                     self.write(&alert);
                 }
                 self.more();
             }
             Some(Event::Refused { id, reason }) => {
-                error!(id, reason, "alert refused");
+                debug!(id, reason, "alert refused");
                 if let Some(alert) = self.in_doubt.pop_front() {
                     self.write(&alert);
                 }
@@ -239,6 +237,10 @@ impl Publisher {
             if heard.payload == b"online" {
                 lines.alerts.repeat(&topics.discovery);
             }
+            return;
+        }
+        // It may be of last year, and a thousand of them would crowd out who asks now.
+        if heard.retained {
             return;
         }
         if let Err(fault) = self.to.try_send(Told::Heard(heard)) {

@@ -27,6 +27,8 @@ const REJECTED_IN_A_ROW: u32 = 5;
 
 /// Why no frame of a camera is judged that is turned off.
 const DISABLED: &str = "disabled";
+/// The reason of a state that is said when inspection ends.
+const STOPPED: &str = "stopped";
 
 /// Reports on one camera.
 #[derive(Debug)]
@@ -93,10 +95,14 @@ impl Reporter {
     }
 
     /// What a subscriber must know before the first frame: the camera is not there yet, which
-    /// incident is open, and how the controls stand.
+    /// incident is open, and how the controls stand. A camera that was followed before a reload
+    /// stays what it was until its first frame, or the lack of one, says otherwise.
     pub fn start(&mut self, tracker: &Tracker) -> Vec<Message> {
-        self.is_online = Some(false);
-        let mut messages = vec![self.availability("offline"), self.active(tracker)];
+        let mut messages = vec![self.active(tracker)];
+        if tracker.is_new() {
+            self.is_online = Some(false);
+            messages.insert(0, self.availability("offline"));
+        }
         messages.extend(self.controls(true, tracker));
         messages
     }
@@ -214,10 +220,14 @@ impl Reporter {
         &self.topics
     }
 
-    /// What is said when nobody looks any more.
-    pub fn stop(&mut self) -> Option<Message> {
+    /// What is said when nobody looks any more: neither that the camera is there, nor that what it
+    /// saw last still holds.
+    pub fn stop(&mut self, at: Moment, tracker: &Tracker) -> Vec<Message> {
         let was_online = self.is_online.replace(false) != Some(false);
-        was_online.then(|| self.availability("offline"))
+        let mut messages = Vec::from_iter(was_online.then(|| self.availability("offline")));
+        let now = Said::new(at, Some(STOPPED), tracker);
+        messages.push(self.state(0, at, None, now, tracker));
+        messages
     }
 
     fn state(

@@ -202,3 +202,39 @@ fn pictures_come_before_the_report_that_names_them() {
     let later = self::told(&reporter.incident(&reports[0].1, &tracker));
     assert_eq!(later[0].1["data"]["media"], serde_json::Value::Null);
 }
+
+#[test]
+fn over_a_reload_a_camera_stays_what_it_was_until_a_frame_or_its_absence_says_otherwise() {
+    let judged = stories::judged(-1.0);
+    let mut tracker = stories::tracker(Rules::default());
+    let starts = |tracker: &Tracker| words(&reporter().start(tracker));
+    assert!(starts(&tracker).contains(&"cam0/availability \"offline\"".to_owned()));
+    tracker.observe(0, stories::moment(0), Ok(&judged));
+    let again = starts(&tracker);
+    assert!(
+        !again.iter().any(|word| word.contains("availability")),
+        "{again:?}"
+    );
+    let mut reporter = reporter();
+    reporter.start(&tracker);
+    let none = Rejection::NoFrames("unplugged".into());
+    let messages = reporter.frame(1, stories::moment(1), Err(&none), None, &tracker);
+    assert!(words(&messages).contains(&"cam0/availability \"offline\"".to_owned()));
+}
+
+#[test]
+fn what_a_camera_saw_last_does_not_outlive_its_inspection() {
+    let mut tracker = stories::tracker(Rules::default());
+    let mut reporter = reporter();
+    let judged = stories::judged(-1.0);
+    tracker.observe(0, stories::moment(0), Ok(&judged));
+    reporter.frame(0, stories::moment(0), Ok(&judged), None, &tracker);
+    let last = told(&reporter.stop(stories::moment(1), &tracker));
+    assert_eq!(last[0], ("cam0/availability".to_owned(), "offline".into()));
+    let state = &last[1].1;
+    assert_eq!(
+        (&state["judged"], &state["reason"]),
+        (&false.into(), &"stopped".into())
+    );
+    assert_eq!(state["anomaly"], "OFF");
+}

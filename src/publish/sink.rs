@@ -1,49 +1,114 @@
 //! The second sink: alerts as lines of JSON, on standard output or at the end of a file.
 //!
-//! For trials without a broker and for other shippers. A line is written whole when its alert is
-//! accepted. A sink that can't be written is told when that begins, is tried again with each alert,
-//! and never holds up delivery. A reload opens the file anew, so that it may be rotated.
+//! For trials without a broker and for other shippers. A thread of its own writes each line whole;
+//! a pipe that nobody reads, or a disk that hangs, holds up that thread and nothing else: what it
+//! can't take is counted and told. A reload opens the file anew, so that it may be rotated.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::{info, warn};
 
 use crate::config::Sink as Target;
 
+/// Lines that wait for the thread: some storms of alerts, about half a megabyte.
+const DEPTH: usize = 256;
+/// How long the last lines may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// Where lines go.
 #[derive(Debug)]
 pub(super) struct Sink {
+    /// `None` once it is closing, or where there is no thread.
+    lines: Option<Sender<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
     target: Target,
-    file: Option<File>,
-    /// Lines that could not be written since the last one that could.
+    /// Lines that the thread had no room for since the last one that it had.
     missed: u64,
 }
 
 impl Sink {
     /// Opens nothing yet.
     pub(super) fn new(target: Target) -> Self {
+        let (to_thread, lines) = bounded(DEPTH);
+        let writer = Writer::new(target.clone());
+        let thread = thread::Builder::new().name("sink".to_owned());
+        let thread = thread.spawn(move || writer.run(&lines));
+        if let Err(fault) = &thread {
+            warn!(sink = %target, %fault, "no thread for the sink; it gets nothing");
+        }
         Sink {
+            lines: thread.is_ok().then_some(to_thread),
+            thread: thread.ok(),
             target,
-            file: None,
             missed: 0,
         }
     }
 
-    /// Writes a payload, which is one line of JSON, and the end of the line.
+    /// Has a payload written, which is one line of JSON, and the end of the line.
     pub(super) fn write(&mut self, payload: &[u8]) {
+        let Some(lines) = &self.lines else { return };
         let line = [payload, b"\n"].concat();
-        match self.append(&line) {
-            Ok(()) if self.missed > 0 => {
-                info!(sink = %self.target, missed = self.missed, "the sink takes lines again");
-                self.missed = 0;
+        if lines.try_send(line).is_err() {
+            if self.missed == 0 {
+                warn!(sink = %self.target, "the sink takes no more lines; does anybody read it?");
+            }
+            self.missed += 1;
+        } else if self.missed > 0 {
+            info!(sink = %self.target, missed = self.missed, "the sink takes lines again");
+            self.missed = 0;
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.lines = None;
+        let deadline = Instant::now() + GOODBYE;
+        let hangs = |thread: &JoinHandle<()>| !thread.is_finished();
+        while self.thread.as_ref().is_some_and(hangs) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// What the thread does.
+#[derive(Debug)]
+struct Writer {
+    target: Target,
+    file: Option<File>,
+    /// Lines that could not be written since the last one that could.
+    failed: u64,
+}
+
+impl Writer {
+    fn new(target: Target) -> Self {
+        Writer {
+            target,
+            file: None,
+            failed: 0,
+        }
+    }
+
+    fn run(mut self, lines: &Receiver<Vec<u8>>) {
+        lines.iter().for_each(|line| self.write(&line));
+    }
+
+    fn write(&mut self, line: &[u8]) {
+        match self.append(line) {
+            Ok(()) if self.failed > 0 => {
+                info!(sink = %self.target, failed = self.failed, "lines can be written again");
+                self.failed = 0;
             }
             Ok(()) => {}
             Err(fault) => {
-                if self.missed == 0 {
+                if self.failed == 0 {
                     warn!(sink = %self.target, %fault, "alerts can't be written to the sink");
                 }
-                self.missed += 1;
+                self.failed += 1;
                 self.file = None;
             }
         }
@@ -71,16 +136,33 @@ mod tests {
     fn lines_are_appended_and_a_sink_that_comes_back_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("later/alerts.jsonl");
-        let mut sink = Sink::new(Target::File(path.clone()));
-        sink.write(b"{}");
-        assert_eq!(sink.missed, 1, "its folder is not there");
+        let mut writer = Writer::new(Target::File(path.clone()));
+        writer.write(b"{}\n");
+        assert_eq!(writer.failed, 1, "its folder is not there");
         std::fs::create_dir(path.parent().unwrap()).unwrap();
-        sink.write(b"{\"n\":1}");
+        writer.write(b"{\"n\":1}\n");
+        assert_eq!(writer.failed, 0);
+        drop(writer);
+        let mut sink = Sink::new(Target::File(path.clone()));
         sink.write(b"{\"n\":2}");
-        assert_eq!(sink.missed, 0);
+        sink.write(b"{\"n\":3}");
         drop(sink);
-        Sink::new(Target::File(path.clone())).write(b"{\"n\":3}");
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_up_nothing_and_what_it_misses_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let mut sink = Sink::new(Target::File(path));
+        for _ in 0..DEPTH + 10 {
+            sink.write(b"{}");
+        }
+        // One may be in the thread's hands.
+        assert!((9..=10).contains(&sink.missed), "{}", sink.missed);
+        drop(sink);
     }
 }

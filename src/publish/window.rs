@@ -15,7 +15,7 @@ pub(super) const SPAN: usize = 16;
 /// What a packet carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Carried {
-    /// The alert at this place of the outbox.
+    /// The alert at this place of the spool.
     Alert(u64),
     /// The retained message, or the answer, of this topic.
     Retained(String),
@@ -90,7 +90,7 @@ impl Window {
         Some(carried)
     }
 
-    /// The connection is gone; what was on its way is sent anew from the outbox.
+    /// The connection is gone; what was on its way is sent anew from the spool.
     pub(super) fn clear(&mut self) {
         *self = Window::default();
     }

@@ -80,7 +80,7 @@ fn on_a_full_disk_alerts_still_arrive_and_the_spool_recovers() {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
     let mut daemon = workshop.start_by(command);
-    wait_for_journal(&daemon, |log| log.contains("kept in memory"));
+    wait_for_journal(&daemon, |log| log.contains("held in memory"));
     let accepted = daemon.reported();
     let broker = Broker::start_on(port);
     let mut subscriber = Subscriber::new(broker.port);

@@ -16,6 +16,7 @@ use super::tls;
 use crate::config::{Credentials, Issues, Mqtt, ProtocolChoice, Retry};
 
 /// A broker.
+#[derive(Clone)]
 pub struct Endpoint {
     pub(in crate::publish) host: String,
     pub(in crate::publish) port: u16,

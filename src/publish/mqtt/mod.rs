@@ -218,8 +218,11 @@ impl Session {
             Client::V5(client) => v5::subscribe(client, topics),
             Client::V3(client) => v4::subscribe(client, topics),
         };
-        // The thread has gone where this fails: the session is lost, as its happenings tell.
-        is_asked && self.asked.try_send(topics.to_vec()).is_ok()
+        if is_asked {
+            // The thread has gone where this fails: the session is lost, as its happenings tell.
+            let _ = self.asked.try_send(topics.to_vec());
+        }
+        is_asked
     }
 
     /// Says DISCONNECT, so that the broker does not publish the will; waits until it is written.

@@ -12,6 +12,7 @@ use rumqttc::{
     Packet, QoS, RecvTimeoutError, StateError, SubscribeFilter, SubscribeReasonCode, mqttbytes,
 };
 
+use super::fault::Fault;
 use super::{
     Answer, Broker, CONNECT, Endpoint, GRACE, Happening, Loss, PACKET_IDS, Protocol, Wish, fault,
     subscribed,
@@ -136,7 +137,12 @@ impl Driven {
                 let line = (false, Protocol::V3, self.endpoint.as_ref());
                 fault::garbled(&"the broker's first answer is none to a CONNECT", line).1
             }
-            ConnectionError::MqttState(fault) => self.broken(fault),
+            ConnectionError::MqttState(fault) => {
+                let (fault, reason) = self.broken(fault);
+                // A broker that speaks 5 alone may hang up without a word.
+                is_other_protocol = !self.is_up && fault == Fault::OfProtocol;
+                reason
+            }
             ConnectionError::RequestsDone => "the connection's thread ended".to_owned(),
         };
         Loss {
@@ -146,16 +152,16 @@ impl Driven {
     }
 
     /// A fault after CONNECT was written.
-    fn broken(&self, fault: &StateError) -> String {
+    fn broken(&self, fault: &StateError) -> (Fault, String) {
         let line = (self.is_up, Protocol::V3, self.endpoint.as_ref());
         match fault {
-            StateError::ConnectionAborted => fault::closed(line).1,
+            StateError::ConnectionAborted => fault::closed(line),
             StateError::Io(fault) | StateError::Deserialization(mqttbytes::Error::Io(fault)) => {
-                fault::reading(fault, line).1
+                fault::reading(fault, line)
             }
-            StateError::Deserialization(fault) => fault::garbled(fault, line).1,
-            StateError::AwaitPingResp => fault::mute(),
-            other => other.to_string(),
+            StateError::Deserialization(fault) => fault::garbled(fault, line),
+            StateError::AwaitPingResp => (Fault::OfLine, fault::mute()),
+            other => (Fault::OfProtocol, other.to_string()),
         }
     }
 }
