@@ -201,6 +201,7 @@ mod tests {
                     frames.push((frame.seq, frame.name.unwrap().to_string(), bytes));
                 }
                 Next::Idle => {}
+                Next::Damaged(how) => panic!("{how}"),
                 Next::End => break,
             }
         }

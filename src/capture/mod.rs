@@ -8,6 +8,7 @@ mod clock;
 pub mod ffmpeg;
 pub mod images;
 mod pace;
+mod raw;
 mod replay;
 mod spec;
 pub mod synthetic;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use pace::Fps;
+pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
 pub use spec::{SourceSpec, footage};
 
@@ -45,6 +47,8 @@ pub enum Pixels {
         /// `[height, width, 3]`.
         data: Vec<u8>,
     },
+    /// As a camera's driver gave it.
+    Raw(RawPicture),
 }
 
 /// One picture as its source gave it.
@@ -65,6 +69,8 @@ pub struct Frame {
 pub enum Next {
     /// A frame.
     Frame(Frame),
+    /// A frame that its driver calls damaged; the text says how. It is never decoded.
+    Damaged(String),
     /// Nothing came within the timeout. Not a fault by itself: the caller knows the deadline.
     Idle,
     /// The footage ended and nothing more will come. Only footage ends: a camera or a stream that

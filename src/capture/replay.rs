@@ -29,15 +29,21 @@ impl Iterator for Replay {
     type Item = Result<Frame, CaptureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.source.next(PATIENCE) {
-            Ok(Next::Frame(frame)) => Some(Ok(frame)),
-            Ok(Next::End) => None,
-            Ok(Next::Idle) => Some(Err(CaptureError::Broken(format!(
-                "{} gave no frame for {} s; give a file or a folder that ends",
-                self.what,
-                PATIENCE.as_secs()
-            )))),
-            Err(error) => Some(Err(error)),
+        loop {
+            return match self.source.next(PATIENCE) {
+                Ok(Next::Frame(frame)) => Some(Ok(frame)),
+                Ok(Next::Damaged(how)) => {
+                    tracing::warn!(source = self.what, how, "a damaged frame is left out");
+                    continue;
+                }
+                Ok(Next::End) => None,
+                Ok(Next::Idle) => Some(Err(CaptureError::Broken(format!(
+                    "{} gave no frame for {} s; give a file or a folder that ends",
+                    self.what,
+                    PATIENCE.as_secs()
+                )))),
+                Err(error) => Some(Err(error)),
+            };
         }
     }
 }

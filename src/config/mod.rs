@@ -5,6 +5,7 @@
 //! a raw string; nothing here opens a camera, a model or a connection. `config/inspectd.toml` is the
 //! manual: every key, its default, its reason.
 
+mod camera;
 mod environment;
 mod files;
 mod issues;
@@ -13,6 +14,7 @@ mod mqtt;
 mod name;
 mod resolve;
 mod section;
+mod source;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -27,6 +27,14 @@ pub enum Phase {
 pub enum Cause {
     /// The picture is not as it was learnt.
     Anomaly,
+    /// There is next to nothing to see.
+    CameraBlocked,
+    /// The camera looks at another place.
+    CameraMoved,
+    /// The camera repeats one picture.
+    CameraFrozen,
+    /// The light is another.
+    SceneChanged,
 }
 
 /// Why an incident ended.

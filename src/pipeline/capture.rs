@@ -99,6 +99,12 @@ impl Capture {
                         return Ok(End::Asked);
                     }
                 }
+                Next::Damaged(how) => {
+                    last = Instant::now();
+                    if self.pass_on_rejection(Rejection::Damaged(how)).is_none() {
+                        return Ok(End::Asked);
+                    }
+                }
                 Next::Idle if last.elapsed() >= self.deadline => {
                     let seconds = self.deadline.as_secs_f64();
                     return Err(CaptureError::Broken(format!(
@@ -115,6 +121,11 @@ impl Capture {
     /// Says that there are no frames and why, behind the frames that there were; `None` when the
     /// next stage is gone.
     fn pass_on_absence(&self, reason: String) -> Option<()> {
+        self.pass_on_rejection(Rejection::NoFrames(reason))
+    }
+
+    /// `None` when the next stage is gone.
+    fn pass_on_rejection(&self, rejection: Rejection) -> Option<()> {
         let stamp = Stamp {
             seq: 0,
             at: (self.clock)(),
@@ -122,7 +133,7 @@ impl Capture {
         let item = Item {
             camera: self.camera,
             stamp,
-            content: Err(Rejection::NoFrames(reason)),
+            content: Err(rejection),
         };
         self.to.send_behind(item).ok()
     }

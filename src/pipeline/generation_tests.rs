@@ -113,7 +113,7 @@ fn camera(
         },
         prepare: Box::new(|frame| match frame.pixels {
             Pixels::Encoded(bytes) => Ok(u64::from_le_bytes(bytes.try_into().unwrap())),
-            Pixels::Rgb8 { .. } => Err(Rejection::Undecodable("raw".to_owned())),
+            Pixels::Rgb8 { .. } | Pixels::Raw(_) => Err(Rejection::Undecodable("raw".to_owned())),
         }),
         infer: Box::new(Ok),
         decide: Teller(name),

@@ -57,7 +57,7 @@ pub trait Decide: Send + 'static {
 }
 
 /// What was decided about a frame.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Decided<M> {
     /// What is to be published.
     pub messages: Vec<M>,

@@ -48,6 +48,7 @@ pub fn decode(pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
             accept_size(*width, *height)?;
             (*width, *height, Cow::Borrowed(data.as_slice()))
         }
+        Pixels::Raw(_) => return undecodable("raw pictures can't be decoded yet"),
         Pixels::Encoded(bytes) => {
             let (width, height, data) = decode_file(bytes)?;
             (width, height, Cow::Owned(data))

@@ -60,8 +60,56 @@ pub struct SceneStatistics {
     pub sharpness: f32,
 }
 
+/// What keeps a camera from seeing the scene that it was calibrated for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SceneFaultKind {
+    /// There is next to nothing to see.
+    Blocked,
+    /// It looks at another place.
+    Moved,
+    /// It repeats one picture.
+    Frozen,
+    /// The light is another.
+    Changed,
+}
+
+impl SceneFaultKind {
+    /// One word for programs: the cause of the incident that follows.
+    pub fn word(self) -> &'static str {
+        match self {
+            SceneFaultKind::Blocked => "camera_blocked",
+            SceneFaultKind::Moved => "camera_moved",
+            SceneFaultKind::Frozen => "camera_frozen",
+            SceneFaultKind::Changed => "scene_changed",
+        }
+    }
+}
+
+/// The camera does not see the scene that it was calibrated for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SceneFault {
+    /// What is wrong.
+    pub kind: SceneFaultKind,
+    /// How the picture looks.
+    pub scene: SceneStatistics,
+    /// Columns of the picture.
+    pub width: u32,
+    /// Rows of the picture.
+    pub height: u32,
+    /// How far beyond its limit the worst measure lies: 1 is the limit, more is worse.
+    pub severity: f32,
+    /// What was measured, against which limit, in words.
+    pub detail: String,
+}
+
+impl std::fmt::Display for SceneFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
 /// Why a frame can't be judged. Such a frame is reported as such and never counts as normal.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Rejection {
     /// Not a picture, or a damaged one.
     #[error("the picture can't be decoded: {0}")]
@@ -94,6 +142,15 @@ pub enum Rejection {
     /// The features or scores are not finite.
     #[error("the score is not a finite number")]
     NotFinite,
+    /// The driver says that the picture is damaged.
+    #[error("the camera's driver gave a damaged picture: {0}")]
+    Damaged(String),
+    /// The camera does not see the scene that it was calibrated for.
+    #[error("{0}")]
+    Scene(SceneFault),
+    /// The source was opened a moment ago, and its exposure settles.
+    #[error("the exposure settles after the start")]
+    Settling,
     /// There is no picture at all: the source is down.
     #[error("no frames: {0}")]
     NoFrames(String),
@@ -108,6 +165,9 @@ impl Rejection {
             Rejection::Format { .. } => "format",
             Rejection::Inference(_) => "inference",
             Rejection::NotFinite => "not_finite",
+            Rejection::Damaged(_) => "damaged",
+            Rejection::Scene(fault) => fault.kind.word(),
+            Rejection::Settling => "settling",
             Rejection::NoFrames(_) => "no_frames",
         }
     }

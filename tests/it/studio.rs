@@ -147,7 +147,7 @@ pub(crate) fn frame(number: u64, defects: bool) -> RgbImage {
             height,
             data,
         } => RgbImage::from_raw(width, height, data).unwrap(),
-        Pixels::Encoded(_) => unreachable!("the scene is drawn, not decoded"),
+        Pixels::Encoded(_) | Pixels::Raw(_) => unreachable!("the scene is drawn, not decoded"),
     }
 }
 

@@ -44,6 +44,7 @@ fn drained(source: &mut dyn Source) -> (Vec<Frame>, Result<(), CaptureError>) {
         match source.next(PATIENT) {
             Ok(Next::Frame(frame)) => frames.push(frame),
             Ok(Next::Idle) => panic!("no frame for {PATIENT:?}"),
+            Ok(Next::Damaged(how)) => panic!("{how}"),
             Ok(Next::End) => return (frames, Ok(())),
             Err(error) => return (frames, Err(error)),
         }

@@ -1,0 +1,34 @@
+//! A picture as a camera's driver gave it: bytes, and how they are laid out.
+//!
+//! It is only what the driver says: whether the bytes are enough for their size, and whether they
+//! decode, is found out by preprocess.
+
+/// A picture as a camera's driver gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawPicture {
+    /// How the bytes are laid out.
+    pub layout: Layout,
+    /// Columns, as negotiated with the driver.
+    pub width: u32,
+    /// Rows, as negotiated with the driver.
+    pub height: u32,
+    /// Bytes from one row to the next, of the first plane; 0 for [`Layout::Mjpeg`].
+    pub stride: u32,
+    /// What the driver filled, and no more (`bytesused`).
+    pub data: Vec<u8>,
+}
+
+/// How the bytes of a [`RawPicture`] are laid out (V4L2 fourcc in parentheses).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// One JPEG a picture, the Huffman tables possibly left out (`MJPG`).
+    Mjpeg,
+    /// Y0 U Y1 V: two pixels in four bytes (`YUYV`).
+    Yuyv,
+    /// A plane of Y, then one of U and V in turn, at half the size each way (`NV12`).
+    Nv12,
+    /// One byte a pixel (`GREY`).
+    Grey,
+    /// R G B, three bytes a pixel (`RGB3`).
+    Rgb24,
+}

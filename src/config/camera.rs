@@ -1,0 +1,128 @@
+//! The cameras of a configuration: each with its Profile, its rules and its pace.
+//!
+//! Reading goes on after a fault, as in [`super::resolve`]. Where frames come from stands in
+//! [`super::source`].
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::resolve::seconds;
+use super::section::Section;
+use super::source::source;
+use super::{Camera, Issues, Name};
+use crate::capture::Fps;
+use crate::decide::Rules;
+
+/// A day, the longest duration that any key accepts.
+const DAY_S: f64 = 86_400.0;
+
+pub(super) fn cameras(
+    root: &mut Section,
+    base: Rules,
+    folder: &Path,
+    issues: &mut Issues,
+) -> Vec<Camera> {
+    let mut first: HashMap<Name, usize> = HashMap::new();
+    let mut cameras = Vec::new();
+    let sections = root.sections("camera", issues);
+    if sections.is_empty() {
+        issues.add("camera", "is missing: give at least one [[camera]]");
+    }
+    for (i, section) in sections.into_iter().enumerate() {
+        let key = section.path("name");
+        let (name, rest) = camera(section, base, folder, issues);
+        if let Some(name) = name {
+            if name.is_reserved() {
+                issues.add(
+                    &key,
+                    format!("\"{name}\" is reserved: it is a topic of the node"),
+                );
+            }
+            if let Some(other) = first.get(&name) {
+                issues.add(
+                    &key,
+                    format!("\"{name}\" is the name of camera[{other}] already"),
+                );
+            }
+            first.entry(name).or_insert(i);
+        }
+        cameras.extend(rest);
+    }
+    cameras
+}
+
+/// One camera: its name, where that is right, and the whole of it, where all is.
+fn camera(
+    mut section: Section,
+    base: Rules,
+    folder: &Path,
+    issues: &mut Issues,
+) -> (Option<Name>, Option<Camera>) {
+    let name: Option<Name> = section.required("name", "its name in topics", issues);
+    let profile = section.required(
+        "profile",
+        "the directory that `calibrate --out` wrote",
+        issues,
+    );
+    let profile: Option<String> = profile;
+    if profile.as_ref().is_some_and(|path| path.trim().is_empty()) {
+        issues.add(
+            section.path("profile"),
+            "is empty: name the directory that `calibrate` wrote",
+        );
+    }
+    let fps = section.within("fps", &(0.001..=Fps::MAX), issues);
+    let fps = fps.and_then(|fps| Fps::new(fps).ok());
+    let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
+    let source = source(section.section("source", issues), fps, folder, issues);
+    let incident = rules(section.section("incident", issues), base, issues);
+    let is_shown = section.get("snapshot", issues).unwrap_or(false);
+    let largest: usize = section.number("snapshot_max_kb", 256, &(16..=4096), issues);
+    section.finish(issues);
+    let whole = name
+        .clone()
+        .zip(profile)
+        .zip(source)
+        .map(|((name, profile), source)| Camera {
+            name,
+            profile: folder.join(profile),
+            source,
+            deadline,
+            incident,
+            snapshot: is_shown.then_some(largest * 1024),
+        });
+    (name, whole)
+}
+
+/// The rules of a table; what it leaves out is as in `base`.
+pub(super) fn rules(mut section: Section, base: Rules, issues: &mut Issues) -> Rules {
+    let window = section.number("window", base.window, &(1..=1000), issues);
+    let hits = section.number("hits", base.hits.min(window), &(1..=1000), issues);
+    if hits > window {
+        issues.add(
+            section.path("hits"),
+            format!("is {hits}, more than the window of {window} frames"),
+        );
+    }
+    let release = section.number("release", base.release, &(0.0..=0.5), issues);
+    let release_after = section.number("release_after", base.release_after, &(1..=100_000), issues);
+    let duration = |section: &mut Section, key, default: Duration, issues: &mut Issues| {
+        seconds(section, key, default.as_secs_f64(), (0.0, DAY_S), issues)
+    };
+    let cooldown = duration(&mut section, "cooldown_s", base.cooldown, issues);
+    let update_every = duration(&mut section, "update_every_s", base.update_every, issues);
+    let notable_rise = section.number("notable_rise", base.notable_rise, &(0.0..=1.0), issues);
+    let hourly_cap = section.number("hourly_cap", base.hourly_cap, &(1..=3600), issues);
+    section.finish(issues);
+    Rules {
+        hits,
+        window,
+        release,
+        release_after,
+        cooldown,
+        update_every,
+        notable_rise,
+        hourly_cap,
+    }
+}

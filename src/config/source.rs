@@ -1,0 +1,59 @@
+//! Where a camera's frames come from, as written: one arm per kind of source.
+
+use std::path::Path;
+
+use super::Issues;
+use super::section::Section;
+use crate::capture::ffmpeg::{Ffmpeg, Input};
+use crate::capture::images::Images;
+use crate::capture::synthetic::Synthetic;
+use crate::capture::{Fps, SourceSpec};
+
+/// The kinds of sources by the names that they have in the file.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Images,
+    Ffmpeg,
+    Synthetic,
+}
+
+/// The source of a camera; `None` where it is at fault.
+pub(super) fn source(
+    mut section: Section,
+    fps: Option<Fps>,
+    folder: &Path,
+    issues: &mut Issues,
+) -> Option<SourceSpec> {
+    let kind = section.required("kind", "images, ffmpeg or synthetic", issues)?;
+    let source = match kind {
+        Kind::Images => section
+            .mandatory_text("path", "the folder of images", issues)
+            .map(|path| {
+                let repeat = section.get("repeat", issues).unwrap_or(false);
+                SourceSpec::Images(Images {
+                    path: folder.join(path),
+                    fps,
+                    repeat,
+                })
+            }),
+        Kind::Ffmpeg => section
+            .mandatory_text("input", "a URL or a file", issues)
+            .map(|input| {
+                let input = match Input::parse(&input) {
+                    Input::File(path) => Input::File(folder.join(path)),
+                    stream @ Input::Stream(_) => stream,
+                };
+                SourceSpec::Ffmpeg(Ffmpeg::new(input, fps))
+            }),
+        Kind::Synthetic => Some(SourceSpec::Synthetic(Synthetic {
+            seed: section.get("seed", issues).unwrap_or(1),
+            frames: section.get("frames", issues),
+            fps,
+            defects: section.get("defects", issues).unwrap_or(true),
+            ..Synthetic::default()
+        })),
+    };
+    section.finish(issues);
+    source
+}
