@@ -5,6 +5,7 @@
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
 mod clock;
+mod device;
 pub mod ffmpeg;
 pub mod images;
 mod pace;
@@ -16,6 +17,7 @@ pub mod synthetic;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
 pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
