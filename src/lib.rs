@@ -29,6 +29,8 @@
 
 pub mod config;
 
+pub mod heartbeat;
+
 pub mod capture;
 
 pub mod preprocess;
