@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 /// How often a fault that persists is told.
 const REPEAT: Duration = Duration::from_secs(3600);
-/// Different reasons that are told within that time: a source whose every fault has a number of its own
-/// in the text is no reason to write them all.
+/// Different reasons that are told within that time: a source whose every fault has words of its own is no
+/// reason to write them all.
 const REASONS: usize = 4;
 
 /// The faults of one source since it last worked.
@@ -16,7 +16,7 @@ const REASONS: usize = 4;
 pub(super) struct Complaints {
     /// When the present hour began.
     since: Option<Instant>,
-    /// Told within it.
+    /// Told within it, without numbers.
     told: Vec<String>,
     /// Since the last line.
     untold: u64,
@@ -31,10 +31,12 @@ impl Complaints {
             self.told.clear();
         }
         self.untold += 1;
-        if self.told.len() == REASONS || self.told.iter().any(|told| told == reason) {
+        // Another address, offset or count is not another reason.
+        let reason = reason.replace(|c: char| c.is_ascii_hexdigit(), "");
+        if self.told.len() == REASONS || self.told.contains(&reason) {
             return None;
         }
-        self.told.push(reason.to_owned());
+        self.told.push(reason);
         Some(std::mem::take(&mut self.untold))
     }
 
@@ -79,8 +81,16 @@ mod tests {
 
     #[test]
     fn reasons_that_never_repeat_cost_no_more_than_a_hundred_lines_a_day() {
-        let (_, told, _) = lines(1, |attempt| format!("broken at byte {attempt}"));
+        let novel = |attempt: u64| {
+            let letters = attempt.to_string().into_bytes().into_iter();
+            letters
+                .map(|digit| char::from(digit - b'0' + b'p'))
+                .collect()
+        };
+        let (_, told, _) = lines(1, novel);
         assert_eq!(told, 96);
+        let (_, told, _) = lines(1, |attempt| format!("[rtsp @ 0x{attempt:x}] refused"));
+        assert_eq!(told, 24, "an address makes no other reason");
     }
 
     #[test]
