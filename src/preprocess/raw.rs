@@ -99,12 +99,39 @@ fn from_yuyv(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
         ));
     }
     let rows = plane(picture, 0, picture.width * 2, picture.height)?;
-    Ok(painted(picture, rows.iter(), |yuyv, rgb| {
-        let pairs = yuyv.as_chunks::<4>().0.iter();
-        for (&[y0, u, y1, v], rgb) in pairs.zip(rgb.as_chunks_mut::<6>().0) {
-            *rgb = pair([y0, y1], [u, v]);
+    Ok(painted(picture, rows.iter(), paint_yuyv))
+}
+
+/// Pixels that are painted at once: enough to fill the vector units.
+const BLOCK: usize = 32;
+
+/// In blocks with a plane for each sample: pixel by pixel, noise took three times as long or more.
+fn paint_yuyv(yuyv: &[u8], rgb: &mut [u8]) {
+    let (blocks, rest) = yuyv.as_chunks::<{ 2 * BLOCK }>();
+    let (painted, rest_painted) = rgb.as_chunks_mut::<{ 3 * BLOCK }>();
+    for (block, rgb) in blocks.iter().zip(painted) {
+        let luma = std::array::from_fn(|i| block[2 * i]);
+        let u = std::array::from_fn(|i| block[i / 2 * 4 + 1]);
+        let v = std::array::from_fn(|i| block[i / 2 * 4 + 3]);
+        *rgb = painted_block(&luma, &u, &v);
+    }
+    let pairs = rest.as_chunks::<4>().0.iter();
+    for (&[y0, u, y1, v], rgb) in pairs.zip(rest_painted.as_chunks_mut::<6>().0) {
+        *rgb = pair([y0, y1], [u, v]);
+    }
+}
+
+#[inline(always)]
+fn painted_block(luma: &[u8; BLOCK], u: &[u8; BLOCK], v: &[u8; BLOCK]) -> [u8; 3 * BLOCK] {
+    let mut planes = [[0; BLOCK]; 3];
+    for i in 0..BLOCK {
+        let colour = colour([u[i], v[i]]);
+        let luma = LUMA * (i32::from(luma[i]) - 16);
+        for (plane, colour) in planes.iter_mut().zip(colour) {
+            plane[i] = level(luma + colour);
         }
-    }))
+    }
+    std::array::from_fn(|i| planes[i % 3][i / 3])
 }
 
 /// The plane of U and V has half the rows and the same stride.
@@ -159,23 +186,36 @@ const GREEN_V: i32 = 6660;
 const GREEN_U: i32 = 3209;
 const BLUE_U: i32 = 16_525;
 
+/// What U and V add to red, green and blue, and half a level for rounding.
+#[inline(always)]
+fn colour([u, v]: [u8; 2]) -> [i32; 3] {
+    let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+    [
+        RED_V * v + HALF,
+        HALF - GREEN_V * v - GREEN_U * u,
+        BLUE_U * u + HALF,
+    ]
+}
+
+#[inline(always)]
+fn level(value: i32) -> u8 {
+    (value >> POINT).clamp(0, 255) as u8
+}
+
 /// Two pixels that share their colour.
 #[inline(always)]
-fn pair(luma: [u8; 2], [u, v]: [u8; 2]) -> [u8; 6] {
-    let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-    let red = RED_V * v + HALF;
-    let green = HALF - GREEN_V * v - GREEN_U * u;
-    let blue = BLUE_U * u + HALF;
+fn pair(luma: [u8; 2], chroma: [u8; 2]) -> [u8; 6] {
+    let [red, green, blue] = colour(chroma);
     let [first, second] = luma.map(|luma| LUMA * (i32::from(luma) - 16));
     [
-        (first + red),
-        (first + green),
-        (first + blue),
-        (second + red),
-        (second + green),
-        (second + blue),
+        first + red,
+        first + green,
+        first + blue,
+        second + red,
+        second + green,
+        second + blue,
     ]
-    .map(|value| (value >> POINT).clamp(0, 255) as u8)
+    .map(level)
 }
 
 #[cfg(test)]

@@ -116,17 +116,17 @@ fn every_colour_is_that_of_bt_601_within_one_level() {
 
 #[test]
 fn samples_belong_to_their_pixels() {
-    let yuyv = packed(Layout::Yuyv, 34, 18);
-    let nv12 = packed(Layout::Nv12, 34, 18);
+    let yuyv = packed(Layout::Yuyv, 134, 18);
+    let nv12 = packed(Layout::Nv12, 134, 18);
     let (of_yuyv, of_nv12) = (rgb(&yuyv).unwrap(), rgb(&nv12).unwrap());
     for y in 0..18 {
-        for x in 0..34 {
-            let at = (y * 34 + x) * 3;
-            let [y0, u, y1, v] = yuyv.data.as_chunks::<4>().0[(y * 34 + x) / 2];
+        for x in 0..134 {
+            let at = (y * 134 + x) * 3;
+            let [y0, u, y1, v] = yuyv.data.as_chunks::<4>().0[(y * 134 + x) / 2];
             let luma = [y0, y1][x % 2];
             assert!(near(&of_yuyv[at..at + 3], reference(luma, u, v)));
-            let [u, v] = nv12.data[34 * 18..].as_chunks::<2>().0[y / 2 * 17 + x / 2];
-            let luma = nv12.data[y * 34 + x];
+            let [u, v] = nv12.data[134 * 18..].as_chunks::<2>().0[y / 2 * 67 + x / 2];
+            let luma = nv12.data[y * 134 + x];
             assert!(near(&of_nv12[at..at + 3], reference(luma, u, v)));
         }
     }
