@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::capture::Backend;
 use crate::publish::schema;
 use crate::score::Scoring;
 
@@ -32,6 +33,9 @@ pub enum Command {
     /// Measures a Profile on labelled images: AUROC and more, for each score
     #[command(after_help = EVALUATE_EXAMPLE)]
     Evaluate(EvaluateArgs),
+    /// Lists the cameras of this machine, with formats, sizes, rates and controls
+    #[command(after_help = CAMERAS_EXAMPLE)]
+    Cameras(CamerasArgs),
     /// Loads and checks a configuration and all that it names; starts nothing
     #[command(after_help = CHECK_EXAMPLE)]
     Check(CheckArgs),
@@ -146,6 +150,17 @@ pub struct RunArgs {
     /// The configuration; config/inspectd.toml is its manual
     #[arg(long, value_name = "FILE", default_value = "/etc/inspectd/config.toml")]
     pub config: PathBuf,
+}
+
+/// `inspectd cameras`
+#[derive(Debug, Args)]
+pub struct CamerasArgs {
+    /// Through which library cameras are looked for [default: v4l2 on Linux, else nokhwa]
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
+    /// Prints one line of JSON: an array
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `inspectd check`
