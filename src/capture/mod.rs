@@ -4,6 +4,7 @@
 //! decoded later, by preprocess. An [`Opener`] is a source that may be opened again and again (the
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
+pub mod archive;
 mod clock;
 mod device;
 pub mod ffmpeg;
@@ -11,9 +12,11 @@ pub mod images;
 mod pace;
 mod raw;
 mod replay;
+mod settings;
 mod spec;
 pub mod synthetic;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
 pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
+pub use settings::CameraSettings;
 pub use spec::{SourceSpec, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
@@ -100,6 +104,11 @@ pub enum CaptureError {
 pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
+
+    /// The camera's picture controls by their names, as they are; none where it has none.
+    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        None
+    }
 }
 
 /// A source that may be opened, and opened again after a fault.

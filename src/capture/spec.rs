@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::archive::{Kept, Notes};
 use super::ffmpeg::{Ffmpeg, Input};
 use super::images::{Images, is_image_name};
 use super::synthetic::Synthetic;
@@ -15,6 +16,8 @@ use super::{CaptureError, Opener};
 pub enum SourceSpec {
     /// A folder of images, or one image.
     Images(Images),
+    /// Footage that was filmed by `calibrate`.
+    Kept(Kept),
     /// A video file or a stream.
     Ffmpeg(Ffmpeg),
     /// The synthetic scene.
@@ -26,6 +29,7 @@ impl SourceSpec {
     pub fn into_opener(self) -> Box<dyn Opener> {
         match self {
             SourceSpec::Images(images) => Box::new(images),
+            SourceSpec::Kept(kept) => Box::new(kept),
             SourceSpec::Ffmpeg(ffmpeg) => Box::new(ffmpeg),
             SourceSpec::Synthetic(scene) => Box::new(scene),
         }
@@ -36,7 +40,7 @@ impl SourceSpec {
 /// as asked.
 ///
 /// # Errors
-/// When there is nothing at `path`, or it may not be looked at.
+/// When there is nothing at `path`, or it may not be looked at; when it has notes that can't be read.
 pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
     let kind = std::fs::metadata(path).map_err(|source| CaptureError::Io {
         what: format!(
@@ -45,6 +49,10 @@ pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
         ),
         source,
     })?;
+    if let Some(notes) = Notes::read(path)? {
+        let path = path.to_owned();
+        return Ok(SourceSpec::Kept(Kept { path, notes }));
+    }
     Ok(if kind.is_dir() || is_image_name(path) {
         SourceSpec::Images(Images {
             path: path.to_owned(),
