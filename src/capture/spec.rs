@@ -50,8 +50,10 @@ pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
         source,
     })?;
     if let Some(notes) = Notes::read(path)? {
-        let path = path.to_owned();
-        return Ok(SourceSpec::Kept(Kept { path, notes }));
+        return Ok(SourceSpec::Kept(Kept {
+            path: path.to_owned(),
+            notes: notes.into(),
+        }));
     }
     Ok(if kind.is_dir() || is_image_name(path) {
         SourceSpec::Images(Images {

@@ -4,6 +4,7 @@
 //! number in a file's name says which it is.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Notes;
@@ -16,7 +17,7 @@ pub struct Kept {
     /// The folder.
     pub path: PathBuf,
     /// What stands in it.
-    pub notes: Notes,
+    pub notes: Arc<Notes>,
 }
 
 impl Opener for Kept {
@@ -28,7 +29,7 @@ impl Opener for Kept {
         };
         Ok(Box::new(OpenKept {
             images: images.open()?,
-            notes: self.notes.clone(),
+            notes: Arc::clone(&self.notes),
         }))
     }
 
@@ -43,7 +44,7 @@ impl Opener for Kept {
 
 struct OpenKept {
     images: Box<dyn Source>,
-    notes: Notes,
+    notes: Arc<Notes>,
 }
 
 impl Source for OpenKept {

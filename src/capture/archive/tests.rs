@@ -139,7 +139,7 @@ fn the_oldest_footage_of_any_camera_makes_room_but_not_what_is_pinned_or_held() 
     for _ in 0..3 {
         assert_eq!(recorder.keep(&[0; 100_000], "jpg").unwrap(), None);
     }
-    assert_eq!(recorder.removed(), [old.clone()]);
+    assert_eq!(recorder.removed(), std::slice::from_ref(&old));
     assert!(!old.exists() && new.exists());
     // 400 kB can't go: there is room for six, and the newest of the others goes before it is full.
     for _ in 3..6 {
@@ -193,7 +193,7 @@ fn a_cameras_mjpeg_comes_back_as_such() {
     recorder.finish(&notes).unwrap();
     let mut source = Kept {
         path: folder,
-        notes,
+        notes: notes.into(),
     }
     .open()
     .unwrap();

@@ -28,6 +28,8 @@ use crate::config::Camera;
 
 /// How long a source is waited for at once: the longest that a Ctrl-C takes to be heard.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// Its first frame may take longer than the deadline: a stream waits for a key frame.
+const FIRST_FRAME: Duration = Duration::from_secs(20);
 /// A source that broke is opened anew so often, without a frame in between, ...
 const ATTEMPTS: u32 = 5;
 /// ... after this pause.
@@ -249,23 +251,24 @@ impl Shoot<'_> {
         self.take.opened();
         self.note_controls(&*source);
         let mut last = Instant::now();
+        let usual = self.script.camera.deadline;
+        let mut deadline = usual.max(FIRST_FRAME);
         loop {
             if let Some(end) = self.end() {
                 return Ok(end);
             }
-            let patience = PATIENCE.min(self.script.camera.deadline);
+            let patience = PATIENCE.min(deadline);
             match source.next(patience)? {
                 Next::Frame(frame) => {
-                    last = Instant::now();
+                    (last, deadline) = (Instant::now(), usual);
                     self.take.frame(frame)?;
                 }
                 Next::Damaged(how) => {
                     last = Instant::now();
                     self.take.damaged(&how)?;
                 }
-                Next::Idle if last.elapsed() >= self.script.camera.deadline => {
-                    let seconds = self.script.camera.deadline.as_secs_f64();
-                    let why = format!("no frame for {seconds} s (deadline_s)");
+                Next::Idle if last.elapsed() >= deadline => {
+                    let why = format!("no frame for {} s (deadline_s)", deadline.as_secs_f64());
                     return Err(CaptureError::Broken(why).into());
                 }
                 Next::Idle => {}
