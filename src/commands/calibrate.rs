@@ -71,33 +71,37 @@ fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
     order.teacher = order.teacher.or_else(|| config.teacher.clone());
     let archive = Archive::new(&config.node.state_dir, config.footage.bytes);
     let interrupts = signals::interrupts().context("can't listen for signals")?;
-    let filmed = match &args.footage {
-        Some(_) => None,
-        None => Some(film(args, camera, &archive, &order, &interrupts)?),
-    };
-    if let Some(filmed) = &filmed {
-        filmed.warn();
-        order.is_reviewed = true;
-        if interrupts.stop.load(Ordering::Relaxed) {
-            return Err(CalibrationError::Stopped.into());
-        }
+    let stop = &interrupts.stop;
+    if let Some(path) = &args.footage {
+        // Nothing is filmed: the first Ctrl-C stops.
+        interrupts.enough.store(true, Ordering::Relaxed);
+        let is_last = path == Path::new("last");
+        let path = if is_last {
+            &archive.newest(name)?
+        } else {
+            path
+        };
+        return report(args, Some(&on_footage(path, order, stop)?), None);
     }
-    let path = match (&filmed, &args.footage) {
-        (Some(filmed), _) => filmed.folder.clone(),
-        (None, Some(path)) if path != Path::new("last") => path.clone(),
-        (None, _) => archive.newest(name)?,
-    };
+    let filmed = film(args, camera, &archive, &order, &interrupts)?;
+    filmed.warn();
     if args.film_only {
-        return report(args, None, filmed.as_ref());
+        return report(args, None, Some(&filmed));
     }
-    if let Some(filmed) = &filmed
-        && !args.json
-    {
+    if !args.json {
         filmed.print()?;
     }
-    let made = on_footage(&path, order, &interrupts.stop)
-        .with_context(|| format!("the footage is kept in {}", path.display()))?;
-    report(args, Some(&made), filmed.as_ref())
+    order.is_reviewed = true;
+    let made = if stop.load(Ordering::Relaxed) {
+        Err(CalibrationError::Stopped.into())
+    } else {
+        on_footage(&filmed.folder, order, stop)
+    };
+    let made = made.with_context(|| {
+        let folder = filmed.folder.display();
+        format!("there is no Profile, but the footage is kept in {folder}")
+    })?;
+    report(args, Some(&made), Some(&filmed))
 }
 
 /// Films, once it is known that a Profile could be made of it.
