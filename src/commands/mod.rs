@@ -9,6 +9,7 @@ mod demo;
 mod evaluate;
 mod exit;
 mod feedback;
+mod film;
 mod gallery;
 mod generation;
 mod health;

@@ -90,6 +90,7 @@ fn camera(
             name,
             profile: folder.join(profile),
             source,
+            fps,
             deadline,
             incident,
             snapshot: is_shown.then_some(largest * 1024),
