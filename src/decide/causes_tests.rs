@@ -25,7 +25,7 @@ fn a_camera_that_stays_blocked_is_an_incident_and_a_hand_that_passes_is_none() {
     ];
     assert_eq!(changes(&reports), expected);
     assert_eq!(reports[0].1.started, moment(2));
-    assert_eq!(reports[0].1.worst_seq, 2);
+    assert_eq!(reports[0].1.worst_seq, 6, "the last of the worst");
     assert_eq!(reports[1].1.ended_by, Some(EndedBy::Released));
     assert!(tell(&mut tracker(Rules::default()), "..bbbb....bbbb....").is_empty());
 }

@@ -61,9 +61,10 @@ struct Crowd {
 /// An open incident and what the rules need to know of it.
 #[derive(Debug)]
 struct Open {
-    last: Incident,
-    reported_at: Duration,
-    reported_degree: f64,
+    /// As it was reported last.
+    reported: Incident,
+    /// As it is now: hits and the worst frame may have changed since.
+    now: Incident,
     calm: usize,
 }
 
@@ -83,7 +84,7 @@ impl Track {
 
     /// The last report of the incident that is open.
     pub(super) fn open(&self) -> Option<&Incident> {
-        self.open.as_ref().map(|open| &open.last)
+        self.open.as_ref().map(|open| &open.reported)
     }
 
     pub(super) fn suppressed(&self) -> u64 {
@@ -217,9 +218,8 @@ impl Track {
         };
         self.opened.push_back(now.at.since_boot);
         self.open = Some(Open {
-            reported_at: now.at.since_boot,
-            reported_degree: incident.worst.degree(),
-            last: incident.clone(),
+            reported: incident.clone(),
+            now: incident.clone(),
             calm: 0,
         });
         Some(incident)
@@ -230,28 +230,32 @@ impl Track {
         let hits = self.hits();
         let rules = now.rules;
         let open = self.open.as_mut()?;
+        let incident = &mut open.now;
         if let Some(Some(hit)) = self.recent.back()
-            && hit.evidence.degree() > open.last.worst.degree()
+            && hit.evidence.degree() > incident.worst.degree()
         {
-            (open.last.worst_seq, open.last.worst_at) = (hit.seq, hit.at);
-            open.last.worst = hit.evidence.clone();
+            (incident.worst_seq, incident.worst_at) = (hit.seq, hit.at);
+            incident.worst = hit.evidence.clone();
         }
-        open.last.hits = hits;
+        incident.hits = hits;
         open.calm = if is_calm { open.calm + 1 } else { 0 };
         if open.calm >= rules.release_after {
             return self.close(now.at, rules.cooldown, EndedBy::Released);
         }
-        let worst = open.last.worst.degree();
-        let has_risen = worst >= open.reported_degree + rules.notable_rise.max(f64::EPSILON);
-        let since_report = now.at.since_boot.saturating_sub(open.reported_at);
+        let rise = incident.worst.degree() - open.reported.worst.degree();
+        let has_risen = rise >= rules.notable_rise.max(f64::EPSILON);
+        let since_report = now
+            .at
+            .since_boot
+            .saturating_sub(open.reported.at.since_boot);
         if now.is_muted || !has_risen && since_report < rules.update_every {
             return None;
         }
-        (open.reported_at, open.reported_degree) = (now.at.since_boot, worst);
-        open.last.report += 1;
-        open.last.phase = Phase::Updated;
-        open.last.at = now.at;
-        Some(open.last.clone())
+        incident.report += 1;
+        incident.phase = Phase::Updated;
+        incident.at = now.at;
+        open.reported = incident.clone();
+        Some(open.reported.clone())
     }
 
     /// Closes what is open.
@@ -261,7 +265,7 @@ impl Track {
         cooldown: Duration,
         ended_by: EndedBy,
     ) -> Option<Incident> {
-        let mut incident = self.open.take()?.last;
+        let mut incident = self.open.take()?.now;
         incident.report += 1;
         incident.phase = Phase::Closed;
         incident.at = at;
