@@ -22,8 +22,10 @@ pub enum Evidence {
 impl Evidence {
     /// A fault of the scene; `None` where its picture's statistics are no numbers.
     fn scene(fault: &SceneFault) -> Option<Self> {
-        // Not a number becomes the limit.
-        let severity = fault.severity.max(1.0).min(WORST_SEVERITY);
+        let severity = match fault.severity {
+            unknown if unknown.is_nan() => 1.0,
+            known => known.clamp(1.0, WORST_SEVERITY),
+        };
         let is_whole = Picture::of_fault(fault).is_finite();
         is_whole.then(|| {
             Evidence::Scene(SceneFault {
@@ -70,6 +72,7 @@ impl Evidence {
 }
 
 /// What a frame says of a cause.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
 #[derive(Debug)]
 pub(super) enum Sign {
     /// It shows it.
