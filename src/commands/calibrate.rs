@@ -15,6 +15,7 @@ use crate::capture::{Opener, footage};
 use crate::cli::CalibrateArgs;
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
+use crate::preprocess::{Mask, View};
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
@@ -40,6 +41,10 @@ pub(super) struct Made {
 
 /// Learns, saves the Profile in one step, and says what came out.
 pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
+    let view = View::new(
+        args.crop.unwrap_or_default(),
+        Mask::joined(args.mask.iter().cloned())?,
+    )?;
     let order = Order {
         out: args.out.clone(),
         teacher: args.teacher.clone(),
@@ -50,6 +55,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
             rate: args.rate,
             cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
+            view,
         },
         dump: args.dump.clone(),
     };
@@ -162,6 +168,7 @@ fn profile(
         frame: learnt
             .size
             .map(|(width, height)| FrameSize { width, height }),
+        view: order.wishes.view.clone(),
         normal_frames: learnt.used,
         epochs: learnt.epochs,
         seed: order.wishes.seed,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::Picture;
-use crate::infer::Grid;
+use crate::infer::{Grid, Patches};
 use crate::preprocess::SceneStatistics;
 use crate::score::{Basis, Parts, Score};
 
@@ -29,10 +29,10 @@ pub(crate) fn score(raw: f64) -> Score {
         local: 0.0,
         local_threshold: 1.0,
         map: vec![0.0, 1.0, 2.0, 3.0],
-        grid: Grid {
+        patches: Patches::all(Grid {
             rows: 2,
             columns: 2,
-        },
+        }),
     }
 }
 

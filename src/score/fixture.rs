@@ -13,8 +13,8 @@ use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use super::statistics::{Fit, Measured, Rates, Statistics};
 use super::tokens::{Scratch, TokenGaussian};
-use crate::infer::{DiscrepancyFeatures, Features, Grid, PretrainedFeatures, TeacherInfo};
-use crate::preprocess::{Interpolation, Preprocessing};
+use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
+use crate::preprocess::{Interpolation, Preprocessing, View};
 
 /// Width of the teacher.
 pub(crate) const WIDTH: usize = 6;
@@ -71,7 +71,7 @@ pub(crate) fn fit(frames: &[&Features]) -> Fit {
         .iter()
         .for_each(|frame| moments.add(&frame.discrepancy.residual_tokens));
     let tokens = TokenGaussian::fit(&moments).unwrap();
-    let mut positions = PositionMoments::new(GRID);
+    let mut positions = PositionMoments::new(Patches::all(GRID));
     for frame in frames {
         positions.add(&tokens.distances(&frame.discrepancy.residual_tokens, &mut scratch));
     }
@@ -131,6 +131,7 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
             width: 640,
             height: 480,
         }),
+        view: View::default(),
         normal_frames: count,
         epochs: 10,
         seed,
