@@ -7,6 +7,7 @@ mod darkroom;
 mod demo;
 mod evaluate;
 mod exit;
+mod eye;
 mod feedback;
 mod gallery;
 mod generation;

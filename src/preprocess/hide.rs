@@ -3,7 +3,7 @@
 //! The mask is rasterised once for each size of frame, into runs of pixels. A picture that was decoded
 //! is painted where it lies; one that is borrowed from its frame is copied first, since the frame may be
 //! shown later (0.9 MB at 640x480). Without a mask nothing is touched. A JPEG is smeared by its own
-//! encoder over 16 pixels at most: what such a file holds beside a mask may have come from under it.
+//! encoder over some 18 pixels: what such a file holds beside a mask may have come from under it.
 
 use std::ops::Range;
 

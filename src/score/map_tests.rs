@@ -8,7 +8,7 @@ const GRID: Grid = Grid {
     columns: 4,
 };
 
-fn all(grid: Grid) -> Patches {
+fn unmasked(grid: Grid) -> Patches {
     Patches::all(grid)
 }
 
@@ -75,12 +75,12 @@ fn a_single_peak_spreads_by_binomial_weights() {
 #[test]
 fn moments_merged_equal_one_pass() {
     let all = frames(9);
-    let mut whole = PositionMoments::new(all(GRID));
+    let mut whole = PositionMoments::new(unmasked(GRID));
     all.iter().for_each(|f| whole.add(f));
-    let (mut first, mut second) = (PositionMoments::new(all(GRID)), PositionMoments::new(all(GRID)));
+    let (mut first, mut second) = (PositionMoments::new(unmasked(GRID)), PositionMoments::new(unmasked(GRID)));
     all[..2].iter().for_each(|f| first.add(f));
     all[2..].iter().for_each(|f| second.add(f));
-    first.merge(&PositionMoments::new(all(GRID)));
+    first.merge(&PositionMoments::new(unmasked(GRID)));
     first.merge(&second);
     assert_eq!(first.frames, whole.frames);
     for i in 0..12 {
@@ -96,7 +96,7 @@ fn shrinkage_equals_ten_frames_drawn_from_the_pool() {
         rows: 1,
         columns: 2,
     };
-    let mut moments = PositionMoments::new(all(grid));
+    let mut moments = PositionMoments::new(unmasked(grid));
     let values = |f: usize| [(f % 5) as f32, 3.0 + (f % 5) as f32 * 2.0];
     (0..30).for_each(|f| moments.add(&values(f)));
     let fitted = MapStatistics::fit(&moments).unwrap();
@@ -111,7 +111,7 @@ fn shrinkage_equals_ten_frames_drawn_from_the_pool() {
 
 #[test]
 fn one_frame_has_the_pool_to_lean_on() {
-    let mut moments = PositionMoments::new(all(GRID));
+    let mut moments = PositionMoments::new(unmasked(GRID));
     moments.add(&frames(1)[0]);
     let fitted = MapStatistics::fit(&moments).unwrap();
     assert!(fitted.map(&frames(2)[1]).iter().all(|v| v.is_finite()));
@@ -119,7 +119,7 @@ fn one_frame_has_the_pool_to_lean_on() {
 
 #[test]
 fn distances_that_never_vary_are_refused() {
-    let mut moments = PositionMoments::new(all(GRID));
+    let mut moments = PositionMoments::new(unmasked(GRID));
     moments.add(&[1.5; 12]);
     moments.add(&[1.5; 12]);
     let refused = FitError::NoVariation { what: "the map" };
@@ -130,7 +130,7 @@ fn distances_that_never_vary_are_refused() {
 fn the_local_score_is_the_mean_of_the_three_largest() {
     let local = |cells: &[f32]| {
         let columns = cells.len();
-        local_score(cells, &all(Grid { rows: 1, columns }))
+        local_score(cells, &unmasked(Grid { rows: 1, columns }))
     };
     assert_eq!(local(&[1.0, 9.0, -3.0, 6.0, 3.0]), 6.0);
     assert_eq!(local(&[1.0, 2.0]), 1.5);
@@ -144,7 +144,7 @@ fn a_masked_map_is_that_of_a_grid_without_its_masked_columns() {
         columns: 2,
     };
     let mut masked = PositionMoments::new(patches.clone());
-    let mut alone = PositionMoments::new(all(half));
+    let mut alone = PositionMoments::new(unmasked(half));
     for frame in frames(12) {
         let mut wild = frame.clone();
         for row in wild.chunks_mut(4) {
@@ -169,7 +169,7 @@ fn a_masked_map_is_that_of_a_grid_without_its_masked_columns() {
         assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
     }
     let local = local_score(&map, &patches);
-    assert!((local - local_score(&expected, &all(half))).abs() < 1e-5);
+    assert!((local - local_score(&expected, &unmasked(half))).abs() < 1e-5);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn zeros_of_masked_cells_do_not_lift_a_local_score_below_zero() {
 fn smoothing_by_weights_equals_smoothing_by_rows_and_columns() {
     for frame in frames(5) {
         let quick = smooth(&frame, GRID);
-        for (a, b) in quick.iter().zip(smooth_kept(&frame, &all(GRID))) {
+        for (a, b) in quick.iter().zip(smooth_kept(&frame, &unmasked(GRID))) {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
     }

@@ -28,6 +28,9 @@ pub mod profile;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+#[cfg(test)]
+mod masked_tests;
+
 /// Which score decides.
 #[derive(
     Debug,

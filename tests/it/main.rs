@@ -28,6 +28,7 @@ mod secrets;
 mod secure;
 mod sink;
 mod spool;
+mod view;
 
 mod authority;
 mod broker;

@@ -250,7 +250,7 @@ fn a_newer_format_is_told_before_its_unknown_keys() {
     fs::write(dir.join(MANIFEST), r#"{"format": 3, "goldens": []}"#).unwrap();
     let error = load(&dir).unwrap_err();
     assert!(
-        matches!(error, ProfileError::NewerFormat { found: 2, .. }),
+        matches!(error, ProfileError::NewerFormat { found: 3, .. }),
         "{error:?}"
     );
 }
