@@ -219,9 +219,15 @@ fn a_repeated_verdict_counts_for_persistence_like_a_judged_one() {
         })
     };
     let judged = |n| frame(n, true, None);
-    assert_eq!(opens_at([judged(0), as_before(1), as_before(2), as_before(3)]), Some(2));
+    assert_eq!(
+        opens_at([judged(0), as_before(1), as_before(2), as_before(3)]),
+        Some(2)
+    );
     let (stamp, normal) = frame(1, false, None);
-    assert_eq!(opens_at([judged(0), (stamp, normal), as_before(2), as_before(3)]), None);
+    assert_eq!(
+        opens_at([judged(0), (stamp, normal), as_before(2), as_before(3)]),
+        None
+    );
 }
 
 #[test]
@@ -255,5 +261,8 @@ fn what_could_not_be_judged_is_not_judged_by_being_repeated() {
     let decided = inspector.decide(stamp, Ok(Look::New(seen)));
     assert_eq!(decided.verdict, Err(Rejection::NotFinite));
     let (stamp, look) = as_before(2);
-    assert_eq!(inspector.decide(stamp, look).verdict, Err(Rejection::NotFinite));
+    assert_eq!(
+        inspector.decide(stamp, look).verdict,
+        Err(Rejection::NotFinite)
+    );
 }

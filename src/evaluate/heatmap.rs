@@ -163,7 +163,14 @@ mod tests {
 
     #[test]
     fn a_normal_map_leaves_a_grey_picture_as_it_is() {
-        let shown = overlay(&grey(64, 48), &[0.5; 12], GRID, Scale::default(), &View::default()).unwrap();
+        let shown = overlay(
+            &grey(64, 48),
+            &[0.5; 12],
+            GRID,
+            Scale::default(),
+            &View::default(),
+        )
+        .unwrap();
         assert!(shown.iter().all(|&value| value == 100));
     }
 
@@ -171,7 +178,14 @@ mod tests {
     fn the_patch_that_stands_out_is_red_and_its_opposite_corner_is_not_touched() {
         let mut map = [0.0; 12];
         map[4 + 2] = 9.0;
-        let shown = overlay(&grey(64, 48), &map, GRID, Scale::default(), &View::default()).unwrap();
+        let shown = overlay(
+            &grey(64, 48),
+            &map,
+            GRID,
+            Scale::default(),
+            &View::default(),
+        )
+        .unwrap();
         // The middle of row 1, column 2.
         let [red, green, blue] = shown.get_pixel(40, 24).0;
         assert!(red > 110 && green < 60 && blue < 60, "{red} {green} {blue}");
@@ -196,7 +210,16 @@ mod tests {
 
     #[test]
     fn a_map_of_another_grid_is_refused() {
-        assert!(overlay(&grey(64, 48), &[0.0; 11], GRID, Scale::default(), &View::default()).is_none());
+        assert!(
+            overlay(
+                &grey(64, 48),
+                &[0.0; 11],
+                GRID,
+                Scale::default(),
+                &View::default()
+            )
+            .is_none()
+        );
         let none = Grid {
             rows: 0,
             columns: 0,
@@ -206,7 +229,16 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_shows_as_the_worst() {
-        let shown = |value| overlay(&grey(8, 8), &[value; 12], GRID, Scale::default(), &View::default()).unwrap();
+        let shown = |value| {
+            overlay(
+                &grey(8, 8),
+                &[value; 12],
+                GRID,
+                Scale::default(),
+                &View::default(),
+            )
+            .unwrap()
+        };
         assert_eq!(shown(f32::NAN), shown(100.0));
         assert_eq!(shown(f32::INFINITY), shown(100.0));
     }
@@ -234,7 +266,14 @@ mod tests {
     fn a_png_is_read_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let map: Vec<f32> = (0..12).map(|i| i as f32).collect();
-        let shown = overlay(&grey(31, 17), &map, GRID, Scale::default(), &View::default()).unwrap();
+        let shown = overlay(
+            &grey(31, 17),
+            &map,
+            GRID,
+            Scale::default(),
+            &View::default(),
+        )
+        .unwrap();
         let path = folder.path().join("map.heat");
         write_png(&shown, &path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), to_png(&shown).unwrap());

@@ -145,7 +145,10 @@ mod tests {
         };
         let mask = Mask::new((0..10).map(stripe).collect()).unwrap();
         let view = View::new(Crop::default(), mask).unwrap();
-        let grid = Grid { rows: 2, columns: 5 };
+        let grid = Grid {
+            rows: 2,
+            columns: 5,
+        };
         assert!(Patches::of(&view, grid).is_err());
     }
 }

@@ -170,7 +170,10 @@ fn what_is_under_the_mask_changes_not_one_bit_of_the_input_and_what_is_beside_it
     assert_eq!(prepare(changed(97, 61, is_masked)), before);
     // One pixel beside the mask, at its right corner.
     let beside = (0..97).rfind(|&x| is_masked(x, 18)).unwrap() + 1;
-    assert_ne!(prepare(changed(97, 61, |x, y| (x, y) == (beside, 18))), before);
+    assert_ne!(
+        prepare(changed(97, 61, |x, y| (x, y) == (beside, 18))),
+        before
+    );
 }
 
 #[test]
@@ -221,7 +224,9 @@ fn the_mask_follows_the_size_of_the_frame_and_leaves_the_frame_as_it_is() {
 #[ignore = "a measurement: run with --ignored --nocapture"]
 fn measure_the_cost_of_a_mask() {
     let octagon = (0..8).map(|i| f64::from(i) * std::f64::consts::FRAC_PI_4);
-    let octagon: Vec<_> = octagon.map(|a| [0.5 + 0.4 * a.cos(), 0.5 + 0.4 * a.sin()]).collect();
+    let octagon: Vec<_> = octagon
+        .map(|a| [0.5 + 0.4 * a.cos(), 0.5 + 0.4 * a.sin()])
+        .collect();
     for (width, height) in [(640, 480), (1280, 720)] {
         let frame = frame(width, height, picture(width, height));
         let plain = looking_at([0.0, 0.0, 1.0, 1.0], Vec::new());
@@ -232,7 +237,10 @@ fn measure_the_cost_of_a_mask() {
             for _ in 0..50 {
                 std::hint::black_box(preprocessor.prepare(&frame).unwrap());
             }
-            println!("{width}x{height} {name}: {:?} a frame", start.elapsed() / 50);
+            println!(
+                "{width}x{height} {name}: {:?} a frame",
+                start.elapsed() / 50
+            );
         }
     }
 }

@@ -26,7 +26,9 @@ pub enum ViewError {
     #[error("\"{0}\" is not understood: give {1}")]
     Text(String, &'static str),
     /// A number that is not finite or not within the frame.
-    #[error("{0} is outside of the frame: coordinates run from 0 to 1, whatever its size in pixels")]
+    #[error(
+        "{0} is outside of the frame: coordinates run from 0 to 1, whatever its size in pixels"
+    )]
     Outside(f64),
     /// The crop reaches beyond the frame.
     #[error("the crop reaches beyond the frame: x + width and y + height are 1 at most")]
@@ -242,7 +244,10 @@ fn is_flat(polygon: &[[f64; 2]]) -> bool {
 }
 
 fn check_coordinates(values: impl IntoIterator<Item = f64>) -> Result<(), ViewError> {
-    match values.into_iter().find(|value| !(0.0..=1.0).contains(value)) {
+    match values
+        .into_iter()
+        .find(|value| !(0.0..=1.0).contains(value))
+    {
         Some(value) => Err(ViewError::Outside(value)),
         None => Ok(()),
     }
@@ -288,9 +293,7 @@ impl View {
     /// 16 points of each.
     pub fn masked_patches(&self, rows: usize, columns: usize) -> Vec<bool> {
         const POINTS: usize = 16;
-        let points = self
-            .mask
-            .raster(self.crop, columns * POINTS, rows * POINTS);
+        let points = self.mask.raster(self.crop, columns * POINTS, rows * POINTS);
         let mut masked = vec![0; rows * columns];
         for (at, _) in points.iter().enumerate().filter(|(_, masked)| **masked) {
             let (row, column) = (at / (columns * POINTS), at % (columns * POINTS));

@@ -22,7 +22,10 @@ fn masked(polygons: Vec<Polygon>, width: u32, height: u32) -> Vec<(u32, u32)> {
 
 #[test]
 fn a_crop_outside_of_the_frame_or_too_small_is_refused() {
-    assert!(Crop::new([0.7, 0.0, 0.3, 1.0]).is_ok(), "rounding is no fault");
+    assert!(
+        Crop::new([0.7, 0.0, 0.3, 1.0]).is_ok(),
+        "rounding is no fault"
+    );
     for outside in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
         for place in 0..4 {
             let mut crop = [0.1, 0.1, 0.5, 0.5];
@@ -32,7 +35,10 @@ fn a_crop_outside_of_the_frame_or_too_small_is_refused() {
     }
     assert_eq!(Crop::new([0.5, 0.0, 0.6, 1.0]), Err(ViewError::Beyond));
     assert_eq!(Crop::new([0.0, 0.5, 1.0, 0.6]), Err(ViewError::Beyond));
-    assert_eq!(Crop::new([0.0, 0.0, 0.04, 1.0]), Err(ViewError::Small(0.04)));
+    assert_eq!(
+        Crop::new([0.0, 0.0, 0.04, 1.0]),
+        Err(ViewError::Small(0.04))
+    );
 }
 
 #[test]
@@ -45,7 +51,10 @@ fn a_polygon_without_an_inside_is_refused_by_its_number() {
         assert_eq!(mask, Err(ViewError::Flat(2)));
     }
     assert!(Mask::new(vec![vec![[0.1, 0.1], [1.2, 0.1], [0.5, 0.5]]]).is_err());
-    assert_eq!(Mask::new(vec![square(0.1, 0.2); 257]), Err(ViewError::Large));
+    assert_eq!(
+        Mask::new(vec![square(0.1, 0.2); 257]),
+        Err(ViewError::Large)
+    );
 }
 
 #[test]
@@ -110,7 +119,10 @@ fn a_crop_covers_whole_pixels_and_at_least_one() {
         width,
         height,
     };
-    assert_eq!(pixels([0.25, 0.5, 0.5, 0.5], 640, 480), rect(160, 240, 320, 240));
+    assert_eq!(
+        pixels([0.25, 0.5, 0.5, 0.5], 640, 480),
+        rect(160, 240, 320, 240)
+    );
     assert_eq!(Crop::default().pixels(641, 481), Rect::whole(641, 481));
     assert_eq!(pixels([0.95, 0.95, 0.05, 0.05], 16, 16), rect(15, 15, 1, 1));
 }

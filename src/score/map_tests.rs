@@ -22,7 +22,9 @@ fn without_left(columns: usize) -> Patches {
 
 /// The columns from `first` on.
 fn right(map: &[f32], first: usize) -> Vec<f32> {
-    map.chunks(4).flat_map(|row| row[first..].to_vec()).collect()
+    map.chunks(4)
+        .flat_map(|row| row[first..].to_vec())
+        .collect()
 }
 
 fn frames(count: usize) -> Vec<Vec<f32>> {
@@ -77,7 +79,10 @@ fn moments_merged_equal_one_pass() {
     let all = frames(9);
     let mut whole = PositionMoments::new(unmasked(GRID));
     all.iter().for_each(|f| whole.add(f));
-    let (mut first, mut second) = (PositionMoments::new(unmasked(GRID)), PositionMoments::new(unmasked(GRID)));
+    let (mut first, mut second) = (
+        PositionMoments::new(unmasked(GRID)),
+        PositionMoments::new(unmasked(GRID)),
+    );
     all[..2].iter().for_each(|f| first.add(f));
     all[2..].iter().for_each(|f| second.add(f));
     first.merge(&PositionMoments::new(unmasked(GRID)));

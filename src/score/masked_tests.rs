@@ -49,7 +49,11 @@ fn a_masked_token_changes_no_number_of_the_score_and_its_neighbour_does() {
 #[test]
 fn masked_tokens_of_the_footage_teach_nothing() {
     let frames = normal_frames(60, 3);
-    let patches = profile_of(20, 3, view()).statistics().fit().patches().clone();
+    let patches = profile_of(20, 3, view())
+        .statistics()
+        .fit()
+        .patches()
+        .clone();
     let wild: Vec<Features> = frames
         .iter()
         .enumerate()
@@ -83,5 +87,8 @@ fn a_profile_of_format_1_looks_at_the_whole_frame() {
     assert!(!text.contains("\"view\""), "{text}");
     fs::write(&path, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
     let manifest = Profile::read_manifest(&dir).unwrap();
-    assert_eq!((manifest.format, manifest.origin.view), (1, View::default()));
+    assert_eq!(
+        (manifest.format, manifest.origin.view),
+        (1, View::default())
+    );
 }

@@ -98,7 +98,8 @@ pub(super) fn watch(
         } else if seen.size != size {
             seen.size = None;
         }
-        seen.pretrained.push(pretrained_features(&output, info, patches));
+        seen.pretrained
+            .push(pretrained_features(&output, info, patches));
     }
     supervisor.at(Step::Watch, total, total)?;
     Ok(seen)

@@ -52,7 +52,9 @@ fn scored(folder: &Path, picture: &RgbImage) -> Value {
     let path = folder.join("picture.png");
     picture.save(&path).unwrap();
     let mut command = program();
-    command.args(["score", "--json", "--profile"]).arg(profile());
+    command
+        .args(["score", "--json", "--profile"])
+        .arg(profile());
     let output = command.arg(path).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     serde_json::from_str(&stdout(&output)).unwrap()
@@ -85,9 +87,13 @@ fn inspected(workshop: &Workshop) -> (Vec<Value>, Value) {
     assert_eq!(daemon.wait(120).code(), Some(0), "{}", daemon.log());
     let alerts = workshop.folder.path().join("alerts.jsonl");
     let alerts = fs::read_to_string(alerts).unwrap_or_default();
-    let lines = alerts.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines = alerts
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
     let log = daemon.log();
-    let journal = log.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let journal = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
     let counts = journal
         .filter(|line: &Value| line["message"] == "frames since start")
         .last();
@@ -128,7 +134,10 @@ fn the_profile_remembers_its_view_and_a_heat_map_darkens_the_rest() {
     for (x, y) in [(10, 10), (630, 470), (100, 100)] {
         let brightest = picture.get_pixel(x, y).0.into_iter().max().unwrap();
         let shown = map.get_pixel(x, y).0;
-        assert!(shown[0] <= brightest / 2, "{x} {y}: {shown:?} of {brightest}");
+        assert!(
+            shown[0] <= brightest / 2,
+            "{x} {y}: {shown:?} of {brightest}"
+        );
     }
 }
 
@@ -141,14 +150,20 @@ fn the_daemon_alerts_in_pixels_of_the_whole_frame_and_not_for_what_is_masked() {
     assert_eq!(counts["anomalous"], 0, "{counts}");
 
     let (alerts, counts) = inspected(&workshop(&vec![painted(IN_VIEW); 8], ""));
-    assert_eq!((&counts["judged"], &counts["gated"]), (&8.into(), &0.into()));
+    assert_eq!(
+        (&counts["judged"], &counts["gated"]),
+        (&8.into(), &0.into())
+    );
     assert!(!alerts.is_empty(), "{counts}");
     let bbox = &alerts[0]["data"]["region"]["bbox"];
     let [x, y, width, height] = [0, 1, 2, 3].map(|i| bbox[i].as_u64().unwrap() as u32);
     let (middle_x, middle_y) = (IN_VIEW[0] + IN_VIEW[2] / 2, IN_VIEW[1] + IN_VIEW[3] / 2);
     assert!((x..x + width).contains(&middle_x), "{bbox}");
     assert!((y..y + height).contains(&middle_y), "{bbox}");
-    assert!(x >= 64 && y >= 24 && x + width <= 608 && y + height <= 456, "{bbox}");
+    assert!(
+        x >= 64 && y >= 24 && x + width <= 608 && y + height <= 456,
+        "{bbox}"
+    );
     assert!(width <= 200 && height <= 200, "{bbox}");
 }
 

@@ -214,7 +214,8 @@ impl Reader<'_> {
         let (_, mean) = self.get("map.mean")?;
         let (_, deviation) = self.get("map.deviation")?;
         let origin = &manifest.origin;
-        let patches = Patches::of(&origin.view, origin.teacher.grid).map_err(|_| unsound("view"))?;
+        let patches =
+            Patches::of(&origin.view, origin.teacher.grid).map_err(|_| unsound("view"))?;
         let map = MapStatistics::from_arrays(patches, mean, deviation);
         map.ok_or_else(|| unsound("map"))
     }
