@@ -239,8 +239,7 @@ fn a_repeated_verdict_is_told_apart_and_follows_the_threshold() {
     let (stamp, look) = as_before(1);
     let second = inspector.decide(stamp, look);
     assert_eq!((second.verdict, second.is_repeated), (Ok(false), true));
-    // Below the score of any frame.
-    inspector.order(Order::Threshold(Level::new(0.01).unwrap()));
+    inspector.order(Order::Threshold(Level::new(0.05).unwrap()));
     let (stamp, look) = as_before(2);
     assert_eq!(inspector.decide(stamp, look).verdict, Ok(true));
     inspector.order(Order::Threshold(Level::CALIBRATED));
