@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::capture::Backend;
+use crate::preprocess::{Crop, Mask};
 use crate::publish::schema;
 use crate::score::Scoring;
 
@@ -107,6 +108,14 @@ pub struct CalibrateArgs {
     /// Frames that are filmed and used at most, evenly over the time
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = frames)]
     pub frames: usize,
+    /// The part of the frame that is looked at, as shares of its width and height: 0.25,0,0.5,1 is
+    /// the middle half. The Profile remembers it [default: the whole frame]
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub crop: Option<Crop>,
+    /// A polygon that is not looked at, with corners as shares of the whole frame: "0,0 0.3,0 0,0.2".
+    /// May be given again. The Profile remembers it
+    #[arg(long, value_name = "POINTS")]
+    pub mask: Vec<Mask>,
     /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
@@ -286,7 +295,7 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";

@@ -51,8 +51,10 @@ impl Judge {
             &pretrained_streams(teacher.info()),
         ]
         .concat();
-        let extractor = Extractor::new(teacher.runner(&streams)?, student);
-        let preprocessor = Preprocessor::new(&teacher.info().preprocessing);
+        let patches = profile.statistics().fit().patches().clone();
+        let extractor = Extractor::new(teacher.runner(&streams)?, student).looking_at(patches);
+        let view = profile.manifest().origin.view.clone();
+        let preprocessor = Preprocessor::new(&teacher.info().preprocessing).looking_at(view);
         Ok(Judge {
             preprocessor,
             extractor,

@@ -12,7 +12,7 @@ use super::output::{make_folder, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
-use crate::preprocess::decode;
+use crate::preprocess::{View, decode};
 use crate::score::{Basis, Score};
 
 /// Scores every image; one that can't be judged gets a line that says so, and makes the command fail
@@ -29,7 +29,8 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
             Ok(frame) => match judge.judge(&frame) {
                 Ok(judged) => {
                     if let Some(folder) = &args.heatmap {
-                        write_heatmap(folder, path, &frame, &judged.score)?;
+                        let view = &judge.profile().manifest().origin.view;
+                        write_heatmap(folder, path, &frame, &judged.score, view)?;
                     }
                     line(path, &judged, args.json)
                 }
@@ -114,10 +115,17 @@ fn heatmap_name(path: &Path) -> String {
 }
 
 /// Lays the map over the picture.
-fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
+fn write_heatmap(
+    folder: &Path,
+    path: &Path,
+    frame: &Frame,
+    score: &Score,
+    view: &View,
+) -> anyhow::Result<()> {
     let target = folder.join(heatmap_name(path));
     let picture = decode(&frame.pixels)?;
-    let overlay = overlay(&picture, &score.map, score.grid, heat_scale(score))
+    let (grid, scale) = (score.patches.grid(), heat_scale(score));
+    let overlay = overlay(&picture, &score.map, grid, scale, view)
         .context("the map does not fit its own grid")?;
     write_png(&overlay, &target)
 }

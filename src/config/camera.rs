@@ -13,6 +13,7 @@ use super::source::source;
 use super::{Camera, Issues, Name};
 use crate::capture::Fps;
 use crate::decide::Rules;
+use crate::preprocess::{Crop, Mask, Polygon, View};
 
 /// A day, the longest duration that any key accepts.
 const DAY_S: f64 = 86_400.0;
@@ -81,6 +82,9 @@ fn camera(
     let incident = rules(section.section("incident", issues), base, issues);
     let is_shown = section.get("snapshot", issues).unwrap_or(false);
     let largest: usize = section.number("snapshot_max_kb", 256, &(16..=4096), issues);
+    let crop = crop(&mut section, issues);
+    let mask = mask(&mut section, crop, issues);
+    let gate = section.number("gate", 0.0, &(0.0..=64.0), issues);
     section.finish(issues);
     let whole = name
         .clone()
@@ -94,8 +98,27 @@ fn camera(
             deadline,
             incident,
             snapshot: is_shown.then_some(largest * 1024),
+            crop,
+            mask,
+            gate,
         });
     (name, whole)
+}
+
+/// The part of the frame that is looked at, where it is named.
+fn crop(section: &mut Section, issues: &mut Issues) -> Option<Crop> {
+    let crop = Crop::new(section.get("crop", issues)?);
+    crop.map_err(|fault| issues.add(section.path("crop"), fault.to_string()))
+        .ok()
+}
+
+/// The polygons that are not looked at, where they are named; with `crop` they must leave enough.
+fn mask(section: &mut Section, crop: Option<Crop>, issues: &mut Issues) -> Option<Mask> {
+    let polygons: Vec<Polygon> = section.get("mask", issues)?;
+    let mask = Mask::new(polygons)
+        .and_then(|mask| View::new(crop.unwrap_or_default(), mask.clone()).map(|_| mask));
+    mask.map_err(|fault| issues.add(section.path("mask"), fault.to_string()))
+        .ok()
 }
 
 /// The rules of a table; what it leaves out is as in `base`.

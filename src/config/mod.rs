@@ -28,6 +28,7 @@ pub use name::{Name, Prefix};
 
 use crate::capture::{Fps, SourceSpec};
 use crate::decide::Rules;
+use crate::preprocess::{Crop, Mask, View, ViewError};
 
 /// A configuration without faults.
 #[derive(Debug, Clone)]
@@ -121,6 +122,23 @@ pub struct Camera {
     pub incident: Rules,
     /// The largest picture that is published, in bytes; none where none is.
     pub snapshot: Option<usize>,
+    /// The part of the frame that is looked at, where it is named here.
+    pub crop: Option<Crop>,
+    /// What of it is not looked at, where it is named here.
+    pub mask: Option<Mask>,
+    /// Frames that differ by less than this many grey levels from the last scored one are given its
+    /// verdict; 0 turns that off.
+    pub gate: f64,
+}
+
+impl Camera {
+    /// The view that a calibration of this camera is to have: what is not named here hides nothing.
+    pub fn view(&self) -> Result<View, ViewError> {
+        View::new(
+            self.crop.unwrap_or_default(),
+            self.mask.clone().unwrap_or_default(),
+        )
+    }
 }
 
 /// The journal.

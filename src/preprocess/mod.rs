@@ -4,14 +4,20 @@
 //! decoded is a [`Rejection`], never a guess.
 
 mod decode;
+mod gate;
+mod hide;
 mod huffman;
 mod jpeg;
 mod raw;
 mod resize;
 mod scan;
+mod view;
 
 pub use decode::{Picture, decode};
+pub use gate::Gate;
 pub use resize::Preprocessor;
+pub(crate) use view::LEAST_KEPT;
+pub use view::{Crop, Mask, Polygon, Rect, View, ViewError};
 
 /// How a teacher wants its input; read from the sidecar of its file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -13,8 +13,8 @@ use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use super::statistics::{Fit, Measured, Rates, Statistics};
 use super::tokens::{Scratch, TokenGaussian};
-use crate::infer::{DiscrepancyFeatures, Features, Grid, PretrainedFeatures, TeacherInfo};
-use crate::preprocess::{Interpolation, Preprocessing};
+use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
+use crate::preprocess::{Interpolation, Preprocessing, View};
 
 /// Width of the teacher.
 pub(crate) const WIDTH: usize = 6;
@@ -63,15 +63,15 @@ fn normal_frame(random: &mut ChaCha8Rng) -> Features {
     }
 }
 
-/// What the frames teach.
-pub(crate) fn fit(frames: &[&Features]) -> Fit {
+/// What the frames teach, where these patches are looked at.
+pub(crate) fn fit(frames: &[&Features], patches: &Patches) -> Fit {
     let mut scratch = Scratch::default();
     let mut moments = Moments::new(WIDTH);
-    frames
-        .iter()
-        .for_each(|frame| moments.add(&frame.discrepancy.residual_tokens));
+    for frame in frames {
+        moments.add(&patches.kept_tokens(&frame.discrepancy.residual_tokens, WIDTH));
+    }
     let tokens = TokenGaussian::fit(&moments).unwrap();
-    let mut positions = PositionMoments::new(GRID);
+    let mut positions = PositionMoments::new(patches.clone());
     for frame in frames {
         positions.add(&tokens.distances(&frame.discrepancy.residual_tokens, &mut scratch));
     }
@@ -82,10 +82,19 @@ pub(crate) fn fit(frames: &[&Features]) -> Fit {
 
 /// Cross-fitted over four blocks of the frames.
 pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
+    statistics_of(frames, scoring, &Patches::all(GRID))
+}
+
+/// The same where these patches are looked at.
+pub(crate) fn statistics_of(
+    frames: &[Features],
+    scoring: Scoring,
+    patches: &Patches,
+) -> Statistics {
     let mut scratch = Scratch::default();
     let mut held_out: Vec<Measured> = Vec::new();
     for fold in contiguous_folds(frames.len(), 4) {
-        let fitted = fit(&outside(frames, &fold).collect::<Vec<_>>());
+        let fitted = fit(&outside(frames, &fold).collect::<Vec<_>>(), patches);
         for frame in &frames[fold] {
             let tokens = &frame.discrepancy.residual_tokens;
             held_out.push(fitted.measure(&frame.into(), tokens, &mut scratch).unwrap());
@@ -95,7 +104,7 @@ pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
         deciding: 0.05,
         local: 0.001,
     };
-    let whole = fit(&frames.iter().collect::<Vec<_>>());
+    let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
     Statistics::calibrate(whole, &held_out, scoring, rates).unwrap()
 }
 
@@ -121,6 +130,12 @@ pub(crate) fn teacher() -> TeacherInfo {
 
 /// A Profile of `count` frames; its student is bytes that nothing here reads.
 pub(crate) fn profile(count: usize, seed: u64) -> Profile {
+    profile_of(count, seed, View::default())
+}
+
+/// The same with a view.
+pub(crate) fn profile_of(count: usize, seed: u64, view: View) -> Profile {
+    let patches = Patches::of(&view, GRID).unwrap();
     let origin = Origin {
         teacher: teacher(),
         student: StudentShape {
@@ -131,6 +146,7 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
             width: 640,
             height: 480,
         }),
+        view,
         normal_frames: count,
         epochs: 10,
         seed,
@@ -143,7 +159,7 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
         host: "press-07".to_owned(),
         teacher: None,
     };
-    let statistics = statistics(&normal_frames(count, seed), Scoring::Default);
+    let statistics = statistics_of(&normal_frames(count, seed), Scoring::Default, &patches);
     Profile::new(
         origin,
         statistics,

@@ -13,7 +13,8 @@ use super::student::Student;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
 use crate::infer::student_file::{TrainedBlock, to_onnx};
-use crate::infer::{Teacher, TeacherInfo};
+use crate::infer::{Patches, Teacher, TeacherInfo};
+use crate::preprocess::View;
 use crate::score::Scoring;
 use crate::score::parts::FrameVectors;
 use crate::score::statistics::{Rates, Statistics};
@@ -37,6 +38,8 @@ pub struct Wishes {
     pub cache_bytes: u64,
     /// Frames that are used at most; longer footage is thinned evenly.
     pub most_frames: usize,
+    /// The part of the picture that is looked at.
+    pub view: View,
 }
 
 /// What calibration learnt.
@@ -77,6 +80,7 @@ pub fn calibrate(
     supervisor: Supervisor<'_>,
 ) -> Result<Calibration, CalibrationError> {
     let info = teacher.info();
+    let patches = Patches::of(&wishes.view, info.grid)?;
     let blocks = student_blocks(info, wishes.scoring);
     let folder = std::env::temp_dir();
     let limits = Limits {
@@ -84,7 +88,8 @@ pub fn calibrate(
         frames: wishes.most_frames,
         folder: &folder,
     };
-    let seen = watch(teacher, footage, &blocks, limits, supervisor)?;
+    let looked_at = (&wishes.view, &patches);
+    let seen = watch(teacher, footage, looked_at, &blocks, limits, supervisor)?;
     let used = seen.pretrained.len();
     if used < FEWEST_FRAMES {
         return Err(CalibrationError::TooFewFrames {
@@ -96,6 +101,7 @@ pub fn calibrate(
     }
     let lesson = Lesson {
         info,
+        patches: &patches,
         blocks: &blocks,
         seen: &seen,
         wishes,

@@ -9,8 +9,8 @@ use std::path::Path;
 use super::cache::{FeatureCache, frames_that_fit, spread};
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::{Opener, replay};
-use crate::infer::{PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
-use crate::preprocess::Preprocessor;
+use crate::infer::{Patches, PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
+use crate::preprocess::{Preprocessor, View};
 
 /// What the teacher alone saw in the footage.
 pub(super) struct Seen {
@@ -39,18 +39,20 @@ pub(super) struct Limits<'a> {
     pub(super) folder: &'a Path,
 }
 
-/// Runs the teacher over `footage` and keeps the streams that the students of `blocks` need.
+/// Runs the teacher over that part of `footage` which is looked at, and keeps the streams that the students of `blocks` need.
 pub(super) fn watch(
     teacher: &Teacher,
     footage: &dyn Opener,
+    looked_at: (&View, &Patches),
     blocks: &[usize],
     limits: Limits<'_>,
     supervisor: Supervisor<'_>,
 ) -> Result<Seen, CalibrationError> {
     let info = teacher.info();
+    let (view, patches) = looked_at;
     let kept = streams_of(blocks);
     let runner = teacher.runner(&[kept.as_slice(), &pretrained_streams(info)].concat())?;
-    let mut preprocessor = Preprocessor::new(&info.preprocessing);
+    let mut preprocessor = Preprocessor::new(&info.preprocessing).looking_at(view.clone());
     let (tokens, width, bytes) = (info.tokens, info.width, limits.cache_bytes);
 
     let frames = count(footage, supervisor)?;
@@ -96,7 +98,8 @@ pub(super) fn watch(
         } else if seen.size != size {
             seen.size = None;
         }
-        seen.pretrained.push(pretrained_features(&output, info));
+        seen.pretrained
+            .push(pretrained_features(&output, info, patches));
     }
     supervisor.at(Step::Watch, total, total)?;
     Ok(seen)

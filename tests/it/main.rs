@@ -29,6 +29,7 @@ mod secrets;
 mod secure;
 mod sink;
 mod spool;
+mod view;
 mod watchdog;
 
 mod authority;

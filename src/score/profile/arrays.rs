@@ -8,6 +8,7 @@ use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Manifest;
+use crate::infer::{Grid, Patches};
 use crate::score::gaussian::Gaussian;
 use crate::score::map::MapStatistics;
 use crate::score::paper::PaperGaussians;
@@ -39,7 +40,8 @@ pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
         arrays.put_gaussian(&format!("part.{name}"), gaussian);
     }
     arrays.put_gaussian("tokens", fit.tokens.gaussian());
-    let grid = [fit.map.grid().rows, fit.map.grid().columns];
+    let Grid { rows, columns } = fit.map.patches().grid();
+    let grid = [rows, columns];
     arrays.put("map.mean", &grid, fit.map.mean());
     arrays.put("map.deviation", &grid, fit.map.deviation());
     for (name, threshold) in [
@@ -211,7 +213,10 @@ impl Reader<'_> {
     fn map(&self, manifest: &Manifest) -> Result<MapStatistics, String> {
         let (_, mean) = self.get("map.mean")?;
         let (_, deviation) = self.get("map.deviation")?;
-        let map = MapStatistics::from_arrays(manifest.origin.teacher.grid, mean, deviation);
+        let origin = &manifest.origin;
+        let patches =
+            Patches::of(&origin.view, origin.teacher.grid).map_err(|_| unsound("view"))?;
+        let map = MapStatistics::from_arrays(patches, mean, deviation);
         map.ok_or_else(|| unsound("map"))
     }
 }

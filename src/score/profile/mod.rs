@@ -23,7 +23,7 @@ use super::statistics::Statistics;
 use super::threshold::ThresholdNumbers;
 use crate::capture::CameraSettings;
 use crate::infer::TeacherInfo;
-use crate::preprocess::Rejection;
+use crate::preprocess::{Rejection, View};
 
 /// The version of the format that is written, and the newest that is read.
 pub const FORMAT: u32 = 2;
@@ -43,6 +43,9 @@ pub struct Origin {
     pub student: StudentShape,
     /// Size of the footage's pictures; none where they differed.
     pub frame: Option<FrameSize>,
+    /// The part of the pictures that was looked at; all of it in format 1.
+    #[serde(default, skip_serializing_if = "View::is_whole")]
+    pub view: View,
     /// Normal frames calibrated on.
     pub normal_frames: usize,
     /// Passes over them that the student was trained for.
