@@ -107,8 +107,8 @@ pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
 
-    /// What the camera's controls that make the picture were at when it was opened, by name; none
-    /// where the source has no controls.
+    /// What the camera's controls that make the picture were at when it was opened, by name, without
+    /// values that an automatic moves; none where the source has no controls.
     fn settings(&self) -> Option<BTreeMap<String, i64>> {
         None
     }

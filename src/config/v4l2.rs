@@ -100,7 +100,8 @@ fn controls(section: &mut Section, issues: &mut Issues) -> Vec<(String, i64)> {
     controls
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::capture::v4l2::V4l2;
