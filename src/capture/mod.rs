@@ -4,10 +4,13 @@
 //! decoded later, by preprocess. An [`Opener`] is a source that may be opened again and again (the
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
+mod child;
 mod clock;
+pub mod command;
 mod device;
 pub mod ffmpeg;
 pub mod images;
+pub mod nokhwa;
 mod pace;
 mod raw;
 mod replay;
@@ -16,6 +19,7 @@ pub mod synthetic;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +27,7 @@ pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
 pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
-pub use spec::{SourceSpec, footage};
+pub use spec::{Backend, SourceSpec, devices, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
 /// steps and is what every rule about durations uses.
@@ -102,6 +106,11 @@ pub enum CaptureError {
 pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
+    /// What the camera's controls that make the picture were at when it was opened, by name; none
+    /// where the source has no controls.
+    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        None
+    }
 }
 
 /// A source that may be opened, and opened again after a fault.

@@ -38,6 +38,7 @@ fn camera(
 ) -> Option<SourceSpec> {
     let size = size(section, issues);
     let format: Option<Layout> = section.get("format", issues);
+    let controls = controls(section, issues);
     #[cfg(target_os = "linux")]
     {
         Some(SourceSpec::V4l2(crate::capture::v4l2::V4l2 {
@@ -45,11 +46,12 @@ fn camera(
             size,
             format,
             fps,
+            controls,
         }))
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (device, size, format, fps);
+        let _ = (device, size, format, fps, controls);
         let key = section.path("kind");
         issues.add(key, "is for Linux alone; use \"nokhwa\" here");
         None
@@ -57,7 +59,7 @@ fn camera(
 }
 
 /// Columns and rows, written as `1280x720`.
-fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
+pub(super) fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
     let text: String = section.get("size", issues)?;
     let size = text.split_once('x').and_then(|(width, height)| {
         let side = |text: &str| {
@@ -75,4 +77,25 @@ fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
         );
     }
     size
+}
+
+/// Names of controls with integers; `true` and `false` are 1 and 0.
+fn controls(section: &mut Section, issues: &mut Issues) -> Vec<(String, i64)> {
+    let table: toml::Table = section.get("controls", issues).unwrap_or_default();
+    let key = section.path("controls");
+    let mut controls = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::Integer(value) => controls.push((name, value)),
+            toml::Value::Boolean(value) => controls.push((name, value.into())),
+            other => issues.add(
+                format!("{key}.{name}"),
+                format!(
+                    "is a {}; controls take integers, true or false",
+                    other.type_str()
+                ),
+            ),
+        }
+    }
+    controls
 }

@@ -7,6 +7,8 @@
 //!
 //! A driver that hangs in a request hangs the caller; the caller's supervisor has to give it up.
 
+mod controls;
+mod devices;
 mod format;
 mod interval;
 mod negotiate;
@@ -14,6 +16,7 @@ mod queue;
 mod search;
 mod sys;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Frame, Layout, Moment, Next, Opener, Pixels, RawPicture, Source};
+use controls::Held;
+pub use devices::devices;
 use negotiate::{Agreed, check, negotiate};
 use queue::{Count, Queue, age};
 use search::first_camera;
@@ -38,6 +43,8 @@ pub struct V4l2 {
     pub format: Option<Layout>,
     /// The pace. The camera is set to the nearest rate that is not slower, the rest passed over.
     pub fps: Option<Fps>,
+    /// Controls by name and what they are held at.
+    pub controls: Vec<(String, i64)>,
 }
 
 impl Opener for V4l2 {
@@ -52,8 +59,11 @@ impl Opener for V4l2 {
             .map_err(|reason| refused("ask for the kind of", &path, reason))?;
         check(&path, &capability)?;
         let agreed = negotiate(&node, &path, self)?;
+        let held = Held::find(&node, &path, &self.controls)?;
+        held.set(&node, &path)?;
         let started = monotonic();
         let queue = Queue::start(node).map_err(|(what, reason)| refused(what, &path, reason))?;
+        held.restore(queue.node(), &path)?;
         tracing::info!(
             device = %path.display(),
             camera = capability.card,
@@ -68,6 +78,9 @@ impl Opener for V4l2 {
                 self.fps,
                 agreed.interval.and_then(interval::Interval::period),
             ),
+            settings: controls::settings(queue.node()),
+            held,
+            checked: Instant::now(),
             path,
             queue,
             agreed,
@@ -96,11 +109,20 @@ struct OpenV4l2 {
     started: Duration,
     due: Due,
     count: Count,
+    held: Held,
+    /// When the held controls were read last.
+    checked: Instant,
+    /// What the picture's controls were at after opening.
+    settings: BTreeMap<String, i64>,
 }
 
 impl Source for OpenV4l2 {
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let now = Instant::now();
+        if now.duration_since(self.checked) >= CONTROLS_EVERY {
+            self.held.check(self.queue.node(), &self.path)?;
+            self.checked = now;
+        }
         let deadline = now.checked_add(timeout).unwrap_or(now + HOUR);
         loop {
             let taken = self.queue.take(deadline);
@@ -123,7 +145,15 @@ impl Source for OpenV4l2 {
             }
         }
     }
+
+    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        Some(self.settings.clone())
+    }
 }
+
+/// How often the held controls are read: soon enough for a change of light to be told from a change
+/// of the camera, seldom enough for a camera that takes 50 ms for each.
+const CONTROLS_EVERY: Duration = Duration::from_secs(30);
 
 /// As long as anybody waits at once.
 const HOUR: Duration = Duration::from_secs(3600);
