@@ -181,9 +181,9 @@ pub struct RunArgs {
 /// `inspectd cameras`
 #[derive(Debug, Args)]
 pub struct CamerasArgs {
-    /// Through which library cameras are looked for [default: v4l2 on Linux, else nokhwa]
-    #[arg(long, value_enum)]
-    pub backend: Option<Backend>,
+    /// Through which library cameras are looked for
+    #[arg(long, value_enum, default_value_t = Backend::default())]
+    pub backend: Backend,
     /// Prints one line of JSON: an array
     #[arg(long)]
     pub json: bool,
@@ -299,6 +299,8 @@ const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";
+const CAMERAS_EXAMPLE: &str =
+    "Example:\n  inspectd cameras\n  inspectd cameras --json | jq '.[].device'";
 const RUN_EXAMPLE: &str = "Example:\n  inspectd run --config /etc/inspectd/config.toml\n\nSIGTERM drains and stops, SIGHUP re-reads configuration and Profiles.";
 const TEACHER_EXAMPLE: &str = "Example:\n  inspectd teacher inspect vit_tiny.onnx --json";
 const SCHEMA_EXAMPLE: &str = "Example:\n  inspectd schema > asyncapi.yaml\n  inspectd schema alert | jq .properties.data\n  inspectd schema --out contract/";

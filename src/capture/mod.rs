@@ -5,10 +5,13 @@
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
 pub mod archive;
+mod child;
 mod clock;
+pub mod command;
 mod device;
 pub mod ffmpeg;
 pub mod images;
+pub mod nokhwa;
 mod pace;
 mod raw;
 mod replay;
@@ -27,7 +30,7 @@ pub use pace::Fps;
 pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
 pub use settings::CameraSettings;
-pub use spec::{SourceSpec, footage};
+pub use spec::{Backend, SourceSpec, devices, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
 /// steps and is what every rule about durations uses.

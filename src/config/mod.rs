@@ -12,6 +12,7 @@ mod issues;
 mod load;
 mod mqtt;
 mod name;
+mod program;
 mod resolve;
 mod section;
 mod source;

@@ -59,7 +59,7 @@ fn camera(
 }
 
 /// Columns and rows, written as `1280x720`.
-fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
+pub(super) fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
     let text: String = section.get("size", issues)?;
     let size = text.split_once('x').and_then(|(width, height)| {
         let side = |text: &str| {

@@ -166,6 +166,7 @@ fn each_library_is_named_in_one_module() {
         ("unsafe ", "train/kernel.rs"),
         ("unsafe ", "capture/v4l2/sys/"),
         ("v4l::", "capture/v4l2/sys/"),
+        ("use ::nokhwa::", "capture/nokhwa.rs"),
         ("safetensors::", "score/"),
         ("sysinfo::", "publish/machine.rs"),
         ("rumqttc::", "publish/mqtt/"),
