@@ -217,10 +217,16 @@ fn a_fault_of_the_scene_shows_no_picture_and_leaves_that_of_the_anomaly_alone() 
     assert_eq!(decided.verdict, Err(stories::fault('f', 2.0)));
     let said = told(&decided.messages);
     let topics: Vec<&str> = said.iter().map(|(topic, _)| topic.as_str()).collect();
-    let expected = ["cam0/alert", "cam0/alert/active", "cam0/state"];
+    let expected = [
+        "cam0/availability",
+        "cam0/alert",
+        "cam0/alert/active",
+        "cam0/state",
+    ];
     assert_eq!(topics, expected);
-    assert_eq!(said[0].1["data"]["media"], Value::Null);
-    assert!(said[1].1[0]["media"].is_object() && said[1].1[1]["media"].is_null());
+    assert_eq!(said[1].1["data"]["media"], Value::Null);
+    let active = &said[2].1;
+    assert!(active[0]["media"].is_object() && active[1]["media"].is_null());
     let stopped = told(&inspector.stop(stories::moment(2)));
     let closed = stopped.iter().filter(|(topic, _)| topic == "cam0/alert");
     let closed: Vec<&Value> = closed.map(|(_, alert)| &alert["data"]["cause"]).collect();
