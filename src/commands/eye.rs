@@ -91,7 +91,7 @@ impl Models {
         self.was_seen = false;
         let seen = see(&self.extractor, looked)?;
         self.was_seen = true;
-        Ok(Look::New(seen))
+        Ok(Look::New(Box::new(seen)))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Seen {
 /// What came of a frame.
 pub(super) enum Look {
     /// The models looked at it.
-    New(Seen),
+    New(Box<Seen>),
     /// It hardly differs from the last one that they looked at.
     AsBefore,
 }
@@ -234,7 +234,7 @@ impl Decide for Inspector {
         let Stamp { seq, at } = stamp;
         let is_repeated = matches!(look, Ok(Look::AsBefore));
         let judgement = look.and_then(|look| match look {
-            Look::New(seen) => self.judge(seen),
+            Look::New(seen) => self.judge(*seen),
             Look::AsBefore => self.repeat(),
         });
         let changes = self.tracker.observe(seq, at, judgement.as_ref());

@@ -53,7 +53,7 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Loo
         shot,
     };
     let at = stories::moment(n);
-    (Stamp { seq: n, at }, Ok(Look::New(seen)))
+    (Stamp { seq: n, at }, Ok(Look::New(Box::new(seen))))
 }
 
 fn topics(messages: &[Message]) -> Vec<String> {
