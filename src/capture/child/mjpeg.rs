@@ -8,6 +8,8 @@ use std::io::{BufRead, Error, ErrorKind, Read as _, Result};
 
 /// Larger pictures are refused; preprocess would not take them either.
 const MAX_BYTES: usize = 64 << 20;
+/// Encoders pad to a word; a run of this many fill bytes is no picture.
+const MAX_FILL: usize = 4096;
 
 /// The next picture, or none where the stream ends between two pictures.
 ///
@@ -46,15 +48,16 @@ pub(super) fn read(stream: &mut impl BufRead) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// The code of a marker whose first byte has been passed; any number of fill bytes may come before.
+/// The code of a marker whose first byte has been passed; fill bytes may come before.
 fn marker(stream: &mut impl BufRead, picture: &mut Vec<u8>) -> Result<u8> {
-    loop {
+    for _ in 0..MAX_FILL {
         match *take(stream, picture, 1)? {
             [0xff] => {}
             [code] => return Ok(code),
             _ => return Err(cut_off()),
         }
     }
+    Err(invalid("fill bytes without an end"))
 }
 
 /// Passes a segment with its length.
