@@ -221,5 +221,5 @@ fn a_still_scene_is_scored_once_and_a_change_at_once() {
     assert_eq!(counts["anomalous"], 5, "{counts}");
     // The second hit of the two that are needed is a repeated verdict.
     assert_eq!(alerts[0]["data"]["phase"], "opened");
-    assert_eq!(alerts[0]["data"]["frame"]["seq"], 12);
+    assert_eq!(alerts[0]["data"]["frame"]["seq"], 13);
 }
