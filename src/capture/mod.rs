@@ -111,4 +111,9 @@ pub trait Opener: Send {
     /// Whether frames are lost if nobody takes them (a camera, or anything with a pace). The link
     /// after a live source keeps the newest frame; after any other it waits.
     fn is_live(&self) -> bool;
+    /// Whether frames follow each other in time as one camera took them, so that consecutive ones
+    /// differ by its noise. Stills in a folder may have any order.
+    fn is_film(&self) -> bool {
+        false
+    }
 }

@@ -16,7 +16,7 @@ use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Picture, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
-use crate::preprocess::{Prepared, Preprocessor, Rejection};
+use crate::preprocess::{Prepared, Preprocessor, Rejection, SceneWatch, SceneZ};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
     Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
@@ -45,6 +45,7 @@ pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
 /// A frame between decoding and the models.
 pub(super) struct Looked {
     prepared: Prepared,
+    scene_z: Option<SceneZ>,
     /// The frame itself, where pictures are published.
     shot: Option<Pixels>,
 }
@@ -273,16 +274,25 @@ impl Inspection {
         let mut preprocessor = Preprocessor::new(&self.teacher.info().preprocessing);
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
         let keeps_shots = camera.snapshot.is_some();
+        let opener = camera.source.clone().into_opener();
+        let scene = loaded.profile.scene().cloned();
+        let mut watch = SceneWatch::new(scene.clone(), camera.scene, opener.is_live());
         pipeline::Camera {
             name: camera.name.to_string(),
-            opener: camera.source.clone().into_opener(),
+            opener,
             deadline: camera.deadline,
             retry: RETRY,
             prepare: Box::new(move |frame| {
                 let prepared = preprocessor.prepare(&frame)?;
                 expected.check_frame(prepared.width, prepared.height)?;
+                watch.look(preprocessor.look(), frame.seq, frame.at)?;
+                let scene_z = scene.as_ref().map(|scene| scene.z(&prepared.scene));
                 let shot = keeps_shots.then_some(frame.pixels);
-                Ok(Looked { prepared, shot })
+                Ok(Looked {
+                    prepared,
+                    scene_z,
+                    shot,
+                })
             }),
             infer: Box::new(move |looked| see(&extractor, looked)),
             decide,
@@ -297,7 +307,11 @@ impl Inspection {
 
 /// Both models on one picture; what else is known of it travels beside.
 fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
-    let Looked { prepared, shot } = looked;
+    let Looked {
+        prepared,
+        scene_z,
+        shot,
+    } = looked;
     let features = extractor.features(&prepared)?;
     let Prepared {
         width,
@@ -311,6 +325,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
             width,
             height,
             scene,
+            scene_z,
         },
         shot,
     })

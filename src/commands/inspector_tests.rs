@@ -45,6 +45,7 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<See
         width: 64,
         height: 48,
         scene: SceneStatistics::default(),
+        scene_z: None,
     };
     let seen = Seen {
         features,

@@ -27,6 +27,7 @@ pub use name::{Name, Prefix};
 
 use crate::capture::SourceSpec;
 use crate::decide::Rules;
+use crate::preprocess::SceneRules;
 
 /// A configuration without faults.
 #[derive(Debug, Clone)]
@@ -105,6 +106,8 @@ pub struct Camera {
     pub source: SourceSpec,
     /// No frame for this long: the source is closed and opened anew.
     pub deadline: Duration,
+    /// How its scene is watched.
+    pub scene: SceneRules,
     /// When frames become an incident.
     pub incident: Rules,
     /// The largest picture that is published, in bytes; none where none is.

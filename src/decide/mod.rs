@@ -18,7 +18,7 @@ pub(crate) use tracker::tests as stories;
 pub use tracker::{Mute, Tracker};
 
 use crate::capture::Pixels;
-use crate::preprocess::{Rejection, SceneStatistics};
+use crate::preprocess::{Rejection, SceneStatistics, SceneZ};
 use crate::score::Score;
 
 /// When frames become an incident, and when it ends.
@@ -67,6 +67,8 @@ pub struct Picture {
     pub height: u32,
     /// Its global appearance.
     pub scene: SceneStatistics,
+    /// The same beside the normal footage's; none where the Profile does not know that.
+    pub scene_z: Option<SceneZ>,
 }
 
 /// A frame that could be judged: every number of it is finite.
@@ -107,7 +109,11 @@ impl Judged {
             sharpness,
         } = picture.scene;
         let scene = [&brightness, &contrast, &sharpness];
-        let cells = score.map.iter().chain(scene).all(|cell| cell.is_finite());
+        let z = picture.scene_z.unwrap_or_default();
+        let z = [&z.brightness_z, &z.contrast_z, &z.sharpness_z];
+        let is_finite = |value: &&f32| value.is_finite();
+        let cells = score.map.iter().all(|cell| cell.is_finite())
+            && scene.iter().chain(&z).all(is_finite);
         if cells && numbers.iter().all(|number| number.is_finite()) {
             Ok(Judged {
                 score,

@@ -45,6 +45,7 @@ fn seen(score: Score) -> Judged {
         width: 64,
         height: 48,
         scene: SceneStatistics::default(),
+        scene_z: None,
     };
     Judged::new(score, picture).unwrap()
 }

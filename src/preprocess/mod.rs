@@ -7,9 +7,11 @@ mod decode;
 mod jpeg;
 mod resize;
 mod scan;
+pub mod scene;
 
 pub use decode::{Picture, decode};
 pub use resize::Preprocessor;
+pub use scene::{SceneReference, SceneRules, SceneWatch, SceneZ};
 
 /// How a teacher wants its input; read from the sidecar of its file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

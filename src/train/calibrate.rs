@@ -14,6 +14,7 @@ use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
 use crate::infer::student_file::{TrainedBlock, to_onnx};
 use crate::infer::{Teacher, TeacherInfo};
+use crate::preprocess::SceneReference;
 use crate::score::Scoring;
 use crate::score::parts::FrameVectors;
 use crate::score::statistics::{Rates, Statistics};
@@ -64,6 +65,8 @@ pub struct Calibration {
     pub epochs: usize,
     /// Width of the student's MLP.
     pub mlp_width: usize,
+    /// What the scene looks like as a whole.
+    pub scene: Option<SceneReference>,
 }
 
 /// Learns what is normal from `footage`.
@@ -122,6 +125,7 @@ pub fn calibrate(
         frames,
         rejected,
         size,
+        scene,
         ..
     } = seen;
     Ok(Calibration {
@@ -136,6 +140,7 @@ pub fn calibrate(
         vectors,
         epochs,
         mlp_width,
+        scene: scene.fit(None),
     })
 }
 

@@ -52,7 +52,14 @@ pub(crate) fn make(dir: &Path) {
         host: "test".into(),
         teacher: None,
     };
-    Profile::new(origin, learnt.statistics, learnt.student, receipt)
+    Profile::new(
+        origin,
+        learnt.statistics,
+        learnt.scene,
+        learnt.student,
+        receipt,
+    )
+    
         .save(dir)
         .unwrap();
 }
