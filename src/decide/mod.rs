@@ -112,8 +112,8 @@ impl Judged {
         let z = picture.scene_z.unwrap_or_default();
         let z = [&z.brightness_z, &z.contrast_z, &z.sharpness_z];
         let is_finite = |value: &&f32| value.is_finite();
-        let cells = score.map.iter().all(|cell| cell.is_finite())
-            && scene.iter().chain(&z).all(is_finite);
+        let cells =
+            score.map.iter().all(|cell| cell.is_finite()) && scene.iter().chain(&z).all(is_finite);
         if cells && numbers.iter().all(|number| number.is_finite()) {
             Ok(Judged {
                 score,

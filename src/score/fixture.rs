@@ -13,8 +13,8 @@ use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use super::statistics::{Fit, Measured, Rates, Statistics};
 use super::tokens::{Scratch, TokenGaussian};
-use crate::infer::{DiscrepancyFeatures, Features, Grid, PretrainedFeatures, TeacherInfo};
 use crate::capture::{Frame, Moment, Pixels};
+use crate::infer::{DiscrepancyFeatures, Features, Grid, PretrainedFeatures, TeacherInfo};
 use crate::preprocess::scene::SceneFootage;
 use crate::preprocess::{Interpolation, Preprocessing, Preprocessor, SceneReference};
 

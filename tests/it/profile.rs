@@ -59,7 +59,6 @@ pub(crate) fn make(dir: &Path) {
         learnt.student,
         receipt,
     )
-    
-        .save(dir)
-        .unwrap();
+    .save(dir)
+    .unwrap();
 }

@@ -61,11 +61,7 @@ impl SceneCheck {
 
     /// Why a Profile can't judge this picture. `standing` is the fault of the frame before: it ends a
     /// little below the limit at which it began.
-    pub fn fault(
-        &mut self,
-        look: &Look,
-        standing: Option<SceneFaultKind>,
-    ) -> Option<SceneFault> {
+    pub fn fault(&mut self, look: &Look, standing: Option<SceneFaultKind>) -> Option<SceneFault> {
         let measures = self.reference.measure(look);
         let limit = |kind| if standing == Some(kind) { RELEASE } else { 1.0 };
         let beyond = |kind, excess: Option<Excess>| {
@@ -147,9 +143,7 @@ impl SceneCheck {
         if shift.matched < TRUSTED {
             return None;
         }
-        let limit = self
-            .moved_beyond
-            .or_else(|| self.reference.shift_limit())?;
+        let limit = self.moved_beyond.or_else(|| self.reference.shift_limit())?;
         let share = share_of_width(shift.cells, look.size);
         let (width, height) = look.size;
         let pixels = |cells: f32, side: u32| (cells.abs() * side as f32 / SIDE as f32).round();

@@ -84,7 +84,8 @@ pub(super) fn workshop(i: u64, dx: i64, dy: i64) -> Rgb {
         let (width, height) = (20.0 + 120.0 * of(0), 20.0 + 90.0 * of(1));
         let left = (-60.0 + 760.0 * of(2)) as i64 + dx;
         let top = (-60.0 + 600.0 * of(3)) as i64 + dy;
-        let colour: [f32; 3] = std::array::from_fn(|c| 40.0 + 180.0 * of(4) + 20.0 * of(5 + c as u64));
+        let colour: [f32; 3] =
+            std::array::from_fn(|c| 40.0 + 180.0 * of(4) + 20.0 * of(5 + c as u64));
         for y in top.max(0)..(top + height as i64).min(ROWS as i64) {
             for x in left.max(0)..(left + width as i64).min(COLUMNS as i64) {
                 shades[y as usize * COLUMNS + x as usize] = colour;
@@ -115,7 +116,9 @@ pub(super) fn reference(pictures: impl Iterator<Item = Rgb>) -> SceneReference {
 /// Each channel times its gain.
 pub(super) fn lit(picture: &[u8], gain: [f32; 3]) -> Rgb {
     let values = picture.iter().enumerate();
-    values.map(|(i, &v)| (f32::from(v) * gain[i % 3]) as u8).collect()
+    values
+        .map(|(i, &v)| (f32::from(v) * gain[i % 3]) as u8)
+        .collect()
 }
 
 /// The picture moved, its edges repeated.
@@ -136,7 +139,11 @@ pub(super) fn moved(picture: &[u8], dx: i64, dy: i64) -> Rgb {
 pub(super) fn blurred(picture: &[u8], radius: i64) -> Rgb {
     let mut out = picture.to_vec();
     for (count, step, lines) in [
-        (COLUMNS, 3, (0..ROWS).map(|y| 3 * y * COLUMNS).collect::<Vec<_>>()),
+        (
+            COLUMNS,
+            3,
+            (0..ROWS).map(|y| 3 * y * COLUMNS).collect::<Vec<_>>(),
+        ),
         (ROWS, 3 * COLUMNS, (0..COLUMNS).map(|x| 3 * x).collect()),
     ] {
         for _ in 0..3 {

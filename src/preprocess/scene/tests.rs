@@ -16,7 +16,10 @@ static WORKSHOP: LazyLock<Arc<SceneReference>> =
 fn kind(reference: &Arc<SceneReference>, picture: &[u8]) -> Option<SceneFaultKind> {
     let mut check = SceneCheck::new(Arc::clone(reference), None);
     let fault = check.fault(Eye::new().look(picture), None)?;
-    assert!(fault.severity > 1.0 && !fault.detail.is_empty(), "{fault:?}");
+    assert!(
+        fault.severity > 1.0 && !fault.detail.is_empty(),
+        "{fault:?}"
+    );
     Some(fault.kind)
 }
 
@@ -53,7 +56,11 @@ fn what_covers_a_third_of_the_picture_is_left_to_the_models() {
 fn another_light_is_a_change() {
     for (reference, picture) in scenes() {
         for gain in [[0.6; 3], [1.5; 3], [1.15, 1.0, 0.85]] {
-            assert_eq!(kind(reference, &lit(&picture, gain)), Some(Changed), "{gain:?}");
+            assert_eq!(
+                kind(reference, &lit(&picture, gain)),
+                Some(Changed),
+                "{gain:?}"
+            );
         }
         assert_eq!(kind(reference, &lit(&picture, [0.93; 3])), None);
     }
@@ -62,15 +69,30 @@ fn another_light_is_a_change() {
 #[test]
 fn a_shifted_view_has_moved_from_a_fiftieth_of_the_width_on() {
     for (reference, picture) in scenes() {
-        for (dx, dy, expected) in [(0, 5, None), (5, 0, None), (0, 20, Some(Moved)), (0, 60, Some(Moved))] {
-            assert_eq!(kind(reference, &moved(&picture, dx, dy)), expected, "{dx} {dy}");
+        for (dx, dy, expected) in [
+            (0, 5, None),
+            (5, 0, None),
+            (0, 20, Some(Moved)),
+            (0, 60, Some(Moved)),
+        ] {
+            assert_eq!(
+                kind(reference, &moved(&picture, dx, dy)),
+                expected,
+                "{dx} {dy}"
+            );
         }
     }
     for (dx, dy) in [(20, 0), (-60, 0), (100, 50), (0, -20)] {
-        assert_eq!(kind(&WORKSHOP, &workshop(70, dx, dy)), Some(Moved), "{dx} {dy}");
+        assert_eq!(
+            kind(&WORKSHOP, &workshop(70, dx, dy)),
+            Some(Moved),
+            "{dx} {dy}"
+        );
     }
     let mut check = SceneCheck::new(Arc::clone(&WORKSHOP), None);
-    let fault = check.fault(Eye::new().look(&workshop(70, 60, 20)), None).unwrap();
+    let fault = check
+        .fault(Eye::new().look(&workshop(70, 60, 20)), None)
+        .unwrap();
     let expected = "the view is shifted by 60 x 20 of 640 x 480 pixels; limit 13";
     assert_eq!(fault.detail, expected);
     let mut patient = SceneCheck::new(Arc::clone(&WORKSHOP), Some(0.2));
@@ -112,7 +134,10 @@ fn cells_that_do_not_count_change_nothing() {
     let masked = footage.fit(Some(&used)).unwrap();
     let picture = workshop(80, 0, 0);
     let measures = masked.measure(eye.look(&covered(&picture, 0.5, 250)));
-    assert!(measures.light[0].abs() < 0.02 && measures.changed < 0.3, "{measures:?}");
+    assert!(
+        measures.light[0].abs() < 0.02 && measures.changed < 0.3,
+        "{measures:?}"
+    );
     let whole = WORKSHOP.measure(eye.look(&covered(&picture, 0.5, 250)));
     assert!(whole.changed > 0.4, "{whole:?}");
 }
@@ -123,7 +148,10 @@ fn z_values_count_deviations_of_the_normal_footage() {
     let normal = WORKSHOP.z(&eye.look(&workshop(90, 0, 0)).statistics());
     assert!(normal.brightness_z.abs() < 4.0, "{normal:?}");
     let dark = WORKSHOP.z(&eye.look(&lit(&workshop(90, 0, 0), [0.5; 3])).statistics());
-    assert!(dark.brightness_z < -5.0 && dark.contrast_z < -3.0, "{dark:?}");
+    assert!(
+        dark.brightness_z < -5.0 && dark.contrast_z < -3.0,
+        "{dark:?}"
+    );
 }
 
 #[test]
@@ -131,7 +159,9 @@ fn a_reference_comes_back_from_its_arrays() {
     let arrays = BELT.arrays();
     let find = |name: &str| {
         let found = arrays.iter().find(|(known, ..)| *known == name);
-        found.map(|(.., values)| values.clone()).ok_or_else(|| name.to_owned())
+        found
+            .map(|(.., values)| values.clone())
+            .ok_or_else(|| name.to_owned())
     };
     let again = SceneReference::from_arrays(BELT.numbers().clone(), find).unwrap();
     assert_eq!(again, **BELT);

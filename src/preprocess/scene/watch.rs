@@ -190,7 +190,10 @@ impl SceneWatch {
         }
         let (light, is_normal) = match &self.check {
             Some(check) => check.light(look),
-            None => ([f64::from(look.statistics().brightness + 0.03).ln(); 3], false),
+            None => (
+                [f64::from(look.statistics().brightness + 0.03).ln(); 3],
+                false,
+            ),
         };
         let former = self.settling.take().filter(|_| !is_opened);
         let mut settling = former.unwrap_or(Settling {

@@ -113,7 +113,9 @@ fn exposure_may_settle_after_every_opening() {
             let swings = lit(&workshop(100 + i, 0, 0), [0.4 + 0.2 * i as f32; 3]);
             assert_eq!(story.see(&swings), "settling", "opening {opening}");
         }
-        let said: Vec<_> = (0..8).map(|i| story.see(&workshop(200 + i, 0, 0))).collect();
+        let said: Vec<_> = (0..8)
+            .map(|i| story.see(&workshop(200 + i, 0, 0)))
+            .collect();
         let settled = said.iter().position(|said| *said == "seen").unwrap();
         assert!((3..=4).contains(&settled), "{said:?}");
         assert!(said[settled..].iter().all(|said| *said == "seen"));
@@ -130,8 +132,14 @@ fn an_exposure_that_never_settles_is_judged_all_the_same() {
             story.see(&lit(&workshop(100 + i, 0, 0), [gain; 3]))
         })
         .collect();
-    assert!(said[..16].iter().all(|said| *said == "settling"), "{said:?}");
-    assert!(said[16..].iter().all(|said| *said == "scene_changed"), "{said:?}");
+    assert!(
+        said[..16].iter().all(|said| *said == "settling"),
+        "{said:?}"
+    );
+    assert!(
+        said[16..].iter().all(|said| *said == "scene_changed"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -141,5 +149,8 @@ fn a_light_that_drifts_crosses_its_limit_once() {
         .map(|i| story.see(&lit(&workshop(100 + i, 0, 0), [1.0 - 0.004 * i as f32; 3])))
         .collect();
     let crossings = said.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    assert_eq!((crossings, said[0], said[119]), (1, "seen", "scene_changed"));
+    assert_eq!(
+        (crossings, said[0], said[119]),
+        (1, "seen", "scene_changed")
+    );
 }

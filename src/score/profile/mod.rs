@@ -164,7 +164,10 @@ impl Profile {
     ) -> Profile {
         let files = [
             (STUDENT, sha256(&student)),
-            (STATISTICS, sha256(&arrays::encode(&statistics, scene.as_ref()))),
+            (
+                STATISTICS,
+                sha256(&arrays::encode(&statistics, scene.as_ref())),
+            ),
         ];
         let manifest = Manifest {
             format: FORMAT,
