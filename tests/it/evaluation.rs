@@ -259,7 +259,7 @@ fn evaluation_leaves_defects_and_natural_pictures_to_the_models() {
         "{:<22} {:>6} {:>8} {:>6} {:>8}",
         "magnetic tile", "images", "blocked", "moved", "changed"
     );
-    let mut row = |what: &str, counts: [usize; 4]| {
+    let row = |what: &str, counts: [usize; 4]| {
         let [all, blocked, moved, changed] = counts;
         println!("{what:<22} {all:>6} {blocked:>8} {moved:>6} {changed:>8}");
         counts
