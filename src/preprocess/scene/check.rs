@@ -27,10 +27,8 @@ const HISTOGRAM: f64 = 0.08;
 /// ... while more than 60 % of the cells changed, and so many more than in the footage.
 const CHANGED: f64 = 0.2;
 const MOST: f64 = 0.6;
-/// The view counts as lost where it matches under this share of the worst match of the footage, ...
+/// The view counts as lost where it matches under this share of the worst match of the footage.
 const LOST: f64 = 0.25;
-/// ... which must be plain to see for that.
-const PLAIN: f64 = 20.0;
 /// A fault that stands ends only below this severity: a measure at its limit does not flicker.
 const RELEASE: f64 = 0.9;
 
@@ -132,7 +130,7 @@ impl SceneCheck {
         let shift = self.correlator.shift(view, look.thumbnail());
         let lowest = numbers.matched.lowest;
         let lost = LOST * lowest;
-        if lowest >= PLAIN && f64::from(shift.matched) < lost {
+        if f64::from(shift.matched) < lost {
             let matched = shift.matched.max(0.1);
             let text = format!(
                 "nothing of the calibrated view is found: match {matched:.1}; at least {lost:.1} \

@@ -121,20 +121,6 @@ pub(super) fn lit(picture: &[u8], gain: [f32; 3]) -> Rgb {
         .collect()
 }
 
-/// The picture moved, its edges repeated.
-pub(super) fn moved(picture: &[u8], dx: i64, dy: i64) -> Rgb {
-    let mut out = Vec::with_capacity(picture.len());
-    for y in 0..ROWS as i64 {
-        for x in 0..COLUMNS as i64 {
-            let from_x = (x - dx).clamp(0, COLUMNS as i64 - 1) as usize;
-            let from_y = (y - dy).clamp(0, ROWS as i64 - 1) as usize;
-            let at = 3 * (from_y * COLUMNS + from_x);
-            out.extend_from_slice(&picture[at..at + 3]);
-        }
-    }
-    out
-}
-
 /// The picture out of focus: three box filters of `2 * radius + 1`, each way.
 pub(super) fn blurred(picture: &[u8], radius: i64) -> Rgb {
     let mut out = picture.to_vec();
