@@ -28,7 +28,7 @@ pub enum Command {
     /// Learns what is normal from normal footage and writes a Profile
     #[command(after_help = CALIBRATE_EXAMPLE)]
     Calibrate(CalibrateArgs),
-    /// Scores image files, one line each
+    /// Scores image files, one line each; says beside the score where the scene could not be judged
     #[command(after_help = SCORE_EXAMPLE)]
     Score(ScoreArgs),
     /// Measures a Profile on labelled images: AUROC and more, for each score

@@ -131,4 +131,10 @@ pub trait Opener: Send + Sync {
     fn is_footage(&self) -> bool {
         false
     }
+
+    /// Whether frames follow each other in time as one camera took them, so that consecutive ones
+    /// differ by its noise. Stills in a folder may have any order.
+    fn is_film(&self) -> bool {
+        false
+    }
 }

@@ -318,6 +318,7 @@ fn profile(
     Ok(Profile::new(
         origin,
         learnt.statistics,
+        learnt.scene,
         learnt.student,
         receipt,
     ))

@@ -4,17 +4,22 @@
 //! scored; [`Models`] then pass it on unseen. A frame that was rejected, or that comes after one, is
 //! never passed on so. Nothing here judges.
 
+use std::sync::Arc;
+
 use super::inspector::{Look, Seen};
 use crate::capture::{Frame, Pixels};
 use crate::config::Camera;
 use crate::decide::Picture;
 use crate::infer::Extractor;
-use crate::preprocess::{Gate, Prepared, Preprocessing, Preprocessor, Rejection};
-use crate::score::profile::Origin;
+use crate::preprocess::{
+    Gate, Prepared, Preprocessing, Preprocessor, Rejection, SceneReference, SceneWatch, SceneZ,
+};
+use crate::score::profile::{Origin, Profile};
 
 /// A frame between decoding and the models.
 pub(super) struct Looked {
     prepared: Prepared,
+    scene_z: Option<SceneZ>,
     /// The frame itself, where pictures are published.
     shot: Option<Pixels>,
     /// Whether it hardly differs from the last one that was to be scored.
@@ -25,6 +30,8 @@ pub(super) struct Looked {
 pub(super) struct Eye {
     preprocessor: Preprocessor,
     origin: Origin,
+    scene: Option<Arc<SceneReference>>,
+    watch: SceneWatch,
     gate: Gate,
     /// The last frame's number: it begins anew when the source is opened anew.
     last_seq: Option<u64>,
@@ -32,11 +39,21 @@ pub(super) struct Eye {
 }
 
 impl Eye {
-    /// Of a camera whose Profile was made of `origin`, for a teacher that takes `input`.
-    pub(super) fn new(input: &Preprocessing, origin: Origin, camera: &Camera) -> Self {
+    /// Of a camera with this Profile, for a teacher that takes `input`. What is live may freeze, and
+    /// settles after it was opened.
+    pub(super) fn new(
+        input: &Preprocessing,
+        profile: &Profile,
+        camera: &Camera,
+        is_live: bool,
+    ) -> Self {
+        let origin = profile.manifest().origin.clone();
+        let scene = profile.scene().cloned();
         Eye {
             preprocessor: Preprocessor::new(input).looking_at(origin.view.clone()),
             origin,
+            watch: SceneWatch::new(scene.clone(), camera.scene, is_live),
+            scene,
             gate: Gate::new(camera.gate, input.width),
             last_seq: None,
             keeps_shots: camera.snapshot.is_some(),
@@ -52,7 +69,9 @@ impl Eye {
         let passes = self
             .gate
             .passes(self.preprocessor.resized(), frame.at.since_boot);
+        let scene = self.scene.as_ref();
         Ok(Looked {
+            scene_z: scene.map(|scene| scene.z(&prepared.scene)),
             prepared,
             shot: self.keeps_shots.then_some(frame.pixels),
             is_as_before: !passes,
@@ -62,6 +81,8 @@ impl Eye {
     fn prepare(&mut self, frame: &Frame) -> Result<Prepared, Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
         self.origin.check_frame(prepared.width, prepared.height)?;
+        self.watch
+            .look(self.preprocessor.look(), frame.seq, frame.at)?;
         Ok(prepared)
     }
 }
@@ -97,7 +118,12 @@ impl Models {
 
 /// Both models on one picture; what else is known of it travels beside.
 fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
-    let Looked { prepared, shot, .. } = looked;
+    let Looked {
+        prepared,
+        scene_z,
+        shot,
+        ..
+    } = looked;
     let features = extractor.features(&prepared)?;
     let Prepared {
         width,
@@ -111,7 +137,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
             width,
             height,
             scene,
-            scene_z: None,
+            scene_z,
         },
         shot,
     })

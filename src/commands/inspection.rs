@@ -269,15 +269,15 @@ impl Inspection {
         loaded: &Loaded,
         decide: Inspector,
     ) -> PipelineCamera {
-        let origin = loaded.profile.manifest().origin.clone();
         let input = &self.teacher.info().preprocessing;
-        let mut eye = Eye::new(input, origin, camera);
+        let opener = camera.source.clone().into_opener();
+        let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live());
         let patches = loaded.profile.statistics().fit().patches().clone();
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
         let mut models = Models::new(extractor.looking_at(patches));
         pipeline::Camera {
             name: camera.name.to_string(),
-            opener: camera.source.clone().into_opener(),
+            opener,
             deadline: camera.deadline,
             first_frame: camera.deadline.max(FIRST_FRAME),
             retry: RETRY,

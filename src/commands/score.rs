@@ -68,6 +68,9 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
             "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
             "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
             "default": score.default, "parts": score.parts,
+            "scene": judged.fault.as_ref().map(|fault| json!({
+                "fault": fault.kind.word(), "severity": fault.severity, "detail": fault.detail,
+            })),
         })
         .to_string()
     } else {
@@ -75,8 +78,12 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
             Basis::Image => "the whole picture",
             Basis::Local => "a part of it",
         };
+        let fault = judged.fault.as_ref();
+        let fault = fault.map_or_else(String::new, |fault| {
+            format!("  ({}: {fault})", fault.kind.word())
+        });
         format!(
-            "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}",
+            "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}{fault}",
             score.value,
             score.raw,
             score.threshold,

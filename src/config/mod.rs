@@ -29,7 +29,7 @@ pub use name::{Name, Prefix};
 
 use crate::capture::{Fps, SourceSpec};
 use crate::decide::Rules;
-use crate::preprocess::{Crop, Mask, View, ViewError};
+use crate::preprocess::{Crop, Mask, SceneRules, View, ViewError};
 
 /// A configuration without faults.
 #[derive(Debug, Clone)]
@@ -119,6 +119,8 @@ pub struct Camera {
     pub fps: Option<Fps>,
     /// No frame for this long: the source is closed and opened anew.
     pub deadline: Duration,
+    /// How its scene is watched.
+    pub scene: SceneRules,
     /// When frames become an incident.
     pub incident: Rules,
     /// The largest picture that is published, in bytes; none where none is.

@@ -1,4 +1,4 @@
-//! From a frame to the teacher's input: resize, normalise, and the statistics of the scene.
+//! From a frame to the teacher's input: resize, normalise, and a look at the scene as a whole.
 //!
 //! The resize works on 8-bit RGB and is Pillow's, within one grey level (0.03 on average):
 //! antialiased, in the values as they are stored (no gamma), the aspect not kept. Rows are resized
@@ -11,7 +11,8 @@
 use fast_image_resize as fir;
 
 use super::hide::Cover;
-use super::{Interpolation, Prepared, Preprocessing, Rejection, SceneStatistics, View, decode};
+use super::scene::Look;
+use super::{Interpolation, Prepared, Preprocessing, Rejection, View, decode};
 use crate::capture::Frame;
 
 /// Turns frames into a teacher's input, one after another.
@@ -28,8 +29,8 @@ pub struct Preprocessor {
     resized: fir::images::Image<'static>,
     /// Normalised value of each grey level, per channel.
     normalised: Box<[[f32; 256]; 3]>,
-    /// Luma, 0..1, `[height, width]`.
-    luma: Vec<f32>,
+    /// What the last picture looked like as a whole.
+    look: Look,
 }
 
 impl Preprocessor {
@@ -50,7 +51,7 @@ impl Preprocessor {
             rows: fir::images::Image::new(width, 1, fir::PixelType::U8x3),
             resized: fir::images::Image::new(width, height, fir::PixelType::U8x3),
             normalised: normalised(preprocessing),
-            luma: Vec::new(),
+            look: Look::new(width, height),
         }
     }
 
@@ -74,12 +75,19 @@ impl Preprocessor {
         let (width, height) = (picture.width, picture.height);
         self.cover.lay(&self.view, &mut picture);
         self.resize(width, height, &picture.data)?;
+        let looked = self.look.take(&self.resized, (width, height));
+        looked.map_err(|error| Rejection::Undecodable(format!("the resize failed: {error}")))?;
         Ok(Prepared {
             input: self.input(),
             width,
             height,
-            scene: self.scene(),
+            scene: self.look.statistics(),
         })
+    }
+
+    /// What the last prepared picture looked like as a whole.
+    pub fn look(&self) -> &Look {
+        &self.look
     }
 
     /// Fills `resized`. Fails only on what `decode` and `new` rule out: a size of zero, or a buffer
@@ -118,48 +126,6 @@ impl Preprocessor {
         }
         input
     }
-
-    /// Statistics of the resized picture's luma (Rec. 601).
-    fn scene(&mut self) -> SceneStatistics {
-        self.luma.clear();
-        let pixels = self.resized.buffer().as_chunks::<3>().0;
-        self.luma.extend(pixels.iter().map(|&[r, g, b]| {
-            (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)) / 255.0
-        }));
-        let width = self.preprocessing.width as usize;
-        let count = self.luma.len() as f64;
-        let sum: f64 = self.luma.iter().map(|&v| f64::from(v)).sum();
-        let mean = sum / count;
-        let squares: f64 = self
-            .luma
-            .iter()
-            .map(|&v| (f64::from(v) - mean).powi(2))
-            .sum();
-        let (differences, pairs) = neighbour_differences(&self.luma, width);
-        SceneStatistics {
-            brightness: mean as f32,
-            contrast: (squares / count).sqrt() as f32,
-            sharpness: (differences / pairs.max(1) as f64) as f32,
-        }
-    }
-}
-
-/// Sum of the absolute differences of horizontal and vertical neighbours, and their number.
-fn neighbour_differences(luma: &[f32], width: usize) -> (f64, usize) {
-    let mut sum = 0.0;
-    let mut pairs = 0;
-    let mut above: Option<&[f32]> = None;
-    for row in luma.chunks_exact(width) {
-        sum += f64::from(row.windows(2).map(|v| (v[1] - v[0]).abs()).sum::<f32>());
-        pairs += row.len() - 1;
-        if let Some(above) = above {
-            let down = row.iter().zip(above).map(|(v, up)| (v - up).abs());
-            sum += f64::from(down.sum::<f32>());
-            pairs += row.len();
-        }
-        above = Some(row);
-    }
-    (sum, pairs)
 }
 
 /// `(v / 255 - mean) / std` for every grey level.

@@ -13,8 +13,10 @@ use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use super::statistics::{Fit, Measured, Rates, Statistics};
 use super::tokens::{Scratch, TokenGaussian};
+use crate::capture::{Frame, Moment, Pixels};
 use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
-use crate::preprocess::{Interpolation, Preprocessing, View};
+use crate::preprocess::scene::SceneFootage;
+use crate::preprocess::{Interpolation, Preprocessing, Preprocessor, SceneReference, View};
 
 /// Width of the teacher.
 pub(crate) const WIDTH: usize = 6;
@@ -128,6 +130,31 @@ pub(crate) fn teacher() -> TeacherInfo {
     }
 }
 
+/// What a scene without any pattern looks like.
+fn scene(seed: u64) -> SceneReference {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut footage = SceneFootage::new(true);
+    let constants = teacher().preprocessing;
+    let mut preprocessor = Preprocessor::new(&constants);
+    for seq in 0..25 {
+        let data: Vec<u8> = (0..80 * 64 * 3).map(|_| random.random()).collect();
+        let pixels = Pixels::Rgb8 {
+            width: 80,
+            height: 64,
+            data,
+        };
+        let frame = Frame {
+            seq,
+            at: Moment::now(),
+            name: None,
+            pixels,
+        };
+        preprocessor.prepare(&frame).unwrap();
+        footage.take(seq as usize, preprocessor.look());
+    }
+    footage.fit(None).unwrap()
+}
+
 /// A Profile of `count` frames; its student is bytes that nothing here reads.
 pub(crate) fn profile(count: usize, seed: u64) -> Profile {
     profile_of(count, seed, View::default())
@@ -163,6 +190,7 @@ pub(crate) fn profile_of(count: usize, seed: u64, view: View) -> Profile {
     Profile::new(
         origin,
         statistics,
+        Some(scene(seed)),
         format!("student {seed}").into_bytes(),
         receipt,
     )

@@ -13,8 +13,8 @@ use super::student::Student;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
 use crate::infer::student_file::{TrainedBlock, to_onnx};
-use crate::infer::{Patches, Teacher, TeacherInfo};
-use crate::preprocess::View;
+use crate::infer::{Grid, Patches, Teacher, TeacherInfo};
+use crate::preprocess::{SceneReference, View, scene};
 use crate::score::Scoring;
 use crate::score::parts::FrameVectors;
 use crate::score::statistics::{Rates, Statistics};
@@ -67,6 +67,8 @@ pub struct Calibration {
     pub epochs: usize,
     /// Width of the student's MLP.
     pub mlp_width: usize,
+    /// What the scene looks like as a whole.
+    pub scene: Option<SceneReference>,
 }
 
 /// Learns what is normal from `footage`.
@@ -124,10 +126,12 @@ pub fn calibrate(
     let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
     let student = to_onnx(&trained);
     let clamped = seen.cache.clamped();
+    let cells = seen_cells(&wishes.view);
     let Seen {
         frames,
         rejected,
         size,
+        scene,
         ..
     } = seen;
     Ok(Calibration {
@@ -142,7 +146,19 @@ pub fn calibrate(
         vectors,
         epochs,
         mlp_width,
+        scene: scene.fit(cells.as_deref()),
     })
+}
+
+/// Which cells of the scene's grid are looked at, row by row; none where next to none is.
+fn seen_cells(view: &View) -> Option<Vec<bool>> {
+    let grid = Grid {
+        rows: scene::GRID,
+        columns: scene::GRID,
+    };
+    let patches = Patches::of(view, grid).ok()?;
+    let cells = 0..scene::GRID * scene::GRID;
+    Some(cells.map(|cell| patches.keeps(cell)).collect())
 }
 
 /// The light student has the middle block, which residual and map need; the paper's all but the

@@ -10,6 +10,7 @@ use super::cache::{FeatureCache, frames_that_fit, spread};
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::{Opener, replay};
 use crate::infer::{Patches, PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
+use crate::preprocess::scene::SceneFootage;
 use crate::preprocess::{Preprocessor, View};
 
 /// What the teacher alone saw in the footage.
@@ -26,6 +27,8 @@ pub(super) struct Seen {
     pub(super) wanted: usize,
     /// Columns and rows of the frames used, where all have the same.
     pub(super) size: Option<(u32, u32)>,
+    /// What the same frames look like as a whole.
+    pub(super) scene: SceneFootage,
 }
 
 /// How much of the footage may be used, and where its features lie.
@@ -66,10 +69,15 @@ pub(super) fn watch(
         rejected: Vec::new(),
         wanted: total,
         size: None,
+        scene: SceneFootage::new(footage.is_film()),
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
         if wanted.next_if_eq(&index).is_none() {
+            // Thinned footage still shows by how much one frame differs from the next.
+            if seen.scene.wants_neighbour(index) && preprocessor.prepare(&frame).is_ok() {
+                seen.scene.take_neighbour(index, preprocessor.look());
+            }
             continue;
         }
         supervisor.at(
@@ -92,6 +100,7 @@ pub(super) fn watch(
             .map_err(CalibrationError::Inference)?;
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
+        seen.scene.take(index, preprocessor.look());
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;

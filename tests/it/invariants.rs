@@ -162,6 +162,7 @@ fn each_library_is_named_in_one_module() {
     let only = [
         ("tract_onnx::", "infer/"),
         ("prost::", "infer/"),
+        ("rustfft::", "preprocess/scene/shift.rs"),
         ("gemm::", "train/kernel.rs"),
         ("unsafe ", "train/kernel.rs"),
         ("unsafe ", "capture/v4l2/sys/"),

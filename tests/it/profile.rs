@@ -56,7 +56,13 @@ pub(crate) fn make(dir: &Path) {
         host: "test".into(),
         teacher: None,
     };
-    Profile::new(origin, learnt.statistics, learnt.student, receipt)
-        .save(dir)
-        .unwrap();
+    Profile::new(
+        origin,
+        learnt.statistics,
+        learnt.scene,
+        learnt.student,
+        receipt,
+    )
+    .save(dir)
+    .unwrap();
 }

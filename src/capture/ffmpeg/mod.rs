@@ -148,6 +148,10 @@ impl Opener for Ffmpeg {
     fn is_footage(&self) -> bool {
         matches!(self.input, Input::File(_))
     }
+
+    fn is_film(&self) -> bool {
+        true
+    }
 }
 
 struct OpenFfmpeg {

@@ -196,7 +196,7 @@ fn configuration(args: &DemoArgs, broker: &Broker, state: &Path) -> anyhow::Resu
     Ok(format!(
         "[node]\nname = \"demo\"\nstate_dir = {state:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
          [incident]\nhits = 2\nwindow = 4\nrelease_after = 3\ncooldown_s = 0\n\n\
-         [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\n\
+         [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\nsettle_s = 0\n\
          source = {{ kind = \"synthetic\", seed = {}, frames = {LIVE_FRAMES}, defects = true }}\n",
         broker.host, broker.port, args.seed
     ))

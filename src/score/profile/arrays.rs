@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Manifest;
 use crate::infer::{Grid, Patches};
+use crate::preprocess::SceneReference;
 use crate::score::gaussian::Gaussian;
 use crate::score::map::MapStatistics;
 use crate::score::paper::PaperGaussians;
@@ -18,8 +19,8 @@ use crate::score::threshold::Threshold;
 use crate::score::tokens::TokenGaussian;
 use crate::score::whitening::Whitening;
 
-/// The file's bytes; equal statistics give equal bytes.
-pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
+/// The file's bytes; equal content gives equal bytes.
+pub(super) fn encode(statistics: &Statistics, scene: Option<&SceneReference>) -> Vec<u8> {
     let fit = &statistics.fit;
     let mut arrays = Writer::default();
     let projection = fit.paper.whitening.projection();
@@ -51,11 +52,17 @@ pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
         let scores = threshold.held_out();
         arrays.put(&format!("held_out.{name}"), &[scores.len()], scores);
     }
+    for (name, shape, values) in scene.map(SceneReference::arrays).unwrap_or_default() {
+        arrays.put(name, &shape, &values);
+    }
     arrays.finish()
 }
 
 /// The statistics again; the text of the error says what is wrong with the file.
-pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Statistics, String> {
+pub(super) fn decode(
+    bytes: &[u8],
+    manifest: &Manifest,
+) -> Result<(Statistics, Option<SceneReference>), String> {
     let arrays = SafeTensors::deserialize(bytes);
     let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
     let parts = |part: usize| arrays.gaussian(&format!("part.{}", NAMES[part]));
@@ -76,13 +83,19 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Statistics, St
         let (_, scores) = arrays.get(&format!("held_out.{name}"))?;
         Threshold::from_numbers(numbers, scores).ok_or_else(|| unsound(name))
     };
-    Ok(Statistics {
+    let statistics = Statistics {
         scoring: manifest.scoring,
         fit,
         scales: manifest.scales,
         deciding: threshold("deciding", manifest.deciding)?,
         local: threshold("local", manifest.local)?,
-    })
+    };
+    let values = |name: &str| arrays.get(name).map(|(_, values)| values);
+    let scene = manifest
+        .scene
+        .clone()
+        .map(|numbers| SceneReference::from_arrays(numbers, values));
+    Ok((statistics, scene.transpose()?))
 }
 
 /// Whether the arrays fit each other, the teacher and the student.
