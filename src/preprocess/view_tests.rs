@@ -98,7 +98,7 @@ fn a_patch_is_masked_by_half() {
     assert_eq!(patches(0.11), [false; 8]);
     let first = [true, false, false, false, true, false, false, false];
     assert_eq!(patches(0.125), first);
-    assert_eq!(patches(0.37), first);
+    assert_eq!(patches(0.35), first);
 }
 
 #[test]
