@@ -5,6 +5,7 @@
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
 pub mod archive;
+mod calibrated;
 mod child;
 mod clock;
 pub mod command;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use calibrated::Calibrated;
 pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
 pub use raw::{Layout, RawPicture};

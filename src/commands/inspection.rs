@@ -12,6 +12,7 @@ use super::eye::{Eye, Looked, Models};
 use super::gallery::Gallery;
 use super::inspector::Inspector;
 use super::judge::{load_student, load_teacher};
+use crate::capture::{Calibrated, Opener};
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
@@ -270,7 +271,7 @@ impl Inspection {
         decide: Inspector,
     ) -> PipelineCamera {
         let input = &self.teacher.info().preprocessing;
-        let opener = camera.source.clone().into_opener();
+        let opener = opener_of(camera, &loaded.profile);
         let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live());
         let patches = loaded.profile.statistics().fit().patches().clone();
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
@@ -290,6 +291,15 @@ impl Inspection {
     /// The topics of the node.
     pub(super) fn topics(&self) -> Topics {
         Topics::new(&self.config.mqtt.prefix, &self.config.node.name)
+    }
+}
+
+/// The camera's source, held to the settings of its Profile's footage.
+fn opener_of(camera: &Camera, profile: &Profile) -> Box<dyn Opener> {
+    let opener = camera.source.clone().into_opener();
+    match &profile.manifest().origin.camera {
+        Some(settings) => Box::new(Calibrated::new(opener, settings.clone())),
+        None => opener,
     }
 }
 
