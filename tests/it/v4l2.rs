@@ -1,0 +1,246 @@
+//! The V4L2 source in the real daemon, on cameras that fail in every way (`fake_camera`): offline in
+//! time and with a reason, no damaged frame judged, back by itself, its neighbour undisturbed.
+
+use std::process::Command;
+use std::sync::LazyLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::broker::{Broker, Received, Subscriber};
+use crate::fake_camera::{FakeCamera, pictures, plug_into};
+use crate::studio::{inspectd, stdout};
+use crate::workshop::{Daemon, Workshop, profile};
+
+const MJPEG: &str = "size = \"640x480\", format = \"mjpeg\"";
+const YUYV: &str = "size = \"640x480\", format = \"yuyv\"";
+/// A frame deadline below the default's five seconds, so that no test waits for long.
+const PACE: &str = "fps = 4\ndeadline_s = 1.5";
+/// What users are promised, for both.
+const LIMIT: u64 = 10;
+
+/// A daemon with a camera that is made to fail, and one that is not.
+struct Scene {
+    _broker: Broker,
+    subscriber: Subscriber,
+    _workshop: Workshop,
+    daemon: Daemon,
+    camera: FakeCamera,
+}
+
+impl Scene {
+    /// Waits until both cameras are scored.
+    fn new(keys: &str) -> Scene {
+        let broker = Broker::start();
+        let subscriber = Subscriber::new(broker.port);
+        let workshop = Workshop::new(broker.port);
+        let folder = workshop.folder.path();
+        let (camera, other) = (
+            FakeCamera::new(folder, "faulty"),
+            FakeCamera::new(folder, "sound"),
+        );
+        workshop.configure_all(&[
+            ("faulty", &camera.source(keys), PACE),
+            ("sound", &other.source(MJPEG), PACE),
+        ]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
+        command.args(["run", "--config"]).arg(workshop.path());
+        plug_into(&mut command, &[&camera, &other]);
+        let daemon = workshop.start_by(command);
+        let mut scene = Scene {
+            _broker: broker,
+            subscriber,
+            _workshop: workshop,
+            daemon,
+            camera,
+        };
+        scene.until(60, 0, "sound/state", |r| r.json()["judged"] == true);
+        scene.until(60, 0, "faulty/state", |r| r.json()["judged"] == true);
+        scene.until(60, 0, "faulty/availability", |r| r.payload == "online");
+        scene
+    }
+
+    /// Waits for a message that came after the first `from`, and gives its place.
+    fn until(
+        &mut self,
+        seconds: u64,
+        from: usize,
+        topic: &str,
+        wanted: impl Fn(&Received) -> bool,
+    ) -> usize {
+        let full = format!("inspectd/press/{topic}");
+        let place = |seen: &[Received]| {
+            let mut later = seen.iter().skip(from);
+            later.position(|r| r.topic == full && wanted(r))
+        };
+        if let Err(text) = self.subscriber.wait(seconds, |seen| place(seen).is_some()) {
+            let log = self.daemon.log();
+            panic!("{topic}: {text}\n{log}\n{:?}", self.camera.journal());
+        }
+        from + place(&self.subscriber.seen).unwrap()
+    }
+
+    /// How many frames of the faulty camera were judged.
+    fn judged(&mut self) -> u64 {
+        let from = self.subscriber.seen.len();
+        let request = json!({"transaction": from}).to_string();
+        self.subscriber
+            .say("inspectd/press/request/health_check", &request);
+        let place = self.until(20, from, "response/health_check", |_| true);
+        let health = self.subscriber.seen[place].json();
+        health["data"]["cameras"][0]["judged"].as_u64().unwrap()
+    }
+
+    /// Makes the camera do `word` and checks all that is promised of a fault. Gives the reasons of the
+    /// states that came meanwhile.
+    fn suffers(&mut self, word: &str) -> Vec<String> {
+        let before = self.judged();
+        let from = self.subscriber.seen.len();
+        self.camera.does(word);
+        let at = self.until(LIMIT, from, "faulty/availability", |r| {
+            r.payload == "offline"
+        });
+        let (offline, counted) = (Instant::now(), self.judged());
+        assert!(
+            counted <= before + 3,
+            "{word}: {} frames were judged, more than were on their way",
+            counted - before
+        );
+        sleep(Duration::from_secs(2).saturating_sub(offline.elapsed()));
+        assert_eq!(self.judged(), counted, "{word}: none while it is offline");
+        let end = self.subscriber.seen.len();
+        self.camera.does("ok");
+        let back = self.until(LIMIT, end, "faulty/availability", |r| r.payload == "online");
+        self.until(LIMIT, back, "faulty/state", |r| r.json()["judged"] == true);
+        let states: Vec<Value> = self.subscriber.seen[at..end]
+            .iter()
+            .filter(|r| r.topic == "inspectd/press/faulty/state")
+            .map(Received::json)
+            .collect();
+        assert!(
+            states.iter().all(|state| state["judged"] == false),
+            "{word}: {states:?}"
+        );
+        let reasons = states.iter().filter_map(|state| state["reason"].as_str());
+        reasons.map(str::to_owned).collect()
+    }
+
+    /// Checks what holds at the end of every test.
+    fn ends_well(&mut self) {
+        assert!(self.daemon.is_running(), "{}", self.daemon.log());
+        let neighbour = "inspectd/press/sound/availability";
+        let words = self.subscriber.seen.iter().filter(|r| r.topic == neighbour);
+        let words: Vec<&str> = words.map(|r| &*r.payload).collect();
+        assert_eq!(words, ["offline", "online"], "{}", self.daemon.log());
+        self.daemon.signal("TERM");
+        assert_eq!(
+            self.daemon.wait(20).code(),
+            Some(0),
+            "{}",
+            self.daemon.log()
+        );
+    }
+
+    /// Checks that every score that was published is that of a picture which the camera plays.
+    fn scored_only_what_it_plays(&self) {
+        let known = known_scores();
+        let states = self.subscriber.seen.iter();
+        let states = states.filter(|r| r.topic == "inspectd/press/faulty/state");
+        let raw: Vec<f64> = states.filter_map(|r| r.json()["raw"].as_f64()).collect();
+        assert!(raw.len() > 5, "only {raw:?}");
+        for score in raw {
+            let nearest = known.iter().map(|k| (k - score).abs()).fold(1e9, f64::min);
+            assert!(nearest < 1e-4, "{score} is the score of no good picture");
+        }
+    }
+}
+
+/// The scores of the JPEGs that every camera plays.
+fn known_scores() -> &'static [f64] {
+    static SCORES: LazyLock<Vec<f64>> = LazyLock::new(|| {
+        let files = std::fs::read_dir(pictures()).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let files = files.filter(|path| path.to_string_lossy().contains("/640x480"));
+        let files = files.filter(|path| path.extension().is_some_and(|end| end == "jpg"));
+        let mut arguments = vec!["score".into(), "--json".into(), "--profile".into()];
+        arguments.push(profile().as_os_str().to_owned());
+        arguments.extend(files.map(|path| path.into_os_string()));
+        let lines = stdout(&inspectd(arguments));
+        let raw =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap()["raw"].as_f64().unwrap();
+        let scores: Vec<f64> = lines.lines().map(raw).collect();
+        assert_eq!(scores.len(), 24);
+        scores
+    });
+    &SCORES
+}
+
+#[test]
+fn a_camera_that_gives_nothing_is_offline_in_time_and_comes_back() {
+    let mut scene = Scene::new(MJPEG);
+    for word in ["stall", "unplug", "eio", "qbuf", "hang"] {
+        let reasons = scene.suffers(word);
+        assert!(reasons.contains(&"no_frames".to_owned()), "{word}: {reasons:?}");
+    }
+    scene.scored_only_what_it_plays();
+    scene.ends_well();
+}
+
+#[test]
+fn a_damaged_frame_is_never_judged_and_many_make_the_camera_offline() {
+    let mut scene = Scene::new(MJPEG);
+    for word in ["errbuf", "short", "empty", "corrupt", "wrong"] {
+        scene.suffers(word);
+    }
+    scene.scored_only_what_it_plays();
+    scene.ends_well();
+}
+
+#[test]
+fn raw_pictures_are_judged_only_when_they_are_whole() {
+    let mut scene = Scene::new(YUYV);
+    for word in ["errbuf", "short", "empty"] {
+        scene.suffers(word);
+    }
+    scene.ends_well();
+}
+
+#[test]
+fn another_size_after_a_replug_is_not_judged() {
+    let mut scene = Scene::new(MJPEG);
+    scene.camera.does("unplug");
+    let from = scene.subscriber.seen.len();
+    let at = scene.until(LIMIT, from, "faulty/availability", |r| {
+        r.payload == "offline"
+    });
+    let judged = scene.judged();
+    scene.camera.does("size");
+    sleep(Duration::from_secs(4));
+    assert_eq!(scene.judged(), judged, "{}", scene.daemon.log());
+    let opened = scene.camera.journal().iter().rposition(|l| l.starts_with("open"));
+    assert!(opened.is_some(), "it was tried: {:?}", scene.camera.journal());
+    scene.camera.does("ok");
+    scene.until(LIMIT, at, "faulty/availability", |r| r.payload == "online");
+    scene.scored_only_what_it_plays();
+    scene.ends_well();
+}
+
+#[test]
+fn frames_that_are_lost_on_the_way_disturb_nobody() {
+    let mut scene = Scene::new(MJPEG);
+    let from = scene.subscriber.seen.len();
+    scene.camera.does("gap");
+    let number = |r: &Received| r.json()["frame"].as_u64().unwrap();
+    let first = scene.until(LIMIT, from, "faulty/state", |_| true);
+    let first = number(&scene.subscriber.seen[first]);
+    // Ten numbers a frame: what the camera lost can be counted.
+    scene.until(LIMIT, from, "faulty/state", |r| {
+        r.json()["judged"] == true && number(r) > first + 60
+    });
+    let topic = "inspectd/press/faulty/availability";
+    let words = scene.subscriber.seen.iter().filter(|r| r.topic == topic);
+    assert_eq!(words.count(), 2, "offline at the start, then online");
+    scene.scored_only_what_it_plays();
+    scene.ends_well();
+}
