@@ -31,6 +31,16 @@ impl Moment {
             synced: Path::new(SYNCHRONISED).exists(),
         }
     }
+
+    /// The moment that lies so long before this one.
+    #[cfg(target_os = "linux")]
+    pub(super) fn before(self, age: Duration) -> Self {
+        Self {
+            wall: self.wall.checked_sub(age).unwrap_or(self.wall),
+            since_boot: self.since_boot.saturating_sub(age),
+            synced: self.synced,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod raw;
 mod replay;
 mod spec;
 pub mod synthetic;
+#[cfg(target_os = "linux")]
+pub mod v4l2;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -77,13 +77,13 @@ impl Pace {
     }
 
     /// How long after `now` the next frame is due.
-    fn until_due(&self, now: Instant) -> Duration {
+    pub(super) fn until_due(&self, now: Instant) -> Duration {
         self.due
             .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 
     /// Notes that the frame due was taken at `now`.
-    fn take(&mut self, now: Instant) {
+    pub(super) fn take(&mut self, now: Instant) {
         let on_grid = self.due.map(|due| due + self.period);
         self.due = Some(match on_grid {
             Some(next) if next > now => next,

@@ -19,7 +19,8 @@ pub struct RawPicture {
 }
 
 /// How the bytes of a [`RawPicture`] are laid out (V4L2 fourcc in parentheses).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// One JPEG a picture, the Huffman tables possibly left out (`MJPG`).
     Mjpeg,
@@ -31,4 +32,17 @@ pub enum Layout {
     Grey,
     /// R G B, three bytes a pixel (`RGB3`).
     Rgb24,
+}
+
+impl Layout {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Mjpeg => "mjpeg",
+            Layout::Yuyv => "yuyv",
+            Layout::Nv12 => "nv12",
+            Layout::Grey => "grey",
+            Layout::Rgb24 => "rgb24",
+        }
+    }
 }

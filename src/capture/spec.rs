@@ -8,11 +8,16 @@ use std::path::Path;
 use super::ffmpeg::{Ffmpeg, Input};
 use super::images::{Images, is_image_name};
 use super::synthetic::Synthetic;
+#[cfg(target_os = "linux")]
+use super::v4l2::V4l2;
 use super::{CaptureError, Opener};
 
 /// A source, described.
 #[derive(Debug, Clone)]
 pub enum SourceSpec {
+    /// A camera of Linux.
+    #[cfg(target_os = "linux")]
+    V4l2(V4l2),
     /// A folder of images, or one image.
     Images(Images),
     /// A video file or a stream.
@@ -25,6 +30,8 @@ impl SourceSpec {
     /// The opener of this source.
     pub fn into_opener(self) -> Box<dyn Opener> {
         match self {
+            #[cfg(target_os = "linux")]
+            SourceSpec::V4l2(camera) => Box::new(camera),
             SourceSpec::Images(images) => Box::new(images),
             SourceSpec::Ffmpeg(ffmpeg) => Box::new(ffmpeg),
             SourceSpec::Synthetic(scene) => Box::new(scene),

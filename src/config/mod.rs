@@ -15,6 +15,7 @@ mod name;
 mod resolve;
 mod section;
 mod source;
+mod v4l2;
 
 use std::fmt;
 use std::path::PathBuf;

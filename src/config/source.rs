@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Issues;
 use super::section::Section;
+use super::v4l2;
 use crate::capture::ffmpeg::{Ffmpeg, Input};
 use crate::capture::images::Images;
 use crate::capture::synthetic::Synthetic;
@@ -13,6 +14,8 @@ use crate::capture::{Fps, SourceSpec};
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
+    Auto,
+    V4l2,
     Images,
     Ffmpeg,
     Synthetic,
@@ -25,8 +28,10 @@ pub(super) fn source(
     folder: &Path,
     issues: &mut Issues,
 ) -> Option<SourceSpec> {
-    let kind = section.required("kind", "images, ffmpeg or synthetic", issues)?;
+    let kind = section.required("kind", "auto, v4l2, images, ffmpeg or synthetic", issues)?;
     let source = match kind {
+        Kind::Auto => v4l2::auto(&mut section, fps, issues),
+        Kind::V4l2 => v4l2::v4l2(&mut section, fps, issues),
         Kind::Images => section
             .mandatory_text("path", "the folder of images", issues)
             .map(|path| {

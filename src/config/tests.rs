@@ -124,6 +124,8 @@ fn the_manual_and_the_program_know_the_same_keys() {
         format!("[[camera]]\n{absurd}\nsource = {{ kind = \"images\" }}"),
     ));
     for (kind, key) in [
+        ("auto", "kind"),
+        ("v4l2", "device"),
         ("images", "path"),
         ("ffmpeg", "input"),
         ("synthetic", "kind"),

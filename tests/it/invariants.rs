@@ -164,6 +164,8 @@ fn each_library_is_named_in_one_module() {
         ("prost::", "infer/"),
         ("gemm::", "train/kernel.rs"),
         ("unsafe ", "train/kernel.rs"),
+        ("unsafe ", "capture/v4l2/sys/"),
+        ("v4l::", "capture/v4l2/sys/"),
         ("safetensors::", "score/"),
         ("sysinfo::", "publish/machine.rs"),
         ("rumqttc::", "publish/mqtt/"),
@@ -174,9 +176,13 @@ fn each_library_is_named_in_one_module() {
     for (name, place) in only {
         let mut found = 0;
         for source in program() {
+            // A name may have two places; each must have it.
+            let is_its_place = only
+                .iter()
+                .any(|(known, other)| known == &name && source.name.starts_with(other));
             for line in source.code().iter().filter(|line| line.contains(name)) {
-                found += 1;
-                assert!(source.name.starts_with(place), "{}: {line}", source.name);
+                found += usize::from(source.name.starts_with(place));
+                assert!(is_its_place, "{}: {line}", source.name);
             }
         }
         assert!(

@@ -1,0 +1,226 @@
+//! The controls of a camera: set as configured, held there, and told as they are.
+//!
+//! A name is the driver's own in lower case with `_` between words, as `v4l2-ctl` writes it. Switches
+//! of automatics are set first, since a value at rest under an automatic takes no setting. A value
+//! that reads back otherwise is an error at opening, and so is one that moves later: a picture that
+//! the camera makes differently is not the one that was calibrated.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::refused;
+use super::sys::{ControlKind, DescribedControl, Node};
+use crate::capture::CaptureError;
+
+/// Parts of the names of controls that decide over others.
+const SWITCHES: [&str; 4] = ["auto", "automatic", "continuous", "power_line_frequency"];
+
+/// Parts of the names of controls that make the picture; the rest (zoom, pan, privacy) belongs to
+/// the view or to nothing.
+const OF_THE_PICTURE: [&str; 14] = [
+    "exposure",
+    "iris",
+    "gain",
+    "white_balance",
+    "red_balance",
+    "blue_balance",
+    "focus",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+    "gamma",
+    "sharpness",
+    "backlight_compensation",
+];
+
+/// Controls that were set, and what to.
+#[derive(Debug)]
+pub(super) struct Held {
+    values: Vec<Setting>,
+}
+
+/// One control and the value that it shall have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Setting {
+    id: u32,
+    name: String,
+    value: i64,
+}
+
+/// The name of a control in the configuration: letters and digits in lower case, every run of
+/// anything else one `_`, none at the ends.
+pub(super) fn name(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<String> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    words.join("_")
+}
+
+impl Held {
+    /// Finds the controls of a configuration among those of a camera, in the order of setting.
+    ///
+    /// # Errors
+    /// Where the camera has none of a name, or one can't be set to the value.
+    pub(super) fn find(
+        node: &Node,
+        path: &Path,
+        wanted: &[(String, i64)],
+    ) -> Result<Held, CaptureError> {
+        let offered = match wanted {
+            [] => Vec::new(),
+            _ => node.controls(),
+        };
+        let mut values = Vec::new();
+        for (wanted, value) in in_order(wanted) {
+            let control = find(&offered, wanted, path)?;
+            let refusal = refusal(control, value);
+            if let Some(why) = refusal {
+                let device = path.display();
+                return Err(CaptureError::Broken(format!(
+                    "{device} can't take {wanted} = {value}: {why}"
+                )));
+            }
+            values.push(Setting {
+                id: control.id,
+                name: wanted.to_owned(),
+                value,
+            });
+        }
+        Ok(Held { values })
+    }
+
+    /// Sets all of them and reads them back.
+    ///
+    /// # Errors
+    /// Where the driver refuses one, or it reads back otherwise.
+    pub(super) fn set(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
+        for Setting { id, name, value } in &self.values {
+            let what = format!("set {name} = {value} of");
+            node.set_control(*id, *value)
+                .map_err(|reason| refused(&what, path, reason))?;
+        }
+        self.check(node, path)
+    }
+
+    /// Sets those that are not at their value any more, as some cameras forget when their stream
+    /// starts, and reads all back.
+    ///
+    /// # Errors
+    /// As [`Held::set`].
+    pub(super) fn restore(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
+        match self.check(node, path) {
+            Ok(()) => Ok(()),
+            Err(moved) => {
+                tracing::debug!(device = %path.display(), %moved, "set anew");
+                self.set(node, path)
+            }
+        }
+    }
+
+    /// Reads all back.
+    ///
+    /// # Errors
+    /// Where one is not at its value, or can't be read.
+    pub(super) fn check(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
+        for Setting { id, name, value } in &self.values {
+            let found = node
+                .control(*id)
+                .map_err(|reason| refused(&format!("read {name} of"), path, reason))?;
+            if found != *value {
+                let device = path.display();
+                return Err(CaptureError::Broken(format!(
+                    "the camera {device} does not keep {name} = {value}: it says {found}; is \
+                     another program or an automatic changing it?"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the controls that make the picture are at, by name.
+pub(super) fn settings(node: &Node) -> BTreeMap<String, i64> {
+    let of_the_picture = node.controls().into_iter().filter_map(|control| {
+        let name = name(&control.title);
+        let is_meant = OF_THE_PICTURE.iter().any(|part| name.contains(part))
+            || name == "power_line_frequency";
+        let has_value = control.kind.has_value() && !control.is_disabled;
+        (is_meant && has_value).then_some((control.id, name))
+    });
+    of_the_picture
+        .filter_map(|(id, name)| Some((name, node.control(id).ok()?)))
+        .collect()
+}
+
+/// The settings with those that decide over others first, else as they were.
+fn in_order(wanted: &[(String, i64)]) -> Vec<(&str, i64)> {
+    let is_switch = |name: &str| SWITCHES.iter().any(|part| name.contains(part));
+    let mut order: Vec<(&str, i64)> = wanted
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    order.sort_by_key(|(name, _)| !is_switch(name));
+    order
+}
+
+fn find<'a>(
+    offered: &'a [DescribedControl],
+    wanted: &str,
+    path: &Path,
+) -> Result<&'a DescribedControl, CaptureError> {
+    let usable = || {
+        offered
+            .iter()
+            .filter(|control| control.kind != ControlKind::Class && !control.is_disabled)
+    };
+    if let Some(found) = usable().find(|control| name(&control.title) == wanted) {
+        return Ok(found);
+    }
+    let mut names: Vec<String> = usable().map(|control| name(&control.title)).collect();
+    names.sort_by(|a, b| likeness(wanted, b).total_cmp(&likeness(wanted, a)));
+    let (device, names) = (path.display(), names.join(", "));
+    Err(CaptureError::Broken(if names.is_empty() {
+        format!("{device} has no control {wanted}: it has none at all; remove the key `controls`")
+    } else {
+        format!("{device} has no control {wanted}; it has: {names}")
+    }))
+}
+
+/// Why a control does not take a value, where that can be said beforehand.
+fn refusal(control: &DescribedControl, value: i64) -> Option<String> {
+    let (min, max) = (control.min, control.max);
+    if control.is_read_only {
+        return Some("it can only be read".to_owned());
+    }
+    if !control.kind.has_value() {
+        return Some("a control of this kind has no value to be held".to_owned());
+    }
+    // A bitmask says its bits in `max` and has no least value.
+    let is_outside = control.kind != ControlKind::Bitmask && !(min..=max).contains(&value);
+    is_outside.then(|| format!("it goes from {min} to {max}"))
+}
+
+/// How alike two names are, from 0 to 1: pairs of neighbouring letters that they share (Dice).
+fn likeness(a: &str, b: &str) -> f64 {
+    let pairs = |text: &str| -> Vec<[u8; 2]> {
+        let bytes = text.as_bytes();
+        bytes.windows(2).map(|pair| [pair[0], pair[1]]).collect()
+    };
+    let (a, mut b) = (pairs(a), pairs(b));
+    let total = (a.len() + b.len()).max(1);
+    let mut shared = 0;
+    for pair in a {
+        if let Some(i) = b.iter().position(|other| *other == pair) {
+            b.swap_remove(i);
+            shared += 1;
+        }
+    }
+    2.0 * f64::from(shared) / total as f64
+}
+
+#[cfg(test)]
+#[path = "controls_tests.rs"]
+mod tests;

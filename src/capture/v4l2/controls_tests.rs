@@ -1,0 +1,111 @@
+//! Names, order and refusals of controls, without a camera.
+
+use super::*;
+
+fn control(title: &str, kind: ControlKind) -> DescribedControl {
+    DescribedControl {
+        id: 1,
+        title: title.to_owned(),
+        kind,
+        min: 0,
+        max: 255,
+        step: 1,
+        default: 128,
+        is_disabled: false,
+        is_read_only: false,
+        is_inactive: false,
+        is_grabbed: false,
+    }
+}
+
+#[test]
+fn names_are_those_that_v4l2_ctl_writes() {
+    for (title, expected) in [
+        ("White Balance, Automatic", "white_balance_automatic"),
+        ("Exposure Time, Absolute", "exposure_time_absolute"),
+        ("Exposure (Absolute)", "exposure_absolute"),
+        (
+            "Focus, Automatic Continuous",
+            "focus_automatic_continuous",
+        ),
+        ("Gain 2nd", "gain_2nd"),
+        (" -- ", ""),
+        ("", ""),
+    ] {
+        assert_eq!(name(title), expected, "{title}");
+    }
+}
+
+#[test]
+fn automatics_are_switched_before_the_values_that_they_hold() {
+    let wanted = [
+        "brightness",
+        "exposure_time_absolute",
+        "auto_exposure",
+        "gain",
+        "white_balance_automatic",
+        "white_balance_temperature",
+        "power_line_frequency",
+        "focus_automatic_continuous",
+    ]
+    .map(|name| (name.to_owned(), 1));
+    let order: Vec<&str> = in_order(&wanted).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        order,
+        [
+            "auto_exposure",
+            "white_balance_automatic",
+            "power_line_frequency",
+            "focus_automatic_continuous",
+            "brightness",
+            "exposure_time_absolute",
+            "gain",
+            "white_balance_temperature",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_control_is_answered_with_those_there_are_the_nearest_first() {
+    let offered = [
+        control("User Controls", ControlKind::Class),
+        control("Brightness", ControlKind::Integer),
+        control("Gain", ControlKind::Integer),
+        control("Exposure Time, Absolute", ControlKind::Integer),
+    ];
+    let path = Path::new("/dev/video0");
+    let error = find(&offered, "exposure_absolute", path).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/dev/video0 has no control exposure_absolute; it has: exposure_time_absolute, \
+         brightness, gain"
+    );
+    assert_eq!(find(&offered, "gain", path).unwrap().title, "Gain");
+    assert!(find(&offered, "user_controls", path).is_err());
+    let none = find(&[], "gain", path).unwrap_err().to_string();
+    assert!(none.contains("none at all"), "{none}");
+}
+
+#[test]
+fn a_value_that_the_control_can_not_have_is_refused_beforehand() {
+    let gain = control("Gain", ControlKind::Integer);
+    assert_eq!(refusal(&gain, 0), None);
+    assert_eq!(refusal(&gain, 255), None);
+    assert_eq!(refusal(&gain, 256).unwrap(), "it goes from 0 to 255");
+    assert!(refusal(&gain, i64::MIN).is_some());
+    let read_only = DescribedControl {
+        is_read_only: true,
+        ..gain.clone()
+    };
+    assert!(refusal(&read_only, 1).is_some());
+    for kind in [ControlKind::Button, ControlKind::Integer64, ControlKind::Other] {
+        assert!(refusal(&control("X", kind), 1).is_some(), "{kind:?}");
+    }
+    // The range of a broken driver holds nothing, and nothing panics.
+    let empty = DescribedControl {
+        min: 1,
+        max: 0,
+        ..gain
+    };
+    assert!(refusal(&empty, 1).is_some());
+}
