@@ -18,16 +18,18 @@
 //!    downstream.
 //! 2. Each outside library that does a stage's work is named in one module: tract in `infer`, gemm
 //!    in `train::kernel`, rumqttc and rustls in `publish::mqtt`, rusqlite in `publish::spool`,
-//!    sysinfo in `publish::machine`.
+//!    sysinfo in `publish::machine`, sd-notify in `commands::watchdog`.
 //! 3. Frames are lost at exactly one place, the link after capture (newest wins), and are counted.
 //!    Alerts are never dropped in silence: they are on disk until the broker has acknowledged them,
 //!    and one that finds no room is refused, which the journal and `health` say.
-//! 4. No shared mutable state but shutdown and the meter's counters; no global flags.
+//! 4. No shared mutable state but shutdown, the meter and the heartbeats; no global flags.
 //! 5. Time enters at capture; steps are pure functions of values.
 //! 6. `calibrate`, `score`, `evaluate` and `run` use the very same steps.
 //! 7. Everything that can fail at start fails before the first thread starts.
 
 pub mod config;
+
+pub mod heartbeat;
 
 pub mod capture;
 

@@ -46,6 +46,10 @@ impl Opener for Images {
     fn is_live(&self) -> bool {
         self.fps.is_some()
     }
+
+    fn is_footage(&self) -> bool {
+        true
+    }
 }
 
 /// Whether the file's name is that of an image that [`Images`] takes.

@@ -105,7 +105,7 @@ pub trait Source: Send {
 }
 
 /// A source that may be opened, and opened again after a fault.
-pub trait Opener: Send {
+pub trait Opener: Send + Sync {
     /// Opens the source.
     fn open(&self) -> Result<Box<dyn Source>, CaptureError>;
     /// What it is, for people: `images /srv/footage`, `ffmpeg rtsp://cam.local/1`.
@@ -113,4 +113,9 @@ pub trait Opener: Send {
     /// Whether frames are lost if nobody takes them (a camera, or anything with a pace). The link
     /// after a live source keeps the newest frame; after any other it waits.
     fn is_live(&self) -> bool;
+    /// Whether it begins with its first frame again when it is opened again, as files do. A camera goes
+    /// on with the present, so that opening it again may mend what its frames lack.
+    fn is_footage(&self) -> bool {
+        false
+    }
 }

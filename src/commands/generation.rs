@@ -14,6 +14,7 @@ use super::inspector::{Inspector, Order};
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Tracker;
+use crate::heartbeat::Heartbeat;
 use crate::pipeline::{self, Decide as _, Failure, Finished, Meter, Running};
 use crate::publish::Message;
 
@@ -84,6 +85,16 @@ impl Generation {
     /// The counters, where something runs.
     pub(super) fn meter(&self) -> Option<&Meter> {
         self.running.as_ref().map(Running::meter)
+    }
+
+    /// The heartbeats of its stages.
+    pub(super) fn heartbeats(&self) -> impl Iterator<Item = (&'static str, Heartbeat)> {
+        self.meter().into_iter().flat_map(Meter::heartbeats)
+    }
+
+    /// How many cameras give frames now, and how many are turned on.
+    pub(super) fn giving_frames(&self) -> (usize, usize) {
+        self.meter().map_or((0, 0), Meter::giving_frames)
     }
 
     /// Gives a camera an order. What an inspector says to it comes back where the camera is turned

@@ -24,12 +24,14 @@ use crate::publish::{
 };
 use crate::score::profile::Profile;
 
-/// Pauses between attempts to open a source: a camera that is plugged in again is seen within half a
-/// minute, and a missing one costs nothing.
+/// Pauses between attempts to open a source: a camera that is plugged in again is judged within ten
+/// seconds, and a missing one costs a failed open each few seconds.
 const RETRY: Retry = Retry {
-    min: Duration::from_secs(1),
-    max: Duration::from_secs(30),
+    min: Duration::from_millis(500),
+    max: Duration::from_secs(5),
 };
+/// The least time for the first frame after opening: an RTSP camera takes ten seconds.
+const FIRST_FRAME: Duration = Duration::from_secs(20);
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -277,6 +279,7 @@ impl Inspection {
             name: camera.name.to_string(),
             opener: camera.source.clone().into_opener(),
             deadline: camera.deadline,
+            first_frame: camera.deadline.max(FIRST_FRAME),
             retry: RETRY,
             prepare: Box::new(move |frame| {
                 let prepared = preprocessor.prepare(&frame)?;

@@ -24,6 +24,7 @@ mod schema;
 mod score;
 mod signals;
 mod teacher;
+mod watchdog;
 
 pub use exit::exit_code;
 

@@ -23,6 +23,7 @@ use super::introduction::Introduction;
 use super::logging::{self, Journal};
 use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
+use super::watchdog::{Look, Watchdog, Watched};
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::pipeline::{self, Failure, Outlet};
@@ -94,6 +95,9 @@ struct Daemon<'a> {
     controls: Controls,
     introduction: Introduction,
     pulse: Pulse,
+    watchdog: Watchdog,
+    /// The loops that outlive the generations.
+    delivery: [Watched; 2],
 }
 
 /// Runs the daemon to its end.
@@ -109,6 +113,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let spool = Spool::open(&folder, settings.limits)?;
     let (tell, told) = bounded(TOLD_DEPTH);
     let publisher = Publisher::new(settings, spool, tell);
+    let delivery = publisher.heartbeats();
     let outlet = Outlet::start(move |inbox| publisher.run(inbox))?;
     let mut daemon = Daemon {
         path: &args.config,
@@ -121,8 +126,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         controls: Controls::load(folder.path()),
         introduction: Introduction::load(folder.path()),
         pulse: Pulse::new(),
+        watchdog: Watchdog::new(),
+        delivery,
     };
     let (result, turn) = daemon.generations(inspection)?;
+    daemon.watchdog.stopping();
     let left = daemon.outlet.close();
     let (folder, lost) = (folder.path().to_path_buf(), left.lost);
     result?;
@@ -165,6 +173,7 @@ impl Daemon<'_> {
                 cameras = info.cameras.len(),
                 "inspecting"
             );
+            self.watchdog.ready();
             let turn = self.supervise(&mut generation, &inspection, &mut info);
             let Ended {
                 trackers: carried,
@@ -218,6 +227,10 @@ impl Daemon<'_> {
                     }
                     None
                 },
+                recv(self.watchdog.ticks()) -> _ => {
+                    self.watchdog.look(&look(generation, &self.delivery));
+                    None
+                },
                 recv(health) -> _ => {
                     self.say_health(generation, &site, None);
                     None
@@ -228,7 +241,7 @@ impl Daemon<'_> {
                     Err(_) => Some(Turn::Stop),
                 },
                 recv(self.signals) -> asked => match asked {
-                    Ok(Asked::Reload) => self.reload(&[], &site, info),
+                    Ok(Asked::Reload) => self.reload(&[], generation, &site, info),
                     Ok(Asked::Stop) | Err(_) => {
                         info!("asked to stop");
                         Some(Turn::Stop)
@@ -280,7 +293,7 @@ impl Daemon<'_> {
         }
         let turn = match follows.reloads.as_slice() {
             [] => None,
-            replies => self.reload(replies, site, info),
+            replies => self.reload(replies, generation, site, info),
         };
         turn.or_else(|| follows.is_switched.then_some(Turn::Switch))
     }
@@ -294,7 +307,13 @@ impl Daemon<'_> {
 
     /// Loads the configuration for all signals that wait, and for whoever asked and reads the answer
     /// on `replies`. `None` where it is faulty and the old one goes on.
-    fn reload(&self, replies: &[Reply], site: &Site, info: &mut Info) -> Option<Turn> {
+    fn reload(
+        &mut self,
+        replies: &[Reply],
+        generation: &Generation,
+        site: &Site,
+        info: &mut Info,
+    ) -> Option<Turn> {
         // Before the file is read: a signal that comes later may speak of a later file.
         while let Ok(asked) = self.signals.try_recv() {
             if asked == Asked::Stop {
@@ -302,7 +321,9 @@ impl Daemon<'_> {
                 return Some(Turn::Stop);
             }
         }
-        let loaded = load(self.path, &self.folder);
+        let (path, folder) = (self.path, &self.folder);
+        let look = || look(generation, &self.delivery);
+        let loaded = self.watchdog.during(look, || load(path, folder));
         let fault = loaded.as_ref().err().map(Issues::to_string);
         for reply in replies {
             self.outlet.send(match &fault {
@@ -319,6 +340,17 @@ impl Daemon<'_> {
                 None
             }
         }
+    }
+}
+
+/// What the watchdog sees.
+fn look(generation: &Generation, delivery: &[Watched]) -> Look {
+    Look {
+        loops: generation
+            .heartbeats()
+            .chain(delivery.iter().cloned())
+            .collect(),
+        cameras: generation.giving_frames(),
     }
 }
 

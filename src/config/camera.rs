@@ -74,7 +74,9 @@ fn camera(
     }
     let fps = section.within("fps", &(0.001..=Fps::MAX), issues);
     let fps = fps.and_then(|fps| Fps::new(fps).ok());
-    let deadline = seconds(&mut section, "deadline_s", 20.0, (0.1, DAY_S), issues);
+    let deadline = seconds(&mut section, "deadline_s", 5.0, (0.1, DAY_S), issues);
+    // A slow camera is not a silent one.
+    let deadline = fps.map_or(deadline, |fps| deadline.max(3 * fps.period()));
     let source = source(section.section("source", issues), fps, folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
     let is_shown = section.get("snapshot", issues).unwrap_or(false);

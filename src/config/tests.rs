@@ -59,6 +59,18 @@ fn the_manual_states_the_true_defaults() {
     assert_eq!(stated.cameras[0].deadline, minimal.cameras[0].deadline);
 }
 
+#[test]
+fn a_slow_camera_is_waited_for_three_frames_long() {
+    let deadline = |more: &str| {
+        let text = MINIMAL.replace("profile =", &format!("{more}\nprofile ="));
+        load_text(&text, &[]).unwrap().cameras[0].deadline.as_secs()
+    };
+    assert_eq!(deadline("fps = 25"), 5);
+    assert_eq!(deadline("fps = 0.1"), 30);
+    assert_eq!(deadline("fps = 0.1\ndeadline_s = 2"), 30);
+    assert_eq!(deadline("fps = 0.1\ndeadline_s = 40"), 40);
+}
+
 /// Every key of the manual, examples included, by its table.
 fn keys_of_the_manual() -> BTreeMap<String, BTreeSet<String>> {
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

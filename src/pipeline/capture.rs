@@ -1,24 +1,32 @@
-//! The thread of one source: `run` is the policy (open anew after any fault, with growing pauses),
-//! `run_once` the work from opening to the first fault.
+//! The supervisor of one source: `run` is the policy (open anew after any fault, with growing pauses),
+//! `run_once` the work from one opening to its first fault.
 //!
-//! A source that gives no frame for its deadline is dropped like one that fails. Each fault travels
-//! down the pipeline as an item that can't be judged, so that subscribers learn of it; so does the
-//! end of the footage.
+//! The source works in a thread of its own ([`Opening`]). One that gives no frame for its deadline is
+//! given up, whatever it hangs in, and so is a camera whose frames the later stages can't use or find
+//! frozen. Each fault travels down the pipeline as an item that can't be judged, so that subscribers
+//! learn of it; so does the end of the footage.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::select;
 use tracing::{debug, info, warn};
 
+use super::complaints::Complaints;
 use super::link::{Sender, Sent};
+use super::opening::{LeftBehind, Opening};
+use super::streak::Unfit;
 use super::{Item, Meter, Stamp, Stop};
 use crate::capture::{CaptureError, Frame, Moment, Next, Opener};
 use crate::config::Retry;
 use crate::preprocess::Rejection;
 
-/// How long a source is waited for at once: the longest that a stop takes to be heard.
+/// How long a source is waited for at once: how late it may find that nobody listens any more.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a source that is let go may take to close before it is left behind.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Frames for this long make the next pause the shortest again.
 const STABLE: Duration = Duration::from_secs(30);
@@ -27,8 +35,9 @@ const STABLE: Duration = Duration::from_secs(30);
 pub(super) struct Capture {
     pub(super) camera: usize,
     pub(super) name: String,
-    pub(super) opener: Box<dyn Opener>,
+    pub(super) opener: Arc<dyn Opener>,
     pub(super) deadline: Duration,
+    pub(super) first_frame: Duration,
     pub(super) retry: Retry,
     pub(super) clock: fn() -> Moment,
     pub(super) to: Sender<Item<Frame>>,
@@ -45,93 +54,199 @@ enum End {
     Asked,
 }
 
+/// Why a source is opened anew.
+#[derive(Debug)]
+enum Fault {
+    /// There are no frames, or none that can be used.
+    NoFrames(String),
+    /// There are frames, and they say so themselves: the camera's incident must stay open.
+    Frozen(String),
+}
+
+/// One opening of the source, as the frames tell it.
+struct Life {
+    number: u32,
+    /// When it was opened or gave its latest frame: the deadline counts from here.
+    since: Instant,
+    /// When the first frame came.
+    first: Option<Instant>,
+}
+
+impl Life {
+    fn new(number: u32) -> Life {
+        Life {
+            number,
+            since: Instant::now(),
+            first: None,
+        }
+    }
+
+    /// A frame came, damaged or not, and was passed on.
+    fn show(&mut self) {
+        self.since = Instant::now();
+        self.first.get_or_insert(self.since);
+    }
+
+    /// Whether it gave frames for long.
+    fn was_stable(&self) -> bool {
+        self.first.is_some_and(|first| self.since - first >= STABLE)
+    }
+}
+
 impl Capture {
     /// Opens the source again and again, until its footage ends or a stop is asked.
     pub(super) fn run(self) {
         let camera = self.name.as_str();
+        let mut left = LeftBehind::default();
+        let mut complaints = Complaints::default();
         let mut failures = 0;
-        while !self.stop.is_asked() {
-            let opened = Instant::now();
-            let fault = match self.run_once() {
+        for number in 1.. {
+            let mut life = Life::new(number);
+            let fault = match self.run_once(&mut life, &mut left) {
                 Ok(End::Footage) => {
                     info!(camera, "the footage has ended");
                     // The next stage may be gone; nothing is left to be done either way.
-                    let _ = self.pass_on_absence("the footage has ended".to_owned());
+                    let _ = self.pass_on_absence(number, "the footage has ended".to_owned());
                     return;
                 }
                 Ok(End::Asked) => return,
                 Err(fault) => fault,
             };
-            let was_stable = opened.elapsed() >= STABLE + self.deadline;
-            failures = if was_stable { 0 } else { failures + 1 };
+            if life.was_stable() {
+                complaints.forget();
+                failures = 0;
+            } else {
+                failures += 1;
+            }
             let pause = self.retry.pause(failures, rand::random());
-            let reason = chain(&fault);
-            let retry_s = pause.as_secs_f64();
-            warn!(
-                camera,
-                source = self.opener.describe(),
-                reason,
-                retry_s,
-                "no frames"
-            );
-            self.meter.camera(self.camera).faults.fetch_add(1, Relaxed);
-            if self.pass_on_absence(reason).is_none() {
+            self.complain(&fault, pause, &mut complaints);
+            if self.stop.wait(pause) {
                 return;
             }
-            self.stop.wait(pause);
+            self.wait_for_room(&mut left, &mut complaints);
         }
     }
 
-    /// Opens the source and passes its frames on, until the first fault.
-    fn run_once(&self) -> Result<End, CaptureError> {
-        let mut source = self.opener.open()?;
-        debug!(
-            camera = self.name,
-            source = self.opener.describe(),
-            "opened"
-        );
-        let mut last = Instant::now();
-        while !self.stop.is_asked() {
-            match source.next(PATIENCE.min(self.deadline))? {
-                Next::Frame(frame) => {
-                    last = Instant::now();
-                    if self.pass_on(frame).is_none() {
-                        return Ok(End::Asked);
-                    }
+    /// Opens the source and passes its frames on until the first fault, tells subscribers of it, and
+    /// lets the source go.
+    fn run_once(&self, life: &mut Life, left: &mut LeftBehind) -> Result<End, Fault> {
+        let (camera, source) = (&self.name, self.opener.describe());
+        debug!(camera, source, attempt = life.number, "opening");
+        let opener = Arc::clone(&self.opener);
+        let opening = Opening::start(opener, PATIENCE.min(self.deadline)).map_err(|fault| {
+            Fault::NoFrames(format!("no thread could be started for it: {fault}"))
+        })?;
+        let result = self.pass_frames(&opening, life);
+        let meter = self.meter.camera(self.camera);
+        meter.gives_frames.store(false, Relaxed);
+        if let Err(Fault::NoFrames(reason)) = &result
+            && self.pass_on_absence(life.number, reason.clone()).is_none()
+        {
+            return Ok(End::Asked);
+        }
+        opening.close(CLOSING, left);
+        let hanging = left.count();
+        if hanging > 0 {
+            debug!(camera, hanging, "threads hang in the driver");
+        }
+        result
+    }
+
+    /// Passes frames on, until there are none.
+    fn pass_frames(&self, opening: &Opening, life: &mut Life) -> Result<End, Fault> {
+        loop {
+            let deadline = match life.first {
+                Some(_) => self.deadline,
+                None => self.first_frame,
+            };
+            let answer = select! {
+                recv(self.stop.channel()) -> _ => return Ok(End::Asked),
+                recv(opening.answers()) -> answer => answer,
+                default(deadline.saturating_sub(life.since.elapsed())) => Ok(Ok(Next::Idle)),
+            };
+            let passed_on = match answer {
+                Ok(Ok(Next::Frame(frame))) => self.pass_on(life.number, frame),
+                Ok(Ok(Next::Damaged(how))) => {
+                    self.pass_on_rejection(life.number, Rejection::Damaged(how))
                 }
-                Next::Damaged(how) => {
-                    last = Instant::now();
-                    if self.pass_on_rejection(Rejection::Damaged(how)).is_none() {
-                        return Ok(End::Asked);
-                    }
+                Ok(Ok(Next::Idle)) if life.since.elapsed() >= deadline => {
+                    return Err(Fault::NoFrames(silence(life, deadline)));
                 }
-                Next::Idle if last.elapsed() >= self.deadline => {
-                    let seconds = self.deadline.as_secs_f64();
-                    return Err(CaptureError::Broken(format!(
-                        "no frame for {seconds} s (deadline_s)"
-                    )));
-                }
-                Next::Idle => {}
-                Next::End => return Ok(End::Footage),
+                Ok(Ok(Next::Idle)) => match self.unfit(life) {
+                    Some(fault) => return Err(fault),
+                    None => continue,
+                },
+                Ok(Ok(Next::End)) => return Ok(End::Footage),
+                Ok(Err(fault)) => return Err(Fault::NoFrames(chain(&fault))),
+                Err(_) => return Err(Fault::NoFrames("its thread has ended".to_owned())),
+            };
+            if passed_on.is_none() {
+                return Ok(End::Asked);
+            }
+            life.show();
+            if let Some(fault) = self.unfit(life) {
+                return Err(fault);
             }
         }
-        Ok(End::Asked)
+    }
+
+    /// Whether the later stages can't use what this opening gives. Footage is what it is: opened anew it
+    /// would begin again, with the same frames.
+    fn unfit(&self, life: &Life) -> Option<Fault> {
+        if self.opener.is_footage() {
+            return None;
+        }
+        let unfit = self.meter.camera(self.camera).streak.unfit(life.number)?;
+        Some(match unfit {
+            Unfit::Bad(reason) => Fault::NoFrames(reason),
+            Unfit::Frozen(reason) => Fault::Frozen(reason),
+        })
+    }
+
+    /// Counts the fault, and tells the journal where that is news.
+    fn complain(&self, fault: &Fault, pause: Duration, complaints: &mut Complaints) {
+        self.meter.camera(self.camera).faults.fetch_add(1, Relaxed);
+        let (camera, source) = (self.name.as_str(), self.opener.describe());
+        let retry_s = pause.as_secs_f64();
+        let (reason, what) = match fault {
+            Fault::NoFrames(reason) => (reason, "no frames"),
+            Fault::Frozen(reason) => (reason, "the picture is frozen: the source is opened anew"),
+        };
+        match complaints.hear(reason, Instant::now()) {
+            Some(faults) => warn!(camera, source, reason, faults, retry_s, "{what}"),
+            None => debug!(camera, source, reason, retry_s, "{what}"),
+        }
+    }
+
+    /// Waits while too many threads hang in the driver.
+    fn wait_for_room(&self, left: &mut LeftBehind, complaints: &mut Complaints) {
+        if left.has_room() {
+            return;
+        }
+        let (camera, hanging) = (self.name.as_str(), left.count());
+        let reason = "the driver does not come back: the source is opened again when one of its calls \
+                      does; unplug the camera, or restart the machine";
+        if complaints.hear(reason, Instant::now()).is_some() {
+            warn!(camera, hanging, "{reason}");
+        }
+        left.wait_for_room(&self.stop);
     }
 
     /// Says that there are no frames and why, behind the frames that there were; `None` when the
     /// next stage is gone.
-    fn pass_on_absence(&self, reason: String) -> Option<()> {
-        self.pass_on_rejection(Rejection::NoFrames(reason))
+    fn pass_on_absence(&self, opening: u32, reason: String) -> Option<()> {
+        self.pass_on_rejection(opening, Rejection::NoFrames(reason))
     }
 
     /// `None` when the next stage is gone.
-    fn pass_on_rejection(&self, rejection: Rejection) -> Option<()> {
+    fn pass_on_rejection(&self, opening: u32, rejection: Rejection) -> Option<()> {
         let stamp = Stamp {
             seq: 0,
             at: (self.clock)(),
         };
         let item = Item {
             camera: self.camera,
+            opening,
             stamp,
             content: Err(rejection),
         };
@@ -139,15 +254,17 @@ impl Capture {
     }
 
     /// `None` when the next stage is gone.
-    fn pass_on(&self, frame: Frame) -> Option<()> {
+    fn pass_on(&self, opening: u32, frame: Frame) -> Option<()> {
         let meter = self.meter.camera(self.camera);
         meter.captured.fetch_add(1, Relaxed);
+        meter.gives_frames.store(true, Relaxed);
         let stamp = Stamp {
             seq: frame.seq,
             at: frame.at,
         };
         let item = Item {
             camera: self.camera,
+            opening,
             stamp,
             content: Ok(frame),
         };
@@ -155,6 +272,15 @@ impl Capture {
         let is_lost = matches!(sent, Sent::Replaced(Item { content: Ok(_), .. }));
         meter.replaced.fetch_add(u64::from(is_lost), Relaxed);
         Some(())
+    }
+}
+
+/// What it is called when nothing came in time.
+fn silence(life: &Life, deadline: Duration) -> String {
+    let seconds = deadline.as_secs_f64();
+    match life.first {
+        Some(_) => format!("no frame for {seconds} s (deadline_s)"),
+        None => format!("no first frame within {seconds} s of opening it"),
     }
 }
 

@@ -8,7 +8,6 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::warn;
@@ -27,8 +26,6 @@ const FOOTAGE_DEPTH: usize = 2;
 const STAGE_DEPTH: usize = 1;
 /// Orders that wait for decide; each takes a moment.
 const ORDER_DEPTH: usize = 16;
-/// How long after a stop a source may hang before it is given up.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// A pipeline that runs.
 pub struct Running<D: Decide> {
@@ -86,7 +83,7 @@ where
         decide(&seen, ordered, deciders, &sender, &counting)
     })?;
     let infer = spawn_infer(prepared, infers, to_decide, Arc::clone(&meter))?;
-    let prepare = spawn_prepare(inlets, stop, prepares, to_infer, Arc::clone(&meter))?;
+    let prepare = spawn_prepare(inlets, prepares, to_infer, Arc::clone(&meter))?;
     let captures = captures
         .into_iter()
         .map(|capture| {
@@ -146,8 +143,9 @@ fn take_apart<P, D: Decide>(
         parts.captures.push(Capture {
             camera: index,
             name: camera.name,
-            opener: camera.opener,
+            opener: camera.opener.into(),
             deadline: camera.deadline,
+            first_frame: camera.first_frame,
             retry: camera.retry,
             clock,
             to,
@@ -160,7 +158,6 @@ fn take_apart<P, D: Decide>(
 
 fn spawn_prepare<P: Send + 'static>(
     inlets: Vec<link::Receiver<Item<Frame>>>,
-    stop: Stop,
     steps: Vec<Step<Frame, P>>,
     to: Sender<Item<P>>,
     meter: Arc<Meter>,
@@ -172,7 +169,7 @@ fn spawn_prepare<P: Send + 'static>(
             latency,
             rejection: Rejection::Undecodable,
         };
-        stage.run(FanIn::new(inlets, stop, GRACE), steps, &to)
+        stage.run(FanIn::new(inlets), steps, &to)
     })
 }
 
@@ -221,16 +218,10 @@ impl<D: Decide> Running<D> {
     /// `last` makes each decider's last messages, while they can still be published.
     pub fn join(mut self, mut last: impl FnMut(&mut D) -> Vec<D::Message>) -> Finished<D> {
         drop(self.asker.take());
-        let deadline = Instant::now() + GRACE;
         let prepare = joined(self.prepare, "prepare").and_then(|result| result);
         for (camera, capture) in self.captures {
-            while !capture.is_finished() && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(5));
-            }
-            if !capture.is_finished() {
-                warn!(camera, "the source hangs; it is left behind");
-            } else if capture.join().is_err() {
-                warn!(camera, "the source ended by a panic");
+            if capture.join().is_err() {
+                warn!(camera, "its supervisor ended by a panic");
             }
         }
         let infer = joined(self.infer, "infer").and_then(|result| result);

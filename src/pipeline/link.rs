@@ -5,11 +5,8 @@
 //! every frame counts and none is stale. [`FanIn`] takes from many links, each with the same chance.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use crossbeam_channel::{self as channel, Select};
-
-use super::Stop;
 
 /// The end of a link that a source holds.
 #[derive(Debug)]
@@ -106,13 +103,9 @@ fn lock<T>(slot: &Slot<T>) -> std::sync::MutexGuard<'_, Option<T>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gathers links until all are closed, or until the grace after a stop has passed: a source that
-/// hangs in its driver must not keep the daemon from ending.
+/// Gathers links until all are closed.
 pub struct FanIn<T> {
     inlets: Vec<Receiver<T>>,
-    stop: Stop,
-    grace: Duration,
-    deadline: Option<Instant>,
 }
 
 /// What an inlet answered.
@@ -123,18 +116,13 @@ enum Answer<T> {
 }
 
 impl<T> FanIn<T> {
-    /// Gathers these links; `grace` counts from the moment when `stop` is asked.
-    pub fn new(inlets: Vec<Receiver<T>>, stop: Stop, grace: Duration) -> Self {
-        FanIn {
-            inlets,
-            stop,
-            grace,
-            deadline: None,
-        }
+    /// Gathers these links.
+    pub fn new(inlets: Vec<Receiver<T>>) -> Self {
+        FanIn { inlets }
     }
 
-    /// Waits for one inlet to answer; `None` when the grace has passed.
-    fn answer(&mut self) -> Option<(usize, Answer<T>)> {
+    /// Waits for one inlet to answer; there must be one.
+    fn answer(&self) -> (usize, Answer<T>) {
         let mut select = Select::new();
         for inlet in &self.inlets {
             match &inlet.0 {
@@ -142,21 +130,9 @@ impl<T> FanIn<T> {
                 ReceiverKind::Waiting(receiver) => select.recv(receiver),
             };
         }
-        let operation = match self.deadline {
-            Some(deadline) => select.select_deadline(deadline).ok()?,
-            None => {
-                select.recv(self.stop.channel());
-                select.select()
-            }
-        };
+        let operation = select.select();
         let index = operation.index();
-        let Some(inlet) = self.inlets.get(index) else {
-            let asked = operation.recv(self.stop.channel());
-            debug_assert!(asked.is_err(), "a stop carries no value");
-            self.deadline = Some(Instant::now() + self.grace);
-            return Some((index, Answer::Nothing));
-        };
-        let answer = match &inlet.0 {
+        let answer = match &self.inlets[index].0 {
             ReceiverKind::Newest(slot, woken) => match operation.recv(woken) {
                 Ok(()) => lock(slot).take().map_or(Answer::Nothing, Answer::Value),
                 Err(_) => Answer::Closed,
@@ -165,7 +141,7 @@ impl<T> FanIn<T> {
                 .recv(receiver)
                 .map_or(Answer::Closed, Answer::Value),
         };
-        Some((index, answer))
+        (index, answer)
     }
 }
 
@@ -174,7 +150,7 @@ impl<T> Iterator for FanIn<T> {
 
     fn next(&mut self) -> Option<T> {
         while !self.inlets.is_empty() {
-            match self.answer()? {
+            match self.answer() {
                 (_, Answer::Value(value)) => return Some(value),
                 (_, Answer::Nothing) => {}
                 (index, Answer::Closed) => drop(self.inlets.swap_remove(index)),
@@ -188,7 +164,6 @@ impl<T> Iterator for FanIn<T> {
 mod tests {
     use std::thread;
 
-    use super::super::stop;
     use super::*;
 
     #[test]
@@ -198,8 +173,7 @@ mod tests {
         assert_eq!(sender.send(2), Ok(Sent::Replaced(1)));
         assert_eq!(sender.send(3), Ok(Sent::Replaced(2)));
         drop(sender);
-        let (_asker, stop) = stop();
-        let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+        let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
         assert_eq!(values, [3]);
     }
 
@@ -216,13 +190,12 @@ mod tests {
     #[test]
     fn every_value_is_taken_or_counted_and_the_last_one_is_always_taken() {
         let (sender, receiver) = newest();
-        let (_asker, stop) = stop();
         let source = thread::spawn(move || {
             (0..20_000)
                 .filter(|n| matches!(sender.send(*n), Ok(Sent::Replaced(_))))
                 .count()
         });
-        let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+        let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
         assert_eq!(values.len() + source.join().unwrap(), 20_000);
         assert_eq!(values.last(), Some(&19_999));
         assert!(values.is_sorted());
@@ -232,12 +205,11 @@ mod tests {
     fn a_value_that_is_sent_behind_another_replaces_none() {
         for _ in 0..500 {
             let (sender, receiver) = newest();
-            let (_asker, stop) = stop();
             let source = thread::spawn(move || {
                 sender.send(1).unwrap();
                 sender.send_behind(2)
             });
-            let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+            let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
             assert_eq!(values, [1, 2]);
             assert_eq!(source.join().unwrap(), Ok(()));
         }
@@ -249,9 +221,8 @@ mod tests {
     #[test]
     fn a_waiting_link_loses_nothing() {
         let (sender, receiver) = waiting(2);
-        let (_asker, stop) = stop();
         let source = thread::spawn(move || (0..5000).all(|n| sender.send(n) == Ok(Sent::Queued)));
-        let values: Vec<i32> = FanIn::new(vec![receiver], stop, Duration::ZERO).collect();
+        let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
         assert_eq!(values, (0..5000).collect::<Vec<_>>());
         assert!(source.join().unwrap());
     }
@@ -264,23 +235,8 @@ mod tests {
             busy.send(("busy", n)).unwrap();
         }
         slow.send(("slow", 0)).unwrap();
-        let (_asker, stop) = stop();
-        let fan_in = FanIn::new(vec![busy_end, slow_end], stop, Duration::ZERO);
+        let fan_in = FanIn::new(vec![busy_end, slow_end]);
         let position = fan_in.take(200).position(|(name, _)| name == "slow");
         assert!(position.is_some(), "not within 200 of 1001");
-    }
-
-    #[test]
-    fn a_source_that_hangs_is_given_up_after_the_grace() {
-        let (sender, receiver) = newest::<i32>();
-        let (asker, stop) = stop();
-        drop(asker);
-        let start = Instant::now();
-        assert_eq!(
-            FanIn::new(vec![receiver], stop, Duration::from_millis(100)).next(),
-            None
-        );
-        assert!(start.elapsed() >= Duration::from_millis(100));
-        drop(sender);
     }
 }

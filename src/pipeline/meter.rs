@@ -1,15 +1,18 @@
 //! Counters and latencies: what the pipeline did, for the journal and for tests.
 //!
-//! The only shared mutable state beside the stop. Counters only grow; latencies start anew with each
+//! The only shared mutable state beside the stop, and the one way back: capture reads here what became of
+//! its frames, the watchdog whether a stage hangs. Counters only grow; latencies start anew with each
 //! report, for each [`Reader`] by itself, so that no reader takes them from another.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
+use super::streak::Streak;
+use crate::heartbeat::Heartbeat;
 use crate::preprocess::Rejection;
 
 /// What the pipeline did.
@@ -29,6 +32,9 @@ pub(super) struct CameraMeter {
     pub(super) faults: AtomicU64,
     pub(super) judged: AtomicU64,
     pub(super) anomalous: AtomicU64,
+    /// Whether frames come.
+    pub(super) gives_frames: AtomicBool,
+    pub(super) streak: Streak,
     rejected: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -80,9 +86,12 @@ pub struct StageTime {
     pub max_ms: f64,
 }
 
-/// How long a stage takes for a frame, for each reader.
+/// How long a stage takes for a frame, for each reader, and whether it is at work on one now.
 #[derive(Debug, Default)]
-pub(super) struct Latency([Span; 2]);
+pub(super) struct Latency {
+    spans: [Span; 2],
+    heartbeat: Heartbeat,
+}
 
 /// Since one reader's last report.
 #[derive(Debug, Default)]
@@ -116,6 +125,23 @@ impl Meter {
             .iter()
             .map(|(name, meter)| (name.clone(), meter.counts()))
             .collect()
+    }
+
+    /// The heartbeat of each stage.
+    pub fn heartbeats(&self) -> [(&'static str, Heartbeat); 3] {
+        let stages = [
+            ("prepare", &self.prepare),
+            ("infer", &self.infer),
+            ("decide", &self.decide),
+        ];
+        stages.map(|(stage, latency)| (stage, latency.heartbeat.clone()))
+    }
+
+    /// How many cameras give frames now, and how many there are.
+    pub fn giving_frames(&self) -> (usize, usize) {
+        let cameras = self.cameras.iter();
+        let giving = cameras.filter(|(_, meter)| meter.gives_frames.load(Relaxed));
+        (giving.count(), self.cameras.len())
     }
 
     /// What `reader` has not read yet of the latencies, and the counters as they are.
@@ -185,14 +211,19 @@ impl Latency {
     /// Runs a step and adds its time.
     pub(super) fn time<T>(&self, step: impl FnOnce() -> T) -> T {
         let start = Instant::now();
-        let result = step();
+        let result = self.heartbeat.during(step);
         self.add(start.elapsed());
         result
     }
 
+    /// For work beside the frames.
+    pub(super) fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
+    }
+
     fn add(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        for span in &self.0 {
+        for span in &self.spans {
             span.count.fetch_add(1, Relaxed);
             span.total_us.fetch_add(us, Relaxed);
             span.max_us.fetch_max(us, Relaxed);
@@ -201,7 +232,7 @@ impl Latency {
 
     /// What a reader has not read yet.
     fn take(&self, reader: Reader) -> Option<StageTime> {
-        let span = &self.0[reader as usize];
+        let span = &self.spans[reader as usize];
         let count = span.count.swap(0, Relaxed);
         let total = span.total_us.swap(0, Relaxed);
         let max = span.max_us.swap(0, Relaxed);

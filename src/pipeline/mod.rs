@@ -1,22 +1,25 @@
 //! Threads and the links between them, and nothing of images.
 //!
 //! ```text
-//! capture (one a camera) =newest=> prepare -> infer -> decide -> outlet
-//! '---------------------- one generation ----------------------'
+//! source -> capture (one of each a camera) =newest=> prepare -> infer -> decide -> outlet
+//! '------------------------------- one generation -----------------------------'
 //! ```
 //!
-//! The steps are closures that the caller gives, per camera; every thread but capture serves all
-//! cameras. Stopping is one mechanism: capture is asked, returns, its sender drops, and each inbox
+//! The steps are closures that the caller gives, per camera; every thread but source and capture serves
+//! all cameras. A source may hang in its driver; capture supervises it and never does. Stopping is one mechanism: capture is asked, returns, its sender drops, and each inbox
 //! closes in turn. A stage that fails drops its ends: the same path.
 
 mod capture;
+mod complaints;
 mod generation;
 mod link;
 mod meter;
+mod opening;
 mod outlet;
 mod seam;
 mod stage;
 mod stop;
+mod streak;
 
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
@@ -37,6 +40,8 @@ use crate::preprocess::Rejection;
 pub struct Item<T> {
     /// Index of the camera.
     pub camera: usize,
+    /// Which opening of its source, counted from 1.
+    pub opening: u32,
     /// Which frame.
     pub stamp: Stamp,
     /// The frame, or why it can't be judged.
@@ -58,8 +63,10 @@ pub struct Camera<P, D: Decide> {
     pub name: String,
     /// The source.
     pub opener: Box<dyn Opener>,
-    /// No frame for this long: the source is dropped and opened anew.
+    /// No frame for this long: the source is given up and opened anew.
     pub deadline: Duration,
+    /// The same for its first frame, which takes longer: some cameras must be called first.
+    pub first_frame: Duration,
     /// Pauses between attempts to open it.
     pub retry: Retry,
     /// Decodes and resizes a frame; a panic in it is a rejection.

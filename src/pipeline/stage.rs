@@ -84,6 +84,7 @@ impl Guarded<'_> {
         let mut budget = PanicBudget::default();
         for Item {
             camera,
+            opening,
             stamp,
             content,
         } in inbox
@@ -109,6 +110,7 @@ impl Guarded<'_> {
             if to
                 .send(Item {
                     camera,
+                    opening,
                     stamp,
                     content,
                 })
@@ -137,7 +139,9 @@ pub(super) fn decide<D: Decide>(
                 Err(_) => return deciders,
             },
             recv(orders) -> order => match order {
-                Ok((camera, order)) => deciders[camera].order(order),
+                Ok((camera, order)) => {
+                    meter.decide.heartbeat().during(|| deciders[camera].order(order))
+                }
                 Err(_) => {
                     orders = never();
                     Vec::new()
@@ -163,6 +167,7 @@ fn decide_one<D: Decide>(
         .decide
         .time(|| decider.decide(item.stamp, item.content));
     let counters = meter.camera(item.camera);
+    counters.streak.note(item.opening, &decided.verdict);
     match &decided.verdict {
         Ok(anomalous) => {
             counters.judged.fetch_add(1, Relaxed);

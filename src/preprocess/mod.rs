@@ -171,4 +171,21 @@ impl Rejection {
             Rejection::NoFrames(_) => "no_frames",
         }
     }
+
+    /// Whether its source gave something that is no picture of the calibrated format. Many of them in a
+    /// row are a fault of the source.
+    pub fn is_bad_frame(&self) -> bool {
+        matches!(
+            self,
+            Rejection::Undecodable(_)
+                | Rejection::Size { .. }
+                | Rejection::Format { .. }
+                | Rejection::Damaged(_)
+        )
+    }
+
+    /// Whether its source repeats one picture.
+    pub fn is_frozen(&self) -> bool {
+        matches!(self, Rejection::Scene(fault) if fault.kind == SceneFaultKind::Frozen)
+    }
 }

@@ -20,6 +20,7 @@ use super::mqtt::Happening;
 use super::sink::Sink;
 use super::spool::{Event, IN_DOUBT, Spool, State, Status};
 use super::{Alert, Delivery, Incoming, Message, Retained, Settings};
+use crate::heartbeat::Heartbeat;
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub struct Publisher {
     /// To the supervisor.
     to: Sender<Told>,
     has_told_failure: bool,
+    heartbeat: Heartbeat,
 }
 
 /// What the supervisor is told.
@@ -79,14 +81,22 @@ impl Publisher {
             in_doubt: VecDeque::new(),
             to,
             has_told_failure: false,
+            heartbeat: Heartbeat::default(),
         }
+    }
+
+    /// The heartbeats of its own loop and of the spool's.
+    pub fn heartbeats(&self) -> [(&'static str, Heartbeat); 2] {
+        let spool = self.spool.heartbeat().clone();
+        [("publish", self.heartbeat.clone()), ("spool", spool)]
     }
 
     /// Delivers until `inbox` closes, then says goodbye.
     pub fn run(mut self, inbox: &Receiver<Message>) -> Left {
         let closed = never();
+        let heartbeat = self.heartbeat.clone();
         loop {
-            self.advance();
+            heartbeat.during(|| self.advance());
             let inbox = if self.in_doubt.len() < IN_DOUBT {
                 inbox
             } else {
@@ -94,12 +104,16 @@ impl Publisher {
             };
             select! {
                 recv(inbox) -> message => match message {
-                    Ok(message) => self.take(message),
+                    Ok(message) => heartbeat.during(|| self.take(message)),
                     Err(_) => break,
                 },
-                recv(self.spool.events()) -> event => self.answered(event.ok()),
-                recv(self.alerts()) -> got => self.alerts_happened(got.ok()),
-                recv(self.live()) -> got => self.live_happened(got.ok()),
+                recv(self.spool.events()) -> event => {
+                    heartbeat.during(|| self.answered(event.ok()));
+                }
+                recv(self.alerts()) -> got => {
+                    heartbeat.during(|| self.alerts_happened(got.ok()));
+                }
+                recv(self.live()) -> got => heartbeat.during(|| self.live_happened(got.ok())),
                 default(self.patience()) => {}
             }
         }

@@ -28,14 +28,4 @@ mod secrets;
 mod secure;
 mod sink;
 mod spool;
-#[cfg(target_os = "linux")]
-mod v4l2;
-
-mod authority;
-mod broker;
-#[cfg(target_os = "linux")]
-mod fake_camera;
-mod profile;
-mod secure_broker;
-mod studio;
-mod workshop;
+mod watchdog;

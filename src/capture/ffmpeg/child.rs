@@ -26,6 +26,9 @@ const LAST_WORDS: usize = 4;
 const WARNINGS: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(10);
 
+/// A stream that has not failed within this time was there: what ffmpeg says later is news.
+const CALLING: Duration = Duration::from_secs(30);
+
 /// A running ffmpeg.
 pub(super) struct Decoder {
     child: Child,
@@ -179,7 +182,8 @@ fn listen(err: ChildStderr, input: &Input, words: &Sender<Vec<String>>) {
     let mut err = BufReader::new(err);
     let mut last = VecDeque::with_capacity(LAST_WORDS);
     let mut line = Vec::new();
-    let mut window = (Instant::now(), 0);
+    let started = Instant::now();
+    let mut window = (started, 0);
     // A line without end is cut: memory stays bounded whatever the child does.
     while let Ok(1..) = (&mut err).take(4096).read_until(b'\n', &mut line) {
         let text = String::from_utf8_lossy(&line);
@@ -194,7 +198,10 @@ fn listen(err: ChildStderr, input: &Input, words: &Sender<Vec<String>>) {
         let grave = ["[error]", "[fatal]", "[panic]"]
             .iter()
             .any(|level| text.contains(level));
-        if grave && window.1 < WARNINGS {
+        // One that can't be called is called again each few seconds, for a year if need be; why stands in
+        // the error that each attempt ends with.
+        let is_called = matches!(input, Input::Stream(_)) && started.elapsed() < CALLING;
+        if grave && !is_called && window.1 < WARNINGS {
             window.1 += 1;
             tracing::warn!(%input, "ffmpeg: {text}");
         } else {

@@ -131,6 +131,10 @@ impl Opener for Ffmpeg {
     fn is_live(&self) -> bool {
         matches!(self.input, Input::Stream(_)) || self.fps.is_some()
     }
+
+    fn is_footage(&self) -> bool {
+        matches!(self.input, Input::File(_))
+    }
 }
 
 struct OpenFfmpeg {

@@ -56,6 +56,10 @@ impl Opener for Synthetic {
     fn is_live(&self) -> bool {
         self.fps.is_some()
     }
+
+    fn is_footage(&self) -> bool {
+        true
+    }
 }
 
 struct OpenSynthetic {

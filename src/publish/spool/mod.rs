@@ -29,6 +29,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
 use crate::capture::Moment;
+use crate::heartbeat::Heartbeat;
 
 pub use error::SpoolError;
 pub use lock::Folder;
@@ -158,6 +159,7 @@ pub struct Spool {
     commands: Option<Sender<Command>>,
     events: Receiver<Event>,
     thread: Option<JoinHandle<Status>>,
+    heartbeat: Heartbeat,
 }
 
 impl Spool {
@@ -172,16 +174,24 @@ impl Spool {
         let (to_thread, commands) = bounded(COMMANDS);
         let (to_caller, events) = bounded(EVENTS);
         let outgoing = Outgoing::new(to_caller);
+        let heartbeat = Heartbeat::default();
+        let watched = heartbeat.clone();
         let writer = Writer::new(opened, limits, commands, outgoing);
         let thread = std::thread::Builder::new()
             .name("spool".into())
-            .spawn(move || writer.run());
+            .spawn(move || writer.run(&watched));
         let thread = thread.map_err(|source| SpoolError::Thread { source })?;
         Ok(Spool {
             commands: Some(to_thread),
             events,
             thread: Some(thread),
+            heartbeat,
         })
+    }
+
+    /// Of its thread.
+    pub(super) fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 
     /// Takes an alert; at most [`IN_DOUBT`] may be unanswered.

@@ -23,6 +23,7 @@ use super::reserve::Reserve;
 use super::row::Row;
 use super::store::{Ban, Store};
 use super::{Command, Event, Limits, NewEntry, State, Status};
+use crate::heartbeat::Heartbeat;
 
 /// How long the first append of a group waits for others, and how many make a group.
 const GATHER: Duration = Duration::from_millis(20);
@@ -94,7 +95,7 @@ impl Writer {
     }
 
     /// Works until the commands end.
-    pub(super) fn run(mut self) -> Status {
+    pub(super) fn run(mut self, heartbeat: &Heartbeat) -> Status {
         self.tell();
         loop {
             let due = [
@@ -104,12 +105,17 @@ impl Writer {
                 self.caps.due(),
             ];
             let due = due.into_iter().flatten().min();
-            match self.outgoing.wait(&self.commands, due) {
-                Woken::Command(command) => self.obey(command),
-                Woken::Time => {}
+            let command = match self.outgoing.wait(&self.commands, due) {
+                Woken::Command(command) => Some(command),
+                Woken::Time => None,
                 Woken::Closed => break,
-            }
-            self.act();
+            };
+            heartbeat.during(|| {
+                if let Some(command) = command {
+                    self.obey(command);
+                }
+                self.act();
+            });
         }
         self.finish()
     }

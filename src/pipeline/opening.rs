@@ -1,0 +1,110 @@
+//! One opening of a source, in a thread of its own: a driver that never comes back from a call holds up
+//! that thread and nobody else.
+//!
+//! The thread opens the source, asks it for frames, hands each answer over and waits until it is taken,
+//! so that nothing is lost and nothing is copied. It ends, and closes the source, after a fault, at the
+//! end of the footage, or when it finds that nobody listens any more. A panic in a driver's library is a
+//! fault of the source.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+
+use super::Stop;
+use super::seam::caught;
+use crate::capture::{CaptureError, Next, Opener};
+
+/// What a source answered.
+pub(super) type Answer = Result<Next, CaptureError>;
+
+/// Threads of one source that may hang at a time. Each keeps a stack and perhaps a device; a driver that
+/// has swallowed four will swallow the fifth.
+const MOST_LEFT: usize = 4;
+
+/// A source at work in its thread.
+#[derive(Debug)]
+pub(super) struct Opening {
+    answers: Receiver<Answer>,
+    ended: Receiver<Infallible>,
+}
+
+impl Opening {
+    /// Starts the thread; `patience` is how long the source is waited for at once.
+    pub(super) fn start(opener: Arc<dyn Opener>, patience: Duration) -> io::Result<Opening> {
+        // Without room: an answer that nobody takes is not asked for twice.
+        let (to, answers) = bounded(0);
+        let (alive, ended) = bounded(0);
+        thread::Builder::new()
+            .name("source".to_owned())
+            .spawn(move || {
+                // Dropped last: until then the source may hold its device.
+                let _alive = alive;
+                work(opener.as_ref(), patience, &to);
+            })?;
+        Ok(Opening { answers, ended })
+    }
+
+    /// The answers, in order; closed once the source is.
+    pub(super) fn answers(&self) -> &Receiver<Answer> {
+        &self.answers
+    }
+
+    /// Lets the source go and waits until it is closed, at most so long. A device can't be opened again
+    /// before.
+    pub(super) fn close(self, patience: Duration, left: &mut LeftBehind) {
+        drop(self.answers);
+        if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            left.0.push(self.ended);
+        }
+    }
+}
+
+/// Opens the source and hands its answers over, until it is over or nobody takes them.
+fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
+    let opened = caught(|| opener.open());
+    let mut source = match opened.unwrap_or_else(|panic| Err(CaptureError::Broken(panic))) {
+        Ok(source) => source,
+        Err(fault) => {
+            // Who does not listen any more does not want to know.
+            let _ = to.send(Err(fault));
+            return;
+        }
+    };
+    loop {
+        let answer = caught(|| source.next(patience));
+        let answer = answer.unwrap_or_else(|panic| Err(CaptureError::Broken(panic)));
+        let is_last = matches!(answer, Err(_) | Ok(Next::End));
+        if to.send(answer).is_err() || is_last {
+            break;
+        }
+    }
+    // A library may panic where a device that is gone can't be closed; the panic has been logged.
+    let _ = caught(|| drop(source));
+}
+
+/// Threads that hang in their drivers; each ends by itself when its call returns.
+#[derive(Debug, Default)]
+pub(super) struct LeftBehind(Vec<Receiver<Infallible>>);
+
+impl LeftBehind {
+    /// How many there are now.
+    pub(super) fn count(&mut self) -> usize {
+        let hangs = |ended: &Receiver<Infallible>| ended.try_recv() == Err(TryRecvError::Empty);
+        self.0.retain(hangs);
+        self.0.len()
+    }
+
+    /// Whether another thread may be risked.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.count() < MOST_LEFT
+    }
+
+    /// Waits until another thread may be risked, or a stop is asked.
+    pub(super) fn wait_for_room(&mut self, stop: &Stop) {
+        while !self.has_room() && !stop.wait(Duration::from_millis(500)) {}
+    }
+}

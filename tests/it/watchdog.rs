@@ -1,0 +1,129 @@
+//! The daemon under a service manager that is a socket of this test: when it is ready, when it is alive,
+//! and when it is not.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::broker::free_port;
+use crate::workshop::{Daemon, Workshop};
+
+/// What the daemon sends to a service manager.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    /// Starts the daemon under it, with a watchdog of so many seconds.
+    fn start(workshop: &Workshop, watchdog: u64) -> (Manager, Daemon) {
+        let path = workshop.folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
+        command.args(["run", "--config"]).arg(workshop.path());
+        command.env("NOTIFY_SOCKET", &path);
+        command.env("WATCHDOG_USEC", (watchdog * 1_000_000).to_string());
+        (Manager(socket), workshop.start_by(command))
+    }
+
+    /// What comes within this time; `None` where nothing does.
+    fn within(&self, time: Duration) -> Option<String> {
+        self.0.set_read_timeout(Some(time)).unwrap();
+        let mut bytes = [0; 4096];
+        let length = self.0.recv(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
+    }
+
+    /// Takes what comes until this has come so often; all of it.
+    fn wait(&self, what: &str, times: usize, daemon: &Daemon) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut seen: Vec<String> = Vec::new();
+        while seen.iter().filter(|said| said.contains(what)).count() < times {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let said = self.within(left.max(Duration::from_millis(1)));
+            seen.push(said.unwrap_or_else(|| panic!("no {what} after {seen:?}\n{}", daemon.log())));
+        }
+        seen
+    }
+}
+
+#[test]
+fn an_absent_camera_and_an_absent_broker_are_no_reason_to_be_killed() {
+    let workshop = Workshop::new(free_port());
+    workshop.configure(
+        "{ kind = \"ffmpeg\", input = \"rtsp://127.0.0.1:1/none\" }",
+        "",
+    );
+    let (manager, mut daemon) = Manager::start(&workshop, 2);
+    let seen = manager.wait("WATCHDOG=1", 8, &daemon);
+    assert_eq!(seen[0].trim(), "READY=1", "{seen:?}");
+    let status = "STATUS=0 of 1 cameras give frames";
+    assert!(seen.iter().any(|said| said.trim() == status), "{seen:?}");
+    assert!(daemon.log().contains("no frames"), "{}", daemon.log());
+    daemon.signal("TERM");
+    manager.wait("STOPPING=1", 1, &daemon);
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+}
+
+#[test]
+fn a_configuration_that_loads_is_no_reason_to_be_killed_and_ready_is_said_once() {
+    let workshop = Workshop::new(free_port());
+    workshop.configure(&workshop.noise(), "fps = 2");
+    let (manager, mut daemon) = Manager::start(&workshop, 8);
+    manager.wait("STATUS=1 of 1 cameras give frames", 1, &daemon);
+    daemon.signal("HUP");
+    let seen = manager.wait("WATCHDOG=1", 4, &daemon);
+    assert!(!seen.iter().any(|said| said.contains("READY")), "{seen:?}");
+    assert!(daemon.is_running());
+}
+
+/// A thread of the daemon that strace keeps in a system call.
+struct Held(std::process::Child);
+
+impl Held {
+    /// The next write to the disk that SQLite waits for takes a minute.
+    fn at_the_disk(daemon: &Daemon) -> Held {
+        let child = Command::new("strace")
+            .args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=fdatasync,fsync",
+            ])
+            .args(["-e", "inject=fdatasync,fsync:delay_enter=60000000"])
+            .args(["-p", &daemon.id().to_string()])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("strace is installed");
+        Held(child)
+    }
+
+    /// Lets go of it, as strace does when it is asked to end.
+    fn free(mut self) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").arg(&id).status().unwrap().success());
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_spool_that_hangs_is_named_and_not_vouched_for_until_it_goes_on() {
+    let workshop = Workshop::new(free_port());
+    let storm = "fps = 5\n[camera.incident]\nupdate_every_s = 0.01";
+    workshop.configure(&workshop.noise(), storm);
+    let (manager, daemon) = Manager::start(&workshop, 4);
+    manager.wait("WATCHDOG=1", 3, &daemon);
+    let held = Held::at_the_disk(&daemon);
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !daemon.log().contains("a stage hangs") {
+        assert!(Instant::now() < deadline, "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(daemon.log().contains("stage=\"spool\""), "{}", daemon.log());
+    // What was sent before, and then nothing: three pings would have come by now.
+    while manager.within(Duration::from_millis(1)).is_some() {}
+    assert_eq!(manager.within(Duration::from_secs(3)), None);
+    held.free();
+    manager.wait("WATCHDOG=1", 2, &daemon);
+    assert!(daemon.log().contains("goes on"), "{}", daemon.log());
+    assert_eq!(daemon.log().matches("a stage hangs").count(), 1);
+}
