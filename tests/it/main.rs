@@ -28,4 +28,6 @@ mod secrets;
 mod secure;
 mod sink;
 mod spool;
+#[cfg(target_os = "linux")]
+mod v4l2;
 mod watchdog;
