@@ -1,6 +1,7 @@
 //! A frame's pixels as an RGB picture.
 //!
-//! Encoded pictures are told by their first bytes, JPEG or PNG. Sizes are checked before memory is
+//! Encoded pictures are told by their first bytes, JPEG or PNG; a driver's raw pictures by their
+//! layout. Sizes are checked before memory is
 //! asked for, a panic of a decoder is caught, and a damaged or unfinished picture is a
 //! [`Rejection`]: never a guess. PNG of any depth becomes 8 bits, grey becomes RGB, alpha is
 //! dropped as Pillow's `convert("RGB")` does.
@@ -12,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageDecoder, Limits};
 
-use super::{Rejection, jpeg};
+use super::{Rejection, jpeg, raw};
 use crate::capture::Pixels;
 
 /// Largest side that is accepted.
@@ -48,7 +49,7 @@ pub fn decode(pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
             accept_size(*width, *height)?;
             (*width, *height, Cow::Borrowed(data.as_slice()))
         }
-        Pixels::Raw(_) => return undecodable("raw pictures can't be decoded yet"),
+        Pixels::Raw(picture) => (picture.width, picture.height, raw::decode(picture)?),
         Pixels::Encoded(bytes) => {
             let (width, height, data) = decode_file(bytes)?;
             (width, height, Cow::Owned(data))
@@ -90,8 +91,12 @@ fn decode_file(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => decode_png,
         _ => return undecodable("neither JPEG nor PNG by its first bytes"),
     };
-    // Nothing outlives the call, so a panic leaves nothing half-done behind.
-    catch_unwind(AssertUnwindSafe(|| decoder(bytes)))
+    guarded(|| decoder(bytes))
+}
+
+/// Runs a decoder; a panic is a rejection. Nothing outlives the call, so nothing half-done is left.
+pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejection>) -> Result<T, Rejection> {
+    catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| undecodable("the decoder panicked on it"))
 }
 
@@ -107,7 +112,7 @@ fn decode_png(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
     Ok((width, height, picture.into_rgb8().into_raw()))
 }
 
-fn undecodable<T>(why: impl Into<String>) -> Result<T, Rejection> {
+pub(super) fn undecodable<T>(why: impl Into<String>) -> Result<T, Rejection> {
     Err(Rejection::Undecodable(why.into()))
 }
 

@@ -3,7 +3,11 @@
 //! The outline is looked at before any memory is asked for: size, kind, number of scans, and that
 //! the end-of-image marker is there. Decoders forgive its absence and paint what is missing grey;
 //! here a damaged picture is an error. Of baseline pictures the blocks are counted too (`scan`), which
-//! finds the half picture that ends well. Orientation (EXIF) and colour profiles are ignored.
+//! finds the half picture that ends well. Orientation (EXIF) and colour profiles are ignored. A
+//! picture without Huffman tables, as cameras send them, is read with the standard ones. There is no
+//! decoding at reduced size: zune-jpeg has none, and `jpeg-decoder`, which has, forgives damage.
+
+use std::borrow::Cow;
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -12,6 +16,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Rejection;
 use super::decode::{MAX_SIDE, accept_size};
+use super::huffman::{STANDARD_TABLES, standard_tables};
 use super::scan::{Component, FrameHeader, Tables};
 
 /// A progressive picture has about ten scans; thousands are an attack on the decoder's time.
@@ -31,17 +36,34 @@ const DRI: u8 = 0xdd;
 pub(super) fn decode(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
     let outline = outline(bytes).map_err(Rejection::Undecodable)?;
     accept_size(outline.width, outline.height)?;
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(MAX_SIDE as usize)
-        .set_max_height(MAX_SIDE as usize)
-        .jpeg_set_max_scans(MAX_SCANS)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes[..outline.end]), options);
-    let data = decoder
-        .decode()
-        .map_err(|error| Rejection::Undecodable(format!("damaged JPEG: {error:?}")))?;
+    let data = outline.pixels(bytes)?;
     Ok((outline.width, outline.height, data))
+}
+
+/// The pixels of one picture of a camera's motion JPEG, `[height, width, 3]`. Only sequential coding
+/// is read, and only the size that was negotiated.
+///
+/// # Errors
+/// As [`decode`], and when it is of another kind or size.
+pub(super) fn decode_motion(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Rejection> {
+    if !bytes.starts_with(&[0xff, SOI]) {
+        return Err(Rejection::Undecodable(
+            "damaged JPEG: no start marker where the picture starts".to_owned(),
+        ));
+    }
+    let outline = outline(bytes).map_err(Rejection::Undecodable)?;
+    if (outline.width, outline.height) != (width, height) {
+        return Err(Rejection::Undecodable(format!(
+            "a JPEG of {}x{} where the camera agreed on {width}x{height}",
+            outline.width, outline.height
+        )));
+    }
+    if !outline.sequential {
+        return Err(Rejection::Undecodable(
+            "a progressive JPEG, which no camera makes".to_owned(),
+        ));
+    }
+    outline.pixels(bytes)
 }
 
 /// What the markers of a file say.
@@ -51,6 +73,28 @@ struct Outline {
     height: u32,
     /// Just after the end-of-image marker; what follows is padding.
     end: usize,
+    sequential: bool,
+    /// Where the standard Huffman tables must be put in: before the first scan.
+    tables_at: Option<usize>,
+}
+
+impl Outline {
+    /// The pixels of the file that it was made of.
+    fn pixels(&self, bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
+        let file = match self.tables_at {
+            Some(at) => Cow::Owned([&bytes[..at], &STANDARD_TABLES, &bytes[at..self.end]].concat()),
+            None => Cow::Borrowed(&bytes[..self.end]),
+        };
+        let options = DecoderOptions::default()
+            .set_strict_mode(true)
+            .set_max_width(MAX_SIDE as usize)
+            .set_max_height(MAX_SIDE as usize)
+            .jpeg_set_max_scans(MAX_SCANS)
+            .jpeg_set_out_colorspace(ColorSpace::RGB);
+        JpegDecoder::new_with_options(ZCursor::new(&*file), options)
+            .decode()
+            .map_err(|error| Rejection::Undecodable(format!("damaged JPEG: {error:?}")))
+    }
 }
 
 /// Walks the markers from start to end of image.
@@ -58,8 +102,10 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
     let mut rest = Rest { bytes, at: 2 };
     let mut frame: Option<FrameHeader> = None;
     let mut tables = Tables::default();
+    let mut tables_at = None;
     let mut scans = 0;
     loop {
+        let at = rest.at;
         match rest.marker()? {
             EOI => break,
             SOI => return Err("a second JPEG starts within this one".to_owned()),
@@ -75,6 +121,12 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
                 let frame = frame
                     .as_ref()
                     .ok_or("damaged JPEG: a scan without a frame")?;
+                if frame.sequential && tables.is_empty() {
+                    tables
+                        .define(standard_tables())
+                        .expect("the standard tables are whole");
+                    tables_at = Some(at);
+                }
                 // A size that is refused below is not worth a walk.
                 if frame.sequential && accept_size(frame.width, frame.height).is_ok() {
                     tables.check(frame, header, data)?;
@@ -105,6 +157,8 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
             width: frame.width,
             height: frame.height,
             end: rest.at,
+            sequential: frame.sequential,
+            tables_at,
         }),
         _ => Err("JPEG without a picture".to_owned()),
     }
@@ -228,7 +282,8 @@ mod tests {
             0xff, SOI,
             // An application segment that holds an end marker of its own.
             0xff, 0xe1, 0, 6, 0xff, EOI, 0xff, SOI,
-            0xff, 0xff, 0xc0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0,
+            // Progressive: its blocks are not counted.
+            0xff, 0xff, 0xc2, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0,
             0xff, SOS, 0, 8, 1, 1, 0, 0, 63, 0,
             1, 2, 0xff, 0, 3, 0xff, 0xd0, 4, 0xff, 0xff,
             EOI,
@@ -240,7 +295,9 @@ mod tests {
             Outline {
                 width: 64,
                 height: 48,
-                end: bytes.len() - 3
+                end: bytes.len() - 3,
+                sequential: false,
+                tables_at: None,
             }
         );
     }

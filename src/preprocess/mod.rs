@@ -4,7 +4,9 @@
 //! decoded is a [`Rejection`], never a guess.
 
 mod decode;
+mod huffman;
 mod jpeg;
+mod raw;
 mod resize;
 mod scan;
 

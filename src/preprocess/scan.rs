@@ -37,6 +37,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// Whether no Huffman table has come yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.codes.iter().flatten().all(Option::is_none)
+    }
+
     /// Takes a DHT segment's body.
     pub(super) fn define(&mut self, mut body: &[u8]) -> Option<()> {
         while let Some((&[class], rest)) = body.split_first_chunk::<1>() {
@@ -82,9 +87,8 @@ impl Tables {
                 let of_class = &self.codes[class];
                 of_class.get(usize::from(table)).and_then(Option::as_ref)
             };
-            // Motion JPEG may leave its tables to the decoder, which has the standard ones.
             let (Some(dc), Some(ac)) = (slot(0, tables >> 4), slot(1, tables & 15)) else {
-                return Ok(());
+                return Err("damaged JPEG: a scan without its Huffman tables");
             };
             chosen.push(*component);
             blocks.push((component.across * component.down, dc, ac));

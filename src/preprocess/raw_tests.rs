@@ -1,0 +1,445 @@
+//! Raw pictures against a float reference and ffmpeg; motion JPEG, whole and damaged.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use proptest::prelude::*;
+
+use super::super::decode;
+use super::super::huffman::STANDARD_TABLES;
+use super::*;
+use crate::capture::Pixels;
+
+const LAYOUTS: [Layout; 4] = [Layout::Yuyv, Layout::Nv12, Layout::Grey, Layout::Rgb24];
+
+fn noise(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 11) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Bytes of a row, and how many such rows there are.
+fn shape(layout: Layout, width: u32, height: u32) -> (u32, u32) {
+    match layout {
+        Layout::Yuyv => (width * 2, height),
+        Layout::Nv12 => (width, height + height / 2),
+        Layout::Grey => (width, height),
+        Layout::Rgb24 => (width * 3, height),
+        Layout::Mjpeg => unreachable!("it has no rows"),
+    }
+}
+
+/// A picture of noise, its rows packed.
+fn packed(layout: Layout, width: u32, height: u32) -> RawPicture {
+    let (row, rows) = shape(layout, width, height);
+    RawPicture {
+        layout,
+        width,
+        height,
+        stride: row,
+        data: noise((row * rows) as usize, width * 31 + height),
+    }
+}
+
+/// The same with `padding` bytes of `fill` after each row but the last.
+fn padded(picture: &RawPicture, padding: u32, fill: u8) -> RawPicture {
+    let row = picture.stride as usize;
+    let mut data = Vec::new();
+    for row in picture.data.chunks(row) {
+        data.extend(row);
+        data.extend(vec![fill; padding as usize]);
+    }
+    data.truncate(data.len() - padding as usize);
+    RawPicture {
+        stride: picture.stride + padding,
+        data,
+        ..picture.clone()
+    }
+}
+
+fn motion(data: Vec<u8>, width: u32, height: u32) -> RawPicture {
+    RawPicture {
+        layout: Layout::Mjpeg,
+        width,
+        height,
+        stride: 0,
+        data,
+    }
+}
+
+fn rgb(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
+    decode(&Pixels::Raw(picture.clone())).map(|picture| picture.data.into_owned())
+}
+
+fn refusal(picture: &RawPicture) -> String {
+    rgb(picture).unwrap_err().to_string()
+}
+
+/// ITU-R BT.601, limited range, in full precision.
+fn reference(y: u8, u: u8, v: u8) -> [u8; 3] {
+    let y = 255.0 / 219.0 * (f64::from(y) - 16.0);
+    let (u, v) = (
+        255.0 / 224.0 * (f64::from(u) - 128.0),
+        255.0 / 224.0 * (f64::from(v) - 128.0),
+    );
+    let (kr, kb) = (0.299, 0.114);
+    let red = y + 2.0 * (1.0 - kr) * v;
+    let blue = y + 2.0 * (1.0 - kb) * u;
+    let green = (y - kr * red - kb * blue) / (1.0 - kr - kb);
+    [red, green, blue].map(|value| value.round().clamp(0.0, 255.0) as u8)
+}
+
+#[test]
+fn every_colour_is_that_of_bt_601_within_one_level() {
+    let mut off = [0u64; 2];
+    for y in 0..=255 {
+        for u in 0..=255 {
+            for v in 0..=255 {
+                let ours = pair([y, 255 - y], [u, v]);
+                for (ours, y) in [(&ours[..3], y), (&ours[3..], 255 - y)] {
+                    for (ours, exact) in ours.iter().zip(reference(y, u, v)) {
+                        off[usize::from(ours.abs_diff(exact))] += 1;
+                    }
+                }
+            }
+        }
+    }
+    // Where a value lies on the edge between two levels.
+    assert!(off[1] * 100 < off[0], "{off:?}");
+}
+
+#[test]
+fn samples_belong_to_their_pixels() {
+    let yuyv = packed(Layout::Yuyv, 134, 18);
+    let nv12 = packed(Layout::Nv12, 134, 18);
+    let (of_yuyv, of_nv12) = (rgb(&yuyv).unwrap(), rgb(&nv12).unwrap());
+    for y in 0..18 {
+        for x in 0..134 {
+            let at = (y * 134 + x) * 3;
+            let [y0, u, y1, v] = yuyv.data.as_chunks::<4>().0[(y * 134 + x) / 2];
+            let luma = [y0, y1][x % 2];
+            assert!(near(&of_yuyv[at..at + 3], reference(luma, u, v)));
+            let [u, v] = nv12.data[134 * 18..].as_chunks::<2>().0[y / 2 * 67 + x / 2];
+            let luma = nv12.data[y * 134 + x];
+            assert!(near(&of_nv12[at..at + 3], reference(luma, u, v)));
+        }
+    }
+    let grey = packed(Layout::Grey, 17, 16);
+    let of_grey = rgb(&grey).unwrap();
+    let thrice: Vec<u8> = grey.data.iter().flat_map(|&g| [g; 3]).collect();
+    assert_eq!(of_grey, thrice);
+    let colour = packed(Layout::Rgb24, 17, 16);
+    assert_eq!(rgb(&colour).unwrap(), colour.data);
+}
+
+fn near(ours: &[u8], exact: [u8; 3]) -> bool {
+    ours.iter().zip(exact).all(|(a, b)| a.abs_diff(b) <= 1)
+}
+
+/// `ffmpeg` with `arguments`, fed `input`: its standard output.
+fn ffmpeg(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("ffmpeg")
+        .args(["-loglevel", "error"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut feed = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let feeder = std::thread::spawn(move || feed.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+#[test]
+fn ffmpeg_sees_the_same_picture() {
+    for (layout, name) in [(Layout::Yuyv, "yuyv422"), (Layout::Nv12, "nv12")] {
+        let mut picture = packed(layout, 64, 48);
+        // Within the range that both show: beyond it ffmpeg clips earlier. By default it is quick
+        // instead of exact, and blends the colours of neighbours.
+        picture.data.iter_mut().for_each(|v| *v = 60 + *v / 2);
+        let theirs = ffmpeg(
+            &[
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                name,
+                "-s",
+                "64x48",
+                "-i",
+                "-",
+                "-sws_flags",
+                "neighbor+accurate_rnd+full_chroma_int",
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                "rgb24",
+                "-",
+            ],
+            &picture.data,
+        );
+        let ours = rgb(&picture).unwrap();
+        assert_eq!(ours.len(), theirs.len());
+        let off = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b));
+        let off: Vec<u8> = off.collect();
+        let largest = off.iter().max().unwrap();
+        let mean = off.iter().map(|&v| f64::from(v)).sum::<f64>() / off.len() as f64;
+        assert!(
+            *largest <= 1,
+            "{name}: {largest} levels off, {mean:.3} on average"
+        );
+    }
+}
+
+#[test]
+fn the_padding_of_rows_is_never_seen() {
+    for layout in LAYOUTS {
+        let picture = packed(layout, 32, 18);
+        let expected = rgb(&picture).unwrap();
+        for padding in [1, 2, 31, 500] {
+            for fill in [0, 255] {
+                assert_eq!(rgb(&padded(&picture, padding, fill)).unwrap(), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_too_few_is_refused_with_the_numbers_and_more_are_passed_over() {
+    for layout in LAYOUTS {
+        for padding in [0, 7] {
+            let picture = padded(&packed(layout, 32, 18), padding, 9);
+            let expected = rgb(&picture).unwrap();
+            let mut more = picture.clone();
+            more.data.extend([77; 4096]);
+            assert_eq!(rgb(&more).unwrap(), expected);
+            for missing in [1, 32, picture.data.len()] {
+                let mut less = picture.clone();
+                less.data.truncate(picture.data.len() - missing);
+                let reason = refusal(&less);
+                for number in [less.data.len(), picture.data.len(), picture.stride as usize] {
+                    assert!(reason.contains(&number.to_string()), "{layout:?}: {reason}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn impossible_sizes_and_strides_are_refused() {
+    for layout in LAYOUTS {
+        let picture = packed(layout, 32, 18);
+        let with = |width, height, stride| RawPicture {
+            width,
+            height,
+            stride,
+            ..picture.clone()
+        };
+        for (width, height) in [(0, 0), (0, 18), (32, 0), (u32::MAX, 18), (32, u32::MAX)] {
+            let bad = with(width, height, picture.stride);
+            assert!(
+                matches!(rgb(&bad), Err(Rejection::Size { .. })),
+                "{layout:?}"
+            );
+        }
+        for (height, stride) in [
+            (18, picture.stride - 1),
+            (18, 0),
+            (18, u32::MAX),
+            (16_000, 64),
+        ] {
+            assert!(
+                rgb(&with(32, height, stride)).is_err(),
+                "{layout:?} {stride}"
+            );
+        }
+        assert!(rgb(&with(16_384, 16_384, u32::MAX)).is_err(), "{layout:?}");
+    }
+    for (layout, width, height) in [
+        (Layout::Yuyv, 33, 18),
+        (Layout::Nv12, 33, 18),
+        (Layout::Nv12, 32, 17),
+    ] {
+        assert!(refusal(&packed(layout, width, height)).contains("even"));
+    }
+}
+
+#[test]
+fn packed_rgb_is_not_copied() {
+    let picture = packed(Layout::Rgb24, 32, 18);
+    let borrowed = super::decode(&picture).unwrap();
+    assert!(matches!(borrowed, Cow::Borrowed(_)));
+    let padded = padded(&picture, 5, 1);
+    let owned = super::decode(&padded).unwrap();
+    assert_eq!(owned, picture.data);
+}
+
+/// A JPEG as ffmpeg's encoder makes it, with the standard tables.
+fn webcam_jpeg(width: u32, height: u32, format: &str) -> Vec<u8> {
+    let source = format!("testsrc2=size={width}x{height}:rate=1:duration=1");
+    ffmpeg(
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            &source,
+            "-frames:v",
+            "1",
+            "-c:v",
+            "mjpeg",
+            "-huffman",
+            "default",
+            "-pix_fmt",
+            format,
+            "-f",
+            "mjpeg",
+            "-",
+        ],
+        &[],
+    )
+}
+
+/// The same as a UVC camera sends it: an AVI1 segment, no Huffman tables.
+fn without_tables(jpeg: &[u8]) -> Vec<u8> {
+    let at = jpeg.windows(4).position(|w| w == &STANDARD_TABLES[..4]);
+    let at = at.expect("ffmpeg writes the tables");
+    let mut bytes = jpeg[..2].to_vec();
+    bytes.extend(b"\xff\xe0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0");
+    bytes.extend(&jpeg[2..at]);
+    bytes.extend(&jpeg[at + STANDARD_TABLES.len()..]);
+    bytes
+}
+
+/// Where the coded data of the first scan begin.
+fn scan_start(jpeg: &[u8]) -> usize {
+    jpeg.windows(2).position(|w| w == [0xff, 0xda]).unwrap() + 14
+}
+
+#[test]
+fn motion_jpeg_without_tables_decodes_as_with_them() {
+    for format in ["yuvj422p", "yuvj420p", "yuvj444p", "gray"] {
+        let whole = webcam_jpeg(64, 48, format);
+        assert!(whole.windows(420).any(|w| w == STANDARD_TABLES), "{format}");
+        let expected = rgb(&motion(whole.clone(), 64, 48)).unwrap();
+        let bare = without_tables(&whole);
+        assert_eq!(rgb(&motion(bare.clone(), 64, 48)).unwrap(), expected);
+        // The AVI1 segment alone makes zune-jpeg fill in the tables: ours must do without it.
+        let plain = [&bare[..2], &bare[20..]].concat();
+        assert_eq!(rgb(&motion(plain.clone(), 64, 48)).unwrap(), expected);
+        let file = Pixels::Encoded(plain);
+        assert_eq!(*decode(&file).unwrap().data, expected);
+        let padded = [bare, vec![0; 5000]].concat();
+        assert_eq!(rgb(&motion(padded, 64, 48)).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_motion_jpeg_cut_anywhere_is_refused() {
+    let bytes = without_tables(&webcam_jpeg(48, 32, "yuvj422p"));
+    assert!(rgb(&motion(bytes.clone(), 48, 32)).is_ok());
+    for end in 0..bytes.len() {
+        let cut = motion(bytes[..end].to_vec(), 48, 32);
+        assert!(rgb(&cut).is_err(), "{end} of {}", bytes.len());
+        let ended = [&bytes[..end], &[0xff, 0xd9]].concat();
+        if end < bytes.len() - 4 {
+            assert!(
+                rgb(&motion(ended, 48, 32)).is_err(),
+                "{end} and an end marker"
+            );
+        }
+    }
+}
+
+#[test]
+fn halves_of_two_motion_jpegs_are_refused() {
+    let a = without_tables(&webcam_jpeg(128, 96, "yuvj422p"));
+    let mut b = a.clone();
+    let start = scan_start(&a);
+    b.splice(start..start, a[start..start + 300].to_vec());
+    for part in [0.2, 0.5, 0.9] {
+        let at = start + ((a.len() - start) as f64 * part) as usize;
+        let stale = [&a[..at], &b[at..]].concat();
+        assert!(rgb(&motion(stale, 128, 96)).is_err(), "{part}");
+        let second = [&a[..at], &a[..]].concat();
+        assert!(rgb(&motion(second, 128, 96)).is_err(), "{part}");
+    }
+}
+
+#[test]
+fn a_motion_jpeg_of_another_size_or_kind_is_refused_with_both_sizes() {
+    let bytes = webcam_jpeg(64, 48, "yuvj422p");
+    let reason = refusal(&motion(bytes.clone(), 128, 48));
+    assert!(
+        reason.contains("64x48") && reason.contains("128x48"),
+        "{reason}"
+    );
+    let progressive = include_bytes!("../../tests/oracle/pictures/progressive.jpg");
+    let size = image::load_from_memory(progressive).unwrap().into_rgb8();
+    let (width, height) = size.dimensions();
+    assert!(refusal(&motion(progressive.to_vec(), width, height)).contains("progressive"));
+    let png = b"\x89PNG\r\n\x1a\n".to_vec();
+    assert!(refusal(&motion(png, 64, 48)).contains("start marker"));
+    assert!(refusal(&motion(Vec::new(), 64, 48)).contains("start marker"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_and_no_numbers_make_it_panic(
+        data in prop::collection::vec(any::<u8>(), 0..2000),
+        width in prop_oneof![0u32..70, any::<u32>()],
+        height in prop_oneof![0u32..70, any::<u32>()],
+        stride in prop_oneof![0u32..200, any::<u32>()],
+        layout in 0usize..5,
+    ) {
+        let layout = [LAYOUTS.as_slice(), &[Layout::Mjpeg]].concat()[layout];
+        let picture = RawPicture { layout, width, height, stride, data };
+        match rgb(&picture) {
+            Ok(rgb) => prop_assert_eq!(rgb.len() as u64, u64::from(width) * u64::from(height) * 3),
+            Err(error) => prop_assert!(!error.to_string().contains("panicked"), "{}", error),
+        }
+    }
+
+    #[test]
+    fn flipped_bits_of_motion_jpeg_never_panic(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0u8..8), 1..6),
+    ) {
+        static BYTES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+        let bytes = BYTES.get_or_init(|| without_tables(&webcam_jpeg(48, 32, "yuvj422p")));
+        let mut bytes = bytes.clone();
+        for (place, bit) in flips {
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1 << bit;
+        }
+        if let Err(error) = rgb(&motion(bytes, 48, 32)) {
+            prop_assert!(!error.to_string().contains("panicked"), "{}", error);
+        }
+    }
+}
+
+/// `cargo test --release --lib raw -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn nanoseconds_a_pixel() {
+    for layout in LAYOUTS {
+        let picture = packed(layout, 1280, 720);
+        let mut best = f64::MAX;
+        for _ in 0..50 {
+            let start = Instant::now();
+            std::hint::black_box(super::decode(std::hint::black_box(&picture))).unwrap();
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        println!(
+            "{layout:?}: {:.2} ns a pixel",
+            best * 1e9 / (1280.0 * 720.0)
+        );
+    }
+}
