@@ -16,6 +16,7 @@ pub mod synthetic;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,11 @@ pub enum CaptureError {
 pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
+    /// What the camera's controls that make the picture were at when it was opened, by name; none
+    /// where the source has no controls.
+    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        None
+    }
 }
 
 /// A source that may be opened, and opened again after a fault.

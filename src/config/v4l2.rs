@@ -38,6 +38,7 @@ fn camera(
 ) -> Option<SourceSpec> {
     let size = size(section, issues);
     let format: Option<Layout> = section.get("format", issues);
+    let controls = controls(section, issues);
     #[cfg(target_os = "linux")]
     {
         Some(SourceSpec::V4l2(crate::capture::v4l2::V4l2 {
@@ -45,11 +46,12 @@ fn camera(
             size,
             format,
             fps,
+            controls,
         }))
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (device, size, format, fps);
+        let _ = (device, size, format, fps, controls);
         let key = section.path("kind");
         issues.add(key, "is for Linux alone; use \"nokhwa\" here");
         None
@@ -75,4 +77,106 @@ fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
         );
     }
     size
+}
+
+/// Names of controls with integers; `true` and `false` are 1 and 0.
+fn controls(section: &mut Section, issues: &mut Issues) -> Vec<(String, i64)> {
+    let table: toml::Table = section.get("controls", issues).unwrap_or_default();
+    let key = section.path("controls");
+    let mut controls = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::Integer(value) => controls.push((name, value)),
+            toml::Value::Boolean(value) => controls.push((name, value.into())),
+            other => issues.add(
+                format!("{key}.{name}"),
+                format!(
+                    "is a {}; controls take integers, true or false",
+                    other.type_str()
+                ),
+            ),
+        }
+    }
+    controls
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::capture::v4l2::V4l2;
+
+    fn read(text: &str) -> (Option<SourceSpec>, Vec<String>) {
+        let mut issues = Issues::default();
+        let mut section = Section::root(text.parse().unwrap());
+        let source = v4l2(&mut section, None, &mut issues);
+        section.finish(&mut issues);
+        (
+            source,
+            issues.iter().map(|issue| issue.key.clone()).collect(),
+        )
+    }
+
+    #[test]
+    fn a_camera_is_read_whole() {
+        let (source, issues) = read(
+            r#"
+            device = "/dev/video0"
+            size = "1280x720"
+            format = "nv12"
+            controls = { gain = -3, white_balance_automatic = false, auto_exposure = true }
+            "#,
+        );
+        assert!(issues.is_empty(), "{issues:?}");
+        let Some(SourceSpec::V4l2(V4l2 {
+            device,
+            size,
+            format,
+            fps,
+            mut controls,
+        })) = source
+        else {
+            panic!("a camera of Linux");
+        };
+        assert_eq!(device, Some("/dev/video0".into()));
+        assert_eq!((size, format), (Some([1280, 720]), Some(Layout::Nv12)));
+        assert_eq!(fps, None);
+        controls.sort();
+        let expected = [
+            ("auto_exposure", 1),
+            ("gain", -3),
+            ("white_balance_automatic", 0),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(controls, expected);
+    }
+
+    #[test]
+    fn sizes_formats_and_controls_that_are_none_are_named() {
+        for size in [
+            "1280",
+            "1280x",
+            "x",
+            "0x480",
+            "640x480x3",
+            "640 x 480",
+            "99999x1",
+            "-1x5",
+        ] {
+            let (_, issues) = read(&format!("device = \"d\"\nsize = \"{size}\""));
+            assert_eq!(issues, ["size"], "{size}");
+        }
+        for (text, key) in [
+            ("format = \"h264\"", "format"),
+            ("format = 1", "format"),
+            ("controls = { gain = 0.5 }", "controls.gain"),
+            ("controls = { gain = \"1\" }", "controls.gain"),
+            ("controls = [1]", "controls"),
+        ] {
+            let (_, issues) = read(&format!("device = \"d\"\n{text}"));
+            assert_eq!(issues, [key], "{text}");
+        }
+        let (source, issues) = read("");
+        assert!(source.is_none());
+        assert_eq!(issues, ["device"]);
+    }
 }

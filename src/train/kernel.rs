@@ -1,6 +1,6 @@
 //! Matrix products, and loops compiled for the widest vectors that the machine has.
 //!
-//! This is the only module with `unsafe`: it hands checked slices to the `gemm` crate and calls
+//! With `capture::v4l2` the only module with `unsafe`: it hands checked slices to the `gemm` crate and calls
 //! functions built for an instruction set that was just found at run time. Everything runs on the
 //! calling thread; nothing here starts another or keeps state of its own.
 #![allow(unsafe_code)] // `gemm` takes raw pointers; a call with target features is unsafe

@@ -31,3 +31,12 @@ mod spool;
 #[cfg(target_os = "linux")]
 mod v4l2;
 mod watchdog;
+
+mod authority;
+mod broker;
+#[cfg(target_os = "linux")]
+mod fake_camera;
+mod profile;
+mod secure_broker;
+mod studio;
+mod workshop;

@@ -244,3 +244,42 @@ fn frames_that_are_lost_on_the_way_disturb_nobody() {
     scene.scored_only_what_it_plays();
     scene.ends_well();
 }
+
+#[test]
+fn controls_are_held_over_a_replug_and_one_that_drifts_is_a_fault() {
+    let held = "controls = { exposure_auto = 1, exposure_time_absolute = 200, \
+                white_balance_automatic = false, white_balance_temperature = 5000 }";
+    let mut scene = Scene::new(&format!("{MJPEG}, {held}"));
+    // An automatic is turned off before its value is set, which the camera refuses otherwise.
+    let settings = |scene: &Scene, what: &str| {
+        let journal = scene.camera.journal();
+        let places = journal.iter().enumerate().filter(|(_, line)| *line == what);
+        places.map(|(place, _)| place).collect::<Vec<_>>()
+    };
+    let exposure = "set Exposure Time, Absolute = 200";
+    for (switch, value) in [
+        ("set Exposure, Auto = 1", exposure),
+        (
+            "set White Balance, Automatic = 0",
+            "set White Balance Temperature = 5000",
+        ),
+    ] {
+        let (switch, value) = (settings(&scene, switch), settings(&scene, value));
+        assert!(switch[0] < value[0], "{:?}", scene.camera.journal());
+    }
+    let before = settings(&scene, exposure).len();
+    scene.suffers("unplug");
+    let after = settings(&scene, exposure).len();
+    assert!(after > before, "what was unplugged has forgotten");
+
+    let from = scene.subscriber.seen.len();
+    scene.camera.does("drift");
+    // Controls are read again every 30 s.
+    let at = scene.until(45, from, "faulty/availability", |r| r.payload == "offline");
+    let log = scene.daemon.log();
+    let words = "does not keep exposure_time_absolute = 200: it says 243";
+    assert!(log.contains(words), "{log}");
+    scene.camera.does("ok");
+    scene.until(LIMIT, at, "faulty/availability", |r| r.payload == "online");
+    scene.ends_well();
+}

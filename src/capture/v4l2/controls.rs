@@ -98,9 +98,15 @@ impl Held {
     /// Where the driver refuses one, or it reads back otherwise.
     pub(super) fn set(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
         for Setting { id, name, value } in &self.values {
-            let what = format!("set {name} = {value} of");
-            node.set_control(*id, *value)
-                .map_err(|reason| refused(&what, path, reason))?;
+            let set = node.set_control(*id, *value);
+            set.map_err(|source| CaptureError::Io {
+                what: format!(
+                    "{} refuses {name} = {value}; is an automatic in charge of it, or another \
+                     program?",
+                    path.display()
+                ),
+                source,
+            })?;
         }
         self.check(node, path)
     }
@@ -145,8 +151,8 @@ impl Held {
 pub(super) fn settings(node: &Node) -> BTreeMap<String, i64> {
     let of_the_picture = node.controls().into_iter().filter_map(|control| {
         let name = name(&control.title);
-        let is_meant = OF_THE_PICTURE.iter().any(|part| name.contains(part))
-            || name == "power_line_frequency";
+        let is_meant =
+            OF_THE_PICTURE.iter().any(|part| name.contains(part)) || name == "power_line_frequency";
         let has_value = control.kind.has_value() && !control.is_disabled;
         (is_meant && has_value).then_some((control.id, name))
     });

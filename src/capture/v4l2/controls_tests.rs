@@ -14,7 +14,6 @@ fn control(title: &str, kind: ControlKind) -> DescribedControl {
         is_disabled: false,
         is_read_only: false,
         is_inactive: false,
-        is_grabbed: false,
     }
 }
 
@@ -24,10 +23,7 @@ fn names_are_those_that_v4l2_ctl_writes() {
         ("White Balance, Automatic", "white_balance_automatic"),
         ("Exposure Time, Absolute", "exposure_time_absolute"),
         ("Exposure (Absolute)", "exposure_absolute"),
-        (
-            "Focus, Automatic Continuous",
-            "focus_automatic_continuous",
-        ),
+        ("Focus, Automatic Continuous", "focus_automatic_continuous"),
         ("Gain 2nd", "gain_2nd"),
         (" -- ", ""),
         ("", ""),
@@ -49,7 +45,10 @@ fn automatics_are_switched_before_the_values_that_they_hold() {
         "focus_automatic_continuous",
     ]
     .map(|name| (name.to_owned(), 1));
-    let order: Vec<&str> = in_order(&wanted).into_iter().map(|(name, _)| name).collect();
+    let order: Vec<&str> = in_order(&wanted)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(
         order,
         [
@@ -98,7 +97,11 @@ fn a_value_that_the_control_can_not_have_is_refused_beforehand() {
         ..gain.clone()
     };
     assert!(refusal(&read_only, 1).is_some());
-    for kind in [ControlKind::Button, ControlKind::Integer64, ControlKind::Other] {
+    for kind in [
+        ControlKind::Button,
+        ControlKind::Integer64,
+        ControlKind::Other,
+    ] {
         assert!(refusal(&control("X", kind), 1).is_some(), "{kind:?}");
     }
     // The range of a broken driver holds nothing, and nothing panics.

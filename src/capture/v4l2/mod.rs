@@ -7,6 +7,8 @@
 //!
 //! A driver that hangs in a request hangs the caller; the caller's supervisor has to give it up.
 
+mod controls;
+mod devices;
 mod format;
 mod interval;
 mod negotiate;
@@ -14,6 +16,7 @@ mod queue;
 mod search;
 mod sys;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Frame, Layout, Moment, Next, Opener, Pixels, RawPicture, Source};
+use controls::Held;
+pub use devices::devices;
 use negotiate::{Agreed, check, negotiate};
 use queue::{Count, Queue, age};
 use search::first_camera;
@@ -38,6 +43,8 @@ pub struct V4l2 {
     pub format: Option<Layout>,
     /// The pace. The camera is set to the nearest rate that is not slower, the rest passed over.
     pub fps: Option<Fps>,
+    /// Controls by name and what they are held at.
+    pub controls: Vec<(String, i64)>,
 }
 
 impl Opener for V4l2 {
@@ -52,8 +59,11 @@ impl Opener for V4l2 {
             .map_err(|reason| refused("ask for the kind of", &path, reason))?;
         check(&path, &capability)?;
         let agreed = negotiate(&node, &path, self)?;
+        let held = Held::find(&node, &path, &self.controls)?;
+        held.set(&node, &path)?;
         let started = monotonic();
         let queue = Queue::start(node).map_err(|(what, reason)| refused(what, &path, reason))?;
+        held.restore(queue.node(), &path)?;
         tracing::info!(
             device = %path.display(),
             camera = capability.card,
@@ -68,6 +78,9 @@ impl Opener for V4l2 {
                 self.fps,
                 agreed.interval.and_then(interval::Interval::period),
             ),
+            settings: controls::settings(queue.node()),
+            held,
+            checked: Instant::now(),
             path,
             queue,
             agreed,
@@ -96,11 +109,20 @@ struct OpenV4l2 {
     started: Duration,
     due: Due,
     count: Count,
+    held: Held,
+    /// When the held controls were read last.
+    checked: Instant,
+    /// What the picture's controls were at after opening.
+    settings: BTreeMap<String, i64>,
 }
 
 impl Source for OpenV4l2 {
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let now = Instant::now();
+        if now.duration_since(self.checked) >= CONTROLS_EVERY {
+            self.held.check(self.queue.node(), &self.path)?;
+            self.checked = now;
+        }
         let deadline = now.checked_add(timeout).unwrap_or(now + HOUR);
         loop {
             let taken = self.queue.take(deadline);
@@ -123,7 +145,15 @@ impl Source for OpenV4l2 {
             }
         }
     }
+
+    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        Some(self.settings.clone())
+    }
 }
+
+/// How often the held controls are read: soon enough for a change of light to be told from a change
+/// of the camera, seldom enough for a camera that takes 50 ms for each.
+const CONTROLS_EVERY: Duration = Duration::from_secs(30);
 
 /// As long as anybody waits at once.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -221,4 +251,94 @@ fn refused(what: &str, path: &Path, source: std::io::Error) -> CaptureError {
         _ => format!("can't {what} {device}"),
     };
     CaptureError::Io { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many frames of each second are taken of a camera with so many, that come early and late
+    /// by as much as `jitter_ms`, at a pace; over 20 s.
+    fn taken_each_second(camera: f64, jitter_ms: f64, pace: Option<f64>, is_known: bool) -> f64 {
+        let start = Instant::now() + HOUR;
+        let period = Duration::from_secs_f64(1.0 / camera);
+        let fps = pace.map(|pace| Fps::new(pace).unwrap());
+        let mut due = Due::new(fps, is_known.then_some(period));
+        let frames = (camera * 20.0) as u32;
+        let mut taken = 0;
+        for i in 0..frames {
+            let jitter = jitter_ms * 1e-3 * f64::from(i % 3);
+            let now = start + period * i + Duration::from_secs_f64(jitter);
+            if due.is_due(now) {
+                due.taken(now);
+                taken += 1;
+            }
+        }
+        f64::from(taken) / 20.0
+    }
+
+    #[test]
+    fn frames_are_thinned_to_the_pace_and_a_camera_at_the_pace_loses_none() {
+        for (camera, pace, expected) in [
+            (30.0, None, 30.0),
+            (30.0, Some(30.0), 30.0),
+            (30.0, Some(60.0), 30.0),
+            (30.0, Some(15.0), 15.0),
+            (30.0, Some(2.0), 2.0),
+            (30.0, Some(20.0), 20.0),
+            (30.0, Some(25.0), 25.0),
+            (7.5, Some(5.0), 5.0),
+        ] {
+            for jitter_ms in [0.0, 4.0] {
+                let taken = taken_each_second(camera, jitter_ms, pace, true);
+                let error = (taken - expected).abs();
+                assert!(error <= 0.3, "{camera} {pace:?} {jitter_ms}: {taken}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_camera_of_unknown_rate_is_held_to_the_pace_too() {
+        for (camera, expected) in [(30.0, 10.0), (10.0, 10.0), (5.0, 5.0)] {
+            let taken = taken_each_second(camera, 2.0, Some(10.0), false);
+            assert!((taken - expected).abs() <= 0.5, "{camera}: {taken}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_the_system_says_what_to_do() {
+        for (error, hint) in [
+            (Errno::BUSY, "another program"),
+            (Errno::ACCESS, "group video"),
+            (Errno::NOENT, "plugged in"),
+            (Errno::NODEV, "gone"),
+            (Errno::IO, "can't open /dev/video7"),
+        ] {
+            let system = std::io::Error::from_raw_os_error(error.raw_os_error());
+            let text = refused("open", Path::new("/dev/video7"), system).to_string();
+            assert!(text.contains(hint), "{text}");
+            assert!(text.contains("/dev/video7"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_camera_that_is_not_there_is_named() {
+        let camera = V4l2 {
+            device: Some("/dev/v4l/by-id/none".into()),
+            ..V4l2::default()
+        };
+        assert!(camera.is_live());
+        assert_eq!(camera.describe(), "v4l2 /dev/v4l/by-id/none");
+        let error = camera.open().err().unwrap().to_string();
+        assert!(error.contains("/dev/v4l/by-id/none"), "{error}");
+        // A node that is no camera, and a file that is no node.
+        for path in ["/dev/null", "/proc/version"] {
+            let camera = V4l2 {
+                device: Some(path.into()),
+                ..V4l2::default()
+            };
+            let error = camera.open().err().unwrap().to_string();
+            assert!(error.contains(path), "{error}");
+        }
+    }
 }

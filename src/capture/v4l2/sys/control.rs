@@ -33,8 +33,6 @@ pub(in super::super) struct Described {
     pub(in super::super) is_read_only: bool,
     /// At rest while another control decides.
     pub(in super::super) is_inactive: bool,
-    /// Another program holds it.
-    pub(in super::super) is_grabbed: bool,
 }
 
 /// The kinds of controls.
@@ -143,7 +141,6 @@ fn described(answer: &c::v4l2_query_ext_ctrl) -> Described {
         is_disabled: has(c::V4L2_CTRL_FLAG_DISABLED),
         is_read_only: has(c::V4L2_CTRL_FLAG_READ_ONLY),
         is_inactive: has(c::V4L2_CTRL_FLAG_INACTIVE),
-        is_grabbed: has(c::V4L2_CTRL_FLAG_GRABBED),
     }
 }
 

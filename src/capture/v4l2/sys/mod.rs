@@ -26,7 +26,7 @@ use v4l::v4l_sys as c;
 use v4l::v4l2::vidioc;
 
 pub(super) use buffer::{Filled, Mapping};
-pub(super) use control::{ControlKind, Described};
+pub(super) use control::{ControlKind, Described as DescribedControl};
 pub(super) use format::{Described as DescribedFormat, Intervals, Picture, Sizes};
 
 /// An open `/dev/video*`. Dropping it closes it.
