@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::capture::Backend;
 use crate::publish::schema;
 use crate::score::Scoring;
 
@@ -32,6 +33,9 @@ pub enum Command {
     /// Measures a Profile on labelled images: AUROC and more, for each score
     #[command(after_help = EVALUATE_EXAMPLE)]
     Evaluate(EvaluateArgs),
+    /// Lists the cameras of this machine, with formats, sizes, rates and controls
+    #[command(after_help = CAMERAS_EXAMPLE)]
+    Cameras(CamerasArgs),
     /// Loads and checks a configuration and all that it names; starts nothing
     #[command(after_help = CHECK_EXAMPLE)]
     Check(CheckArgs),
@@ -57,12 +61,29 @@ pub enum TeacherCommand {
 /// `inspectd calibrate`
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
-    /// Normal footage: a folder of JPEG or PNG images (in the order of their names), or a video file
-    #[arg(long, value_name = "PATH")]
-    pub footage: PathBuf,
+    /// Normal footage: a folder of JPEG or PNG images (in the order of their names), or a video
+    /// file; with --camera also `last`, the newest that was filmed of it
+    #[arg(long, value_name = "PATH", required_unless_present = "camera")]
+    pub footage: Option<PathBuf>,
+    /// A camera of the configuration: films it, unless --footage is given, and calibrates on that
+    #[arg(long, value_name = "NAME")]
+    pub camera: Option<String>,
+    /// The configuration that has the camera
+    #[arg(long, value_name = "FILE", default_value = "/etc/inspectd/config.toml")]
+    pub config: PathBuf,
+    /// How long to film; Ctrl-C ends it early and calibrates on what there is
+    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes)]
+    pub minutes: f64,
+    /// Films, and stops there
+    #[arg(long, requires = "camera", conflicts_with = "footage")]
+    pub film_only: bool,
+    /// Keeps what does not come as JPEG as PNG, without loss and five times as large
+    #[arg(long, requires = "camera", conflicts_with = "footage")]
+    pub lossless: bool,
     /// The Profile's directory. An existing Profile is replaced in one step and kept as DIR.previous
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    /// [default: with --camera the one that the configuration names]
+    #[arg(long, value_name = "DIR", required_unless_present = "camera")]
+    pub out: Option<PathBuf>,
     /// A plain ViT, with its sidecar <name>.toml beside it [default: the bundled teacher]
     #[arg(long, value_name = "ONNX")]
     pub teacher: Option<PathBuf>,
@@ -83,7 +104,7 @@ pub struct CalibrateArgs {
     /// thinned evenly to fit
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
     pub cache: u64,
-    /// Frames that are used at most; longer footage is thinned evenly
+    /// Frames that are filmed and used at most, evenly over the time
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = frames)]
     pub frames: usize,
     /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder
@@ -146,6 +167,17 @@ pub struct RunArgs {
     /// The configuration; config/inspectd.toml is its manual
     #[arg(long, value_name = "FILE", default_value = "/etc/inspectd/config.toml")]
     pub config: PathBuf,
+}
+
+/// `inspectd cameras`
+#[derive(Debug, Args)]
+pub struct CamerasArgs {
+    /// Through which library cameras are looked for [default: v4l2 on Linux, else nokhwa]
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
+    /// Prints one line of JSON: an array
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `inspectd check`
@@ -238,6 +270,13 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(minutes) if minutes > 0.0 && minutes <= 10_080.0 => Ok(minutes),
+        _ => Err("minutes above 0 and up to a week are needed, such as 10 or 0.5".to_owned()),
+    }
+}
+
 fn frames(text: &str) -> Result<usize, String> {
     let least = crate::train::calibrate::FEWEST_FRAMES;
     match text.parse::<usize>() {
@@ -247,7 +286,7 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";

@@ -4,6 +4,7 @@
 //! decoded later, by preprocess. An [`Opener`] is a source that may be opened again and again (the
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
+pub mod archive;
 mod clock;
 mod device;
 pub mod ffmpeg;
@@ -11,6 +12,7 @@ pub mod images;
 mod pace;
 mod raw;
 mod replay;
+mod settings;
 mod spec;
 pub mod synthetic;
 #[cfg(target_os = "linux")]
@@ -24,6 +26,7 @@ pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
 pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
+pub use settings::CameraSettings;
 pub use spec::{SourceSpec, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
@@ -103,6 +106,7 @@ pub enum CaptureError {
 pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
+
     /// What the camera's controls that make the picture were at when it was opened, by name; none
     /// where the source has no controls.
     fn settings(&self) -> Option<BTreeMap<String, i64>> {

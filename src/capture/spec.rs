@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::archive::{Kept, Notes};
 use super::ffmpeg::{Ffmpeg, Input};
 use super::images::{Images, is_image_name};
 use super::synthetic::Synthetic;
@@ -20,6 +21,8 @@ pub enum SourceSpec {
     V4l2(V4l2),
     /// A folder of images, or one image.
     Images(Images),
+    /// Footage that was filmed by `calibrate`.
+    Kept(Kept),
     /// A video file or a stream.
     Ffmpeg(Ffmpeg),
     /// The synthetic scene.
@@ -33,6 +36,7 @@ impl SourceSpec {
             #[cfg(target_os = "linux")]
             SourceSpec::V4l2(camera) => Box::new(camera),
             SourceSpec::Images(images) => Box::new(images),
+            SourceSpec::Kept(kept) => Box::new(kept),
             SourceSpec::Ffmpeg(ffmpeg) => Box::new(ffmpeg),
             SourceSpec::Synthetic(scene) => Box::new(scene),
         }
@@ -43,7 +47,7 @@ impl SourceSpec {
 /// as asked.
 ///
 /// # Errors
-/// When there is nothing at `path`, or it may not be looked at.
+/// When there is nothing at `path`, or it may not be looked at; when it has notes that can't be read.
 pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
     let kind = std::fs::metadata(path).map_err(|source| CaptureError::Io {
         what: format!(
@@ -52,6 +56,12 @@ pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
         ),
         source,
     })?;
+    if let Some(notes) = Notes::read(path)? {
+        return Ok(SourceSpec::Kept(Kept {
+            path: path.to_owned(),
+            notes: notes.into(),
+        }));
+    }
     Ok(if kind.is_dir() || is_image_name(path) {
         SourceSpec::Images(Images {
             path: path.to_owned(),

@@ -1,18 +1,23 @@
-//! `inspectd calibrate`: normal footage in, a Profile out.
+//! `inspectd calibrate`: normal footage in, a Profile out. The footage is filmed, kept from before, or
+//! any that is given.
 
 use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::exit::DataError;
+use super::film::{Filmed, Script};
 use super::judge::load_teacher;
 use super::output::{make_folder, say};
 use super::progress::Bars;
-use super::signals;
-use crate::capture::{Opener, footage};
+use super::signals::{self, Interrupts};
+use crate::capture::archive::{self, Archive};
+use crate::capture::{CameraSettings, Opener, SourceSpec, footage};
 use crate::cli::CalibrateArgs;
+use crate::config::{Camera, Config};
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
@@ -26,6 +31,10 @@ pub(super) struct Order {
     pub(super) wishes: Wishes,
     /// Where the features of the frames used are written.
     pub(super) dump: Option<PathBuf>,
+    /// How the camera was set that filmed the footage.
+    pub(super) camera: Option<CameraSettings>,
+    /// Whether the footage was just filmed, and all that is to be said of it has been.
+    pub(super) is_reviewed: bool,
 }
 
 /// A Profile that was made and saved.
@@ -38,10 +47,97 @@ pub(super) struct Made {
     seconds: f64,
 }
 
-/// Learns, saves the Profile in one step, and says what came out.
+/// Films where it is asked to, learns, saves the Profile in one step, and says what came out.
 pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
-    let order = Order {
-        out: args.out.clone(),
+    if let Some(name) = &args.camera {
+        return on_camera(args, name);
+    }
+    let stop = signals::stop_flag().context("can't listen for signals")?;
+    let (Some(path), Some(out)) = (&args.footage, &args.out) else {
+        unreachable!("the command line was checked");
+    };
+    let made = on_footage(path, order(args, out.clone()), &stop)?;
+    report(args, Some(&made), None)
+}
+
+/// The camera's footage, filmed now or kept, to the Profile that the configuration names.
+fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
+    let config = crate::config::load(&args.config)?;
+    let camera = named(&config, name)?;
+    let mut order = order(
+        args,
+        args.out.clone().unwrap_or_else(|| camera.profile.clone()),
+    );
+    order.teacher = order.teacher.or_else(|| config.teacher.clone());
+    let archive = Archive::new(&config.node.state_dir, config.footage.bytes);
+    let interrupts = signals::interrupts().context("can't listen for signals")?;
+    let stop = &interrupts.stop;
+    if let Some(path) = &args.footage {
+        // Nothing is filmed: the first Ctrl-C stops.
+        interrupts.enough.store(true, Ordering::Relaxed);
+        let is_last = path == Path::new("last");
+        let path = if is_last {
+            &archive.newest(name)?
+        } else {
+            path
+        };
+        return report(args, Some(&on_footage(path, order, stop)?), None);
+    }
+    let filmed = film(args, camera, &archive, &order, &interrupts)?;
+    filmed.warn();
+    if args.film_only {
+        return report(args, None, Some(&filmed));
+    }
+    if !args.json {
+        filmed.print()?;
+    }
+    order.is_reviewed = true;
+    let made = if stop.load(Ordering::Relaxed) {
+        Err(CalibrationError::Stopped.into())
+    } else {
+        on_footage(&filmed.folder, order, stop)
+    };
+    let made = made.with_context(|| {
+        let folder = filmed.folder.display();
+        format!("there is no Profile, but the footage is kept in {folder}")
+    })?;
+    report(args, Some(&made), Some(&filmed))
+}
+
+/// Films, once it is known that a Profile could be made of it.
+fn film(
+    args: &CalibrateArgs,
+    camera: &Camera,
+    archive: &Archive,
+    order: &Order,
+    interrupts: &Interrupts,
+) -> anyhow::Result<Filmed> {
+    if !args.film_only {
+        if let Some(parent) = order.out.parent().filter(|_| args.out.is_none()) {
+            make_folder(parent)?;
+        }
+        check_target(&order.out)?;
+        load_teacher(order.teacher.as_deref())?;
+    }
+    let span = Duration::from_secs_f64(60.0 * args.minutes);
+    Script::new(camera, archive, span, args.frames, args.lossless).film(interrupts)
+}
+
+fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Camera> {
+    let found = config.cameras.iter().find(|c| c.name.as_str() == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = config.cameras.iter().map(|c| c.name.as_str()).collect();
+        let known = names.join(", ");
+        DataError(format!(
+            "the configuration has no camera {name}; it has: {known}"
+        ))
+        .into()
+    })
+}
+
+fn order(args: &CalibrateArgs, out: PathBuf) -> Order {
+    Order {
+        out,
         teacher: args.teacher.clone(),
         wishes: Wishes {
             scoring: args.scoring,
@@ -52,23 +148,47 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
             most_frames: args.frames,
         },
         dump: args.dump.clone(),
-    };
-    let stop = signals::stop_flag().context("can't listen for signals")?;
-    let made = carry_out(
-        footage(&args.footage)?.into_opener().as_ref(),
-        &order,
-        &stop,
-    )?;
-    if args.json {
-        say!("{}", made.json())?;
-    } else {
-        made.print()?;
-        say!(
-            "Next: inspectd score --profile {} IMAGE...",
-            made.out.display()
-        )?;
+        camera: None,
+        is_reviewed: false,
     }
-    Ok(())
+}
+
+/// Calibrates on the footage at a path, with what its notes say of the camera.
+fn on_footage(path: &Path, mut order: Order, stop: &AtomicBool) -> anyhow::Result<Made> {
+    let footage = footage(path)?;
+    let _held = archive::hold(path);
+    if let SourceSpec::Kept(kept) = &footage {
+        order.camera = Some(kept.notes.settings());
+    }
+    carry_out(footage.into_opener().as_ref(), &order, stop)
+}
+
+/// What came out, in one line for programs.
+fn report(
+    args: &CalibrateArgs,
+    made: Option<&Made>,
+    filmed: Option<&Filmed>,
+) -> anyhow::Result<()> {
+    if args.json {
+        let mut json = made.map_or_else(|| json!({}), Made::json);
+        if let Some(filmed) = filmed {
+            json["footage"] = filmed.json();
+        }
+        return say!("{json}");
+    }
+    match (made, filmed) {
+        (Some(made), _) => {
+            made.print()?;
+            let out = made.out.display();
+            say!("Next: inspectd score --profile {out} IMAGE...")
+        }
+        (None, Some(filmed)) => {
+            filmed.print()?;
+            let camera = &filmed.notes.camera;
+            say!("Next: inspectd calibrate --camera {camera} --footage last")
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// Makes and saves a Profile. Once `stop` is raised it ends, and nothing is left behind.
@@ -92,7 +212,7 @@ pub(super) fn carry_out(
     let learnt = learn(&teacher, footage, &order.wishes, supervisor)
         .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
-    warn(&learnt);
+    warn(&learnt, order.is_reviewed);
     let mut dump = Dump::default();
     if order.dump.is_some() {
         let frames = learnt.vectors.iter();
@@ -125,7 +245,7 @@ fn stopped_or(error: CalibrationError, stop: &AtomicBool) -> CalibrationError {
     }
 }
 
-fn warn(learnt: &Calibration) {
+fn warn(learnt: &Calibration, is_reviewed: bool) {
     for (name, reason) in &learnt.rejected {
         tracing::warn!("{name} is left out: {reason}");
     }
@@ -139,7 +259,7 @@ fn warn(learnt: &Calibration) {
     if learnt.size.is_none() {
         tracing::warn!("the frames are of different sizes: later ones of any size will be judged");
     }
-    if learnt.used < RECOMMENDED_FRAMES {
+    if learnt.used < RECOMMENDED_FRAMES && !is_reviewed {
         tracing::warn!(
             "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better",
             learnt.used
@@ -165,6 +285,7 @@ fn profile(
         normal_frames: learnt.used,
         epochs: learnt.epochs,
         seed: order.wishes.seed,
+        camera: order.camera.clone(),
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::now(),

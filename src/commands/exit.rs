@@ -8,6 +8,7 @@ use super::demo::DemoStopped;
 use super::output::OutputClosed;
 use super::run::Stopped;
 use crate::capture::CaptureError;
+use crate::capture::archive::ArchiveError;
 use crate::config::Issues;
 use crate::evaluate::masks::MissingMask;
 use crate::infer::TeacherError;
@@ -51,6 +52,12 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
             SpoolError::Folder { .. } | SpoolError::NoRoom { .. } => ExitCode::CantCreat,
             SpoolError::NotAFile { .. } | SpoolError::NewerSchema { .. } => ExitCode::DataErr,
             SpoolError::Storage { .. } => ExitCode::IoErr,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<ArchiveError>() {
+        return Some(match error {
+            ArchiveError::Busy { .. } => ExitCode::TempFail,
+            ArchiveError::Write { .. } => ExitCode::CantCreat,
         });
     }
     match error.downcast_ref::<CalibrationError>() {

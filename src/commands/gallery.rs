@@ -48,14 +48,18 @@ impl Gallery {
         self.latest = Some((stamp, judged));
     }
 
-    /// Shows the worst frame of an incident that is about to be reported, unless it is shown.
+    /// Shows the worst frame of an incident that is about to be reported, unless it is shown. That of a
+    /// fault of the scene was never kept: what is shown stays, and belongs to its own incident.
     pub(super) fn show(&mut self, incident: &Incident, reporter: &mut Reporter) -> Vec<Message> {
+        let Some(judged) = incident.worst.judged() else {
+            return Vec::new();
+        };
         let worst = (incident.id.clone(), incident.worst_seq, incident.worst_at);
         if self.shown.as_ref() == Some(&worst) {
             return Vec::new();
         }
         self.shown = Some(worst);
-        reporter.show(self.darkroom.develop(&incident.worst))
+        reporter.show(incident, self.darkroom.develop(judged))
     }
 
     /// The latest frame, for whoever asked. The error says why there is none.

@@ -314,6 +314,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
             width,
             height,
             scene,
+            scene_z: None,
         },
         shot,
     })

@@ -9,7 +9,7 @@ use super::controls::Knobs;
 use super::gallery::{self, Gallery, Latest};
 use crate::capture::{Moment, Pixels};
 use crate::config::Name;
-use crate::decide::{Incident, Judged, Mute, Picture, Tracker};
+use crate::decide::{Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
@@ -49,8 +49,6 @@ pub(super) struct Inspector {
     level: Level,
     /// Where pictures are published.
     gallery: Option<Gallery>,
-    /// Whether a frame was judged since there were none.
-    sees: bool,
     /// Whether the hourly cap kept an incident back at the last frame.
     was_capped: bool,
 }
@@ -73,17 +71,19 @@ impl Inspector {
             enabled: knobs.enabled,
             level: knobs.level,
             gallery,
-            sees: false,
             was_capped: false,
         }
     }
 
     /// What is said before the first frame, or instead of any where the camera is turned off.
     pub(super) fn start(&mut self, now: Moment) -> Vec<Message> {
-        let mut messages = match (&mut self.gallery, self.tracker.open()) {
-            (None, _) => gallery::closed(self.reporter.topics()),
-            (Some(gallery), Some(open)) => gallery.show(open, &mut self.reporter),
-            (Some(_), None) => Vec::new(),
+        let mut messages = match &mut self.gallery {
+            None => gallery::closed(self.reporter.topics()),
+            Some(gallery) => {
+                let open = self.tracker.open();
+                open.flat_map(|incident| gallery.show(incident, &mut self.reporter))
+                    .collect()
+            }
         };
         messages.extend(if self.enabled {
             self.reporter.start(&self.tracker)
@@ -95,14 +95,9 @@ impl Inspector {
 
     /// Closes what is open, because nobody looks any more.
     pub(super) fn stop(&mut self, now: Moment) -> Vec<Message> {
-        let mut messages = match self.tracker.stop() {
-            Some(incident) => {
-                let mut messages = self.show(&incident);
-                messages.extend(self.reporter.incident(&incident, &self.tracker));
-                messages
-            }
-            None => Vec::new(),
-        };
+        let closed = self.tracker.stop();
+        let mut messages = self.show(&closed);
+        messages.extend(self.reporter.incidents(&closed, &self.tracker));
         messages.extend(self.reporter.stop(now, &self.tracker));
         messages
     }
@@ -112,11 +107,31 @@ impl Inspector {
         (self.camera, self.tracker)
     }
 
-    /// The pictures that a report names, before it.
-    fn show(&mut self, incident: &Incident) -> Vec<Message> {
-        match &mut self.gallery {
-            Some(gallery) => gallery.show(incident, &mut self.reporter),
-            None => Vec::new(),
+    /// The pictures that reports name, before them.
+    fn show(&mut self, changes: &[Incident]) -> Vec<Message> {
+        let Some(gallery) = &mut self.gallery else {
+            return Vec::new();
+        };
+        let changes = changes.iter();
+        changes
+            .flat_map(|incident| gallery.show(incident, &mut self.reporter))
+            .collect()
+    }
+
+    /// The journal learns of a camera that does not see its scene; of anomalies the subscribers do.
+    fn warn(&self, changes: &[Incident]) {
+        let opened = changes
+            .iter()
+            .filter(|change| change.phase == Phase::Opened);
+        for incident in opened {
+            if let Evidence::Scene(fault) = &incident.worst {
+                tracing::warn!(
+                    camera = %self.camera,
+                    cause = incident.cause.as_str(),
+                    detail = fault.detail,
+                    "the camera does not see what it was calibrated for; nothing is judged"
+                );
+            }
         }
     }
 
@@ -139,8 +154,8 @@ impl Inspector {
             tracing::warn!(
                 camera = %self.camera,
                 suppressed = self.tracker.suppressed(),
-                "the hour has seen incident.hourly_cap incidents: no other opens until it has \
-                 passed; was the camera moved, or does it need a new calibration?"
+                "the hour has seen incident.hourly_cap incidents of one cause: no other opens until \
+                 it has passed; was the camera moved, or does it need a new calibration?"
             );
         }
         self.was_capped = is_capped;
@@ -163,26 +178,15 @@ impl Decide for Inspector {
     fn decide(&mut self, stamp: Stamp, seen: Result<Seen, Rejection>) -> Decided<Message> {
         let Stamp { seq, at } = stamp;
         let judgement = seen.and_then(|seen| self.judge(seen));
-        let change = self.tracker.observe(seq, at, judgement.as_ref());
-        let mut messages = Vec::new();
-        if let Some(incident) = &change {
-            messages = self.show(incident);
-        }
+        let changes = self.tracker.observe(seq, at, judgement.as_ref());
+        self.warn(&changes);
+        let mut messages = self.show(&changes);
         let judged = judgement.as_ref();
         let said = self
             .reporter
-            .frame(seq, at, judged, change.as_ref(), &self.tracker);
+            .frame(seq, at, judged, &changes, &self.tracker);
         messages.extend(said);
         self.watch_cap();
-        match &judgement {
-            Ok(_) if !self.sees => {
-                self.sees = true;
-                tracing::info!(camera = %self.camera, "frames are judged");
-            }
-            // Capture has said why.
-            Err(Rejection::NoFrames(_)) => self.sees = false,
-            _ => {}
-        }
         let verdict = judgement.map(|judged| {
             let is_anomalous = judged.score().is_anomalous();
             if let Some(gallery) = &mut self.gallery {

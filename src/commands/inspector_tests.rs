@@ -45,6 +45,7 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<See
         width: 64,
         height: 48,
         scene: SceneStatistics::default(),
+        scene_z: None,
     };
     let seen = Seen {
         features,
@@ -196,4 +197,32 @@ fn a_camera_that_is_turned_off_says_so_and_has_no_picture() {
     let (asker, answer) = bounded(1);
     inspector.order(Order::Snapshot(asker));
     assert!(answer.recv().unwrap().err().unwrap().contains("turned off"));
+}
+
+#[test]
+fn a_fault_of_the_scene_shows_no_picture_and_leaves_that_of_the_anomaly_alone() {
+    let rules = Rules {
+        hits: 1,
+        window: 1,
+        ..Rules::default()
+    };
+    let mut inspector = inspector(rules, Knobs::default(), true);
+    let (stamp, seen) = frame(0, true, Some(shot(40)));
+    inspector.decide(stamp, seen);
+    let stamp = Stamp {
+        seq: 1,
+        at: stories::moment(1),
+    };
+    let decided = inspector.decide(stamp, Err(stories::fault('f', 2.0)));
+    assert_eq!(decided.verdict, Err(stories::fault('f', 2.0)));
+    let said = told(&decided.messages);
+    let topics: Vec<&str> = said.iter().map(|(topic, _)| topic.as_str()).collect();
+    let expected = ["cam0/alert", "cam0/alert/active", "cam0/state"];
+    assert_eq!(topics, expected);
+    assert_eq!(said[0].1["data"]["media"], Value::Null);
+    assert!(said[1].1[0]["media"].is_object() && said[1].1[1]["media"].is_null());
+    let stopped = told(&inspector.stop(stories::moment(2)));
+    let closed = stopped.iter().filter(|(topic, _)| topic == "cam0/alert");
+    let closed: Vec<&Value> = closed.map(|(_, alert)| &alert["data"]["cause"]).collect();
+    assert_eq!(closed, ["anomaly", "camera_frozen"]);
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each; they put the stages together and talk to people.
 
 mod calibrate;
+mod cameras;
 mod check;
 mod controls;
 mod darkroom;
@@ -8,6 +9,7 @@ mod demo;
 mod evaluate;
 mod exit;
 mod feedback;
+mod film;
 mod gallery;
 mod generation;
 mod health;
@@ -40,6 +42,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Score(args) => score::score(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
+        Command::Cameras(args) => cameras::cameras(&args),
         Command::Check(args) => check::check(&args),
         Command::Run(args) => run::run(&args),
         Command::Teacher(TeacherCommand::Inspect(args)) => teacher::inspect(&args),

@@ -27,6 +27,15 @@ pub(super) fn seconds(what: &str, span: Duration) -> ProgressBar {
         .with_message(what.to_owned())
 }
 
+/// A bar over the time that a camera is filmed; its message follows the bar.
+pub(super) fn filming(camera: &str, span: Duration) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:<28} {wide_bar} {eta} left  {msg}")
+        .expect("the template is well-formed");
+    ProgressBar::new(span.as_secs())
+        .with_style(style)
+        .with_prefix(format!("filming {camera}"))
+}
+
 /// The bars of a calibration: one a step, made when the step begins.
 #[derive(Default)]
 pub(super) struct Bars {

@@ -2,7 +2,7 @@
 //! process at once: whoever asks twice does not want to wait for a drain.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
@@ -29,6 +29,37 @@ pub(super) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
         flag::register(signal, Arc::clone(&was_asked))?;
     }
     Ok(was_asked)
+}
+
+/// What a command that films and then works on it is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupts {
+    /// It has filmed enough: raised by the first Ctrl-C, or by the command when filming ends.
+    pub(super) enough: Arc<AtomicBool>,
+    /// It is to end altogether: raised by the next Ctrl-C, and by SIGTERM at once. One more exits.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// Starts to listen for them, for the rest of the process.
+pub(super) fn interrupts() -> std::io::Result<Interrupts> {
+    let interrupts = Interrupts {
+        enough: Arc::default(),
+        stop: Arc::default(),
+    };
+    let raised = interrupts.clone();
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let listener = thread::Builder::new().name("signals".to_owned());
+    listener.spawn(move || {
+        for signal in &mut signals {
+            let was_enough = raised.enough.swap(true, Ordering::Relaxed);
+            let ends = signal == SIGTERM || was_enough;
+            if ends && raised.stop.swap(true, Ordering::Relaxed) {
+                let status = u8::from(sysexits::ExitCode::TempFail);
+                signal_hook::low_level::exit(status.into());
+            }
+        }
+    })?;
+    Ok(interrupts)
 }
 
 /// Starts to listen, for the rest of the process.

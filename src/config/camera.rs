@@ -90,6 +90,7 @@ fn camera(
             name,
             profile: folder.join(profile),
             source,
+            fps,
             deadline,
             incident,
             snapshot: is_shown.then_some(largest * 1024),
@@ -112,6 +113,7 @@ pub(super) fn rules(mut section: Section, base: Rules, issues: &mut Issues) -> R
     let duration = |section: &mut Section, key, default: Duration, issues: &mut Issues| {
         seconds(section, key, default.as_secs_f64(), (0.0, DAY_S), issues)
     };
+    let scene_after = duration(&mut section, "scene_after_s", base.scene_after, issues);
     let cooldown = duration(&mut section, "cooldown_s", base.cooldown, issues);
     let update_every = duration(&mut section, "update_every_s", base.update_every, issues);
     let notable_rise = section.number("notable_rise", base.notable_rise, &(0.0..=1.0), issues);
@@ -120,6 +122,7 @@ pub(super) fn rules(mut section: Section, base: Rules, issues: &mut Issues) -> R
     Rules {
         hits,
         window,
+        scene_after,
         release,
         release_after,
         cooldown,

@@ -26,7 +26,7 @@ pub use load::load;
 pub use mqtt::{ClientCertificate, Credentials, Mqtt, ProtocolChoice, Retry, Tls};
 pub use name::{Name, Prefix};
 
-use crate::capture::SourceSpec;
+use crate::capture::{Fps, SourceSpec};
 use crate::decide::Rules;
 
 /// A configuration without faults.
@@ -40,6 +40,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Alerts that wait on disk for the broker.
     pub spool: Spool,
+    /// What `calibrate` films.
+    pub footage: Footage,
     /// Where alerts go beside the broker.
     pub sink: Option<Sink>,
     /// What Home Assistant is told of us.
@@ -65,6 +67,13 @@ pub struct Spool {
     /// Alerts, at least 20.
     pub alerts: u64,
     /// Bytes of topics and payloads.
+    pub bytes: u64,
+}
+
+/// What `calibrate` films and keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footage {
+    /// Bytes of all of it.
     pub bytes: u64,
 }
 
@@ -104,6 +113,8 @@ pub struct Camera {
     pub profile: PathBuf,
     /// Where frames come from, and their pace.
     pub source: SourceSpec,
+    /// That pace, where one is asked for.
+    pub fps: Option<Fps>,
     /// No frame for this long: the source is closed and opened anew.
     pub deadline: Duration,
     /// When frames become an incident.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::files::Files;
 use super::section::Section;
-use super::{Config, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, camera, mqtt};
+use super::{
+    Config, Footage, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, camera, mqtt,
+};
 use crate::decide::Rules;
 
 /// Resolves a table that was written in a file in the folder of `files`, adding to `issues` found
@@ -30,6 +32,7 @@ pub(super) fn resolve(
         found,
     );
     let spool = spool(root.section("spool", found), found);
+    let footage = footage(root.section("footage", found), found);
     let sink = sink(root.section("sink", found), folder, found);
     if sink.is_none() && mqtt.as_ref().is_some_and(|mqtt| !mqtt.enabled) {
         found.add(
@@ -48,6 +51,7 @@ pub(super) fn resolve(
             teacher,
             mqtt,
             spool,
+            footage,
             sink,
             home_assistant,
             cameras,
@@ -92,6 +96,14 @@ fn spool(mut section: Section, issues: &mut Issues) -> Spool {
     section.finish(issues);
     Spool {
         alerts,
+        bytes: megabytes << 20,
+    }
+}
+
+fn footage(mut section: Section, issues: &mut Issues) -> Footage {
+    let megabytes: u64 = section.number("megabytes", 1024, &(1..=1_048_576), issues);
+    section.finish(issues);
+    Footage {
         bytes: megabytes << 20,
     }
 }

@@ -55,6 +55,7 @@ fn the_manual_states_the_true_defaults() {
     assert_eq!(stated.node, minimal.node);
     assert_eq!(stated.mqtt, minimal.mqtt);
     assert_eq!(stated.log, minimal.log);
+    assert_eq!(stated.footage, minimal.footage);
     assert_eq!(stated.cameras[0].incident, minimal.cameras[0].incident);
     assert_eq!(stated.cameras[0].deadline, minimal.cameras[0].deadline);
 }
@@ -128,7 +129,9 @@ fn the_manual_and_the_program_know_the_same_keys() {
     let manual = keys_of_the_manual();
     let absurd = "QQQQQQQQQQQQ = 1";
     let mut tables = vec![(String::new(), absurd.to_owned())];
-    for table in ["node", "teacher", "mqtt", "mqtt.tls", "log", "incident"] {
+    for table in [
+        "node", "teacher", "mqtt", "mqtt.tls", "footage", "log", "incident",
+    ] {
         tables.push((table.to_owned(), format!("[{table}]\n{absurd}")));
     }
     tables.push((

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::Judged;
+use super::Evidence;
 use crate::capture::Moment;
+use crate::preprocess::SceneFaultKind;
 
 /// Where an incident is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -23,7 +24,7 @@ pub enum Phase {
 
 /// Why somebody is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str")]
 pub enum Cause {
     /// The picture is not as it was learnt.
     Anomaly,
@@ -35,6 +36,45 @@ pub enum Cause {
     CameraFrozen,
     /// The light is another.
     SceneChanged,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Cause; 5] = [
+        Cause::Anomaly,
+        Cause::CameraBlocked,
+        Cause::CameraMoved,
+        Cause::CameraFrozen,
+        Cause::SceneChanged,
+    ];
+
+    /// Its word in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Anomaly => "anomaly",
+            Cause::CameraBlocked => SceneFaultKind::Blocked.word(),
+            Cause::CameraMoved => SceneFaultKind::Moved.word(),
+            Cause::CameraFrozen => SceneFaultKind::Frozen.word(),
+            Cause::SceneChanged => SceneFaultKind::Changed.word(),
+        }
+    }
+}
+
+impl From<Cause> for &'static str {
+    fn from(cause: Cause) -> Self {
+        cause.as_str()
+    }
+}
+
+impl From<SceneFaultKind> for Cause {
+    fn from(kind: SceneFaultKind) -> Self {
+        match kind {
+            SceneFaultKind::Blocked => Cause::CameraBlocked,
+            SceneFaultKind::Moved => Cause::CameraMoved,
+            SceneFaultKind::Frozen => Cause::CameraFrozen,
+            SceneFaultKind::Changed => Cause::SceneChanged,
+        }
+    }
 }
 
 /// Why an incident ended.
@@ -58,7 +98,7 @@ pub struct Incident {
     pub phase: Phase,
     /// Its cause.
     pub cause: Cause,
-    /// The first anomalous frame of those that opened it.
+    /// The first frame of those that opened it.
     pub started: Moment,
     /// The frame that closed it.
     pub ended: Option<Moment>,
@@ -66,9 +106,10 @@ pub struct Incident {
     pub ended_by: Option<EndedBy>,
     /// The frame that made this report.
     pub at: Moment,
-    /// Incidents that were kept back since the former one: by the cooldown, a mute or the hourly cap.
+    /// Incidents of this cause that were kept back since the former one: by the cooldown, a mute or the
+    /// hourly cap.
     pub suppressed: u64,
-    /// Anomalous frames in the window at this report.
+    /// Frames in the window that show the cause, at this report.
     pub hits: usize,
     /// Frames of the window.
     pub window: usize,
@@ -76,8 +117,8 @@ pub struct Incident {
     pub worst_seq: u64,
     /// ... its moment ...
     pub worst_at: Moment,
-    /// ... and its score.
-    pub worst: Judged,
+    /// ... and what it shows.
+    pub worst: Evidence,
 }
 
 /// Whose incidents they are.
@@ -92,10 +133,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The id of the incident that the frame `seq`, taken `at`, opens: sorts by wall time.
-    pub(super) fn incident_id(&self, seq: u64, at: &Moment) -> String {
+    /// The id of the incident of `cause` that the frame `seq`, taken `at`, opens: sorts by wall time.
+    pub(super) fn incident_id(&self, cause: Cause, seq: u64, at: &Moment) -> String {
         let mut hash = Sha256::new();
-        for text in [&self.node, &self.camera, &self.boot_id] {
+        let whose = [&self.node, &self.camera, &self.boot_id].map(|text| &**text);
+        for text in whose.into_iter().chain([cause.as_str()]) {
             hash.update(text.as_bytes());
             hash.update([0]);
         }

@@ -2,44 +2,52 @@
 //!
 //! A [`Tracker`] follows one camera. It is a plain value fed with values: time comes with the
 //! frames, durations are measured on the monotonic clock alone, so a replay decides the same. A
-//! frame that can't be judged is neither a hit nor a miss. Nothing here sends anything.
+//! frame that can't be judged never says that anything is normal. Nothing here sends anything.
 
+mod evidence;
 mod incident;
 mod region;
+mod track;
 mod tracker;
+
+#[cfg(test)]
+pub(crate) mod stories;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use evidence::Evidence;
 pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
 pub use region::Region;
-#[cfg(test)]
-pub(crate) use tracker::tests as stories;
 pub use tracker::{Mute, Tracker};
 
 use crate::capture::Pixels;
-use crate::preprocess::{Rejection, SceneStatistics};
+use crate::preprocess::{Rejection, SceneFault, SceneStatistics, SceneZ};
 use crate::score::Score;
 
 /// When frames become an incident, and when it ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
-    /// Anomalous frames among the last `window` judged ones that open an incident, `1..=window`.
+    /// Frames that show a cause, among the last `window` ones that say anything of it, that open an
+    /// incident, `1..=window`.
     pub hits: usize,
-    /// Judged frames that are looked back on.
+    /// Frames that are looked back on.
     pub window: usize,
+    /// A camera that is blocked or moved, or another light, must last this long to open one.
+    pub scene_after: Duration,
     /// A frame is calm when it is not anomalous and its score's `value` is below this line,
     /// `0..=0.5`; the threshold is at 0.5.
     pub release: f64,
     /// Calm frames in a row that close an incident, at least 1.
     pub release_after: usize,
-    /// After an incident, no other one opens for this long; those that would are counted.
+    /// After an incident, no other one of its cause opens for this long; those that would are counted.
     pub cooldown: Duration,
     /// An open incident is reported again at most this often.
     pub update_every: Duration,
     /// The worst `value` having risen by this much since the last report is reported at once.
     pub notable_rise: f64,
-    /// Incidents that may open within any hour; those beyond are counted like those of the cooldown.
+    /// Incidents of a cause that may open within any hour; those beyond are counted like those of the
+    /// cooldown.
     pub hourly_cap: u32,
 }
 
@@ -48,6 +56,7 @@ impl Default for Rules {
         Rules {
             hits: 3,
             window: 5,
+            scene_after: Duration::from_secs(2),
             release: 0.45,
             release_after: 5,
             cooldown: Duration::from_secs(30),
@@ -67,6 +76,32 @@ pub struct Picture {
     pub height: u32,
     /// Its global appearance.
     pub scene: SceneStatistics,
+    /// The same against the normal footage, where that is known.
+    pub scene_z: Option<SceneZ>,
+}
+
+impl Picture {
+    /// The picture that a fault of the scene was found in.
+    pub fn of_fault(fault: &SceneFault) -> Picture {
+        Picture {
+            width: fault.width,
+            height: fault.height,
+            scene: fault.scene,
+            scene_z: None,
+        }
+    }
+
+    /// Whether what is known of it are numbers.
+    pub fn is_finite(&self) -> bool {
+        let SceneStatistics {
+            brightness,
+            contrast,
+            sharpness,
+        } = self.scene;
+        [brightness, contrast, sharpness]
+            .iter()
+            .all(|number| number.is_finite())
+    }
 }
 
 /// A frame that could be judged: every number of it is finite.
@@ -101,14 +136,10 @@ impl Judged {
             score.local,
             score.local_threshold,
         ];
-        let SceneStatistics {
-            brightness,
-            contrast,
-            sharpness,
-        } = picture.scene;
-        let scene = [&brightness, &contrast, &sharpness];
-        let cells = score.map.iter().chain(scene).all(|cell| cell.is_finite());
-        if cells && numbers.iter().all(|number| number.is_finite()) {
+        let is_whole = picture.is_finite()
+            && score.map.iter().all(|cell| cell.is_finite())
+            && numbers.iter().all(|number| number.is_finite());
+        if is_whole {
             Ok(Judged {
                 score,
                 picture,

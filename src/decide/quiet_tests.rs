@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use super::tests::{judged, moment, phases, tell, tracker};
 use super::*;
 use crate::capture::Pixels;
+use crate::decide::stories::{judged, moment, phases, tell, tracker};
+use crate::decide::{Evidence, Phase};
 
 #[test]
 fn while_muted_nothing_opens_and_what_would_have_is_counted() {
@@ -26,7 +27,7 @@ fn an_incident_that_is_open_when_muting_begins_reports_its_closing_alone() {
     assert_eq!(phases(&reports), [(2, Phase::Opened), (48, Phase::Closed)]);
     assert_eq!(
         reports[1].1.worst,
-        judged(30.0),
+        Evidence::Score(judged(30.0)),
         "it was followed all the same"
     );
 }
@@ -40,7 +41,7 @@ fn a_mute_with_an_end_ends_by_the_frames_time_even_where_none_can_be_judged() {
     let blind = Rejection::NoFrames("unplugged".into());
     tracker.observe(10, moment(10), Err(&blind));
     assert!(!tracker.is_muted());
-    let opened = tracker.observe(11, moment(11), Ok(&judged(3.0))).unwrap();
+    let opened = tracker.observe(11, moment(11), Ok(&judged(3.0))).remove(0);
     assert_eq!((opened.phase, opened.suppressed), (Phase::Opened, 1));
 }
 
@@ -59,10 +60,10 @@ fn beyond_the_hourly_cap_nothing_opens_until_the_hour_has_moved_on() {
     // Frame 2 is an hour old with frame 7202.
     for n in 7197..7202 {
         let report = tracker.observe(n, moment(n), Ok(&judged(3.0)));
-        assert_eq!(report, None, "{n}");
+        assert!(report.is_empty(), "{n}");
     }
     let opened = tracker.observe(7202, moment(7202), Ok(&judged(3.0)));
-    assert_eq!(opened.map(|r| (r.report, r.suppressed)), Some((1, 2)));
+    assert_eq!((opened[0].report, opened[0].suppressed), (1, 2));
     assert!(!tracker.is_capped());
 }
 
@@ -80,12 +81,6 @@ fn the_worst_frame_brings_its_picture_and_no_other_is_kept() {
     let mut reports = Vec::new();
     for (n, frame) in (0..).zip(&frames) {
         reports.extend(tracker.observe(n, moment(n), Ok(frame)));
-        let kept: Vec<bool> = tracker
-            .recent
-            .iter()
-            .flatten()
-            .map(|h| h.judged.shot.is_some())
-            .collect();
         let expected: &[bool] = match n {
             0 => &[true],
             1 => &[false, true],
@@ -93,10 +88,10 @@ fn the_worst_frame_brings_its_picture_and_no_other_is_kept() {
             3 => &[false, false, false, true],
             _ => &[false, false, false, false, true],
         };
-        assert_eq!(kept, expected, "{n}");
+        assert_eq!(tracker.kept(), expected, "{n}");
     }
-    let marks = reports.iter().map(|report| report.worst.shot().cloned());
-    let marks: Vec<_> = marks.collect();
+    let worst = reports.iter().filter_map(|report| report.worst.judged());
+    let marks: Vec<_> = worst.map(|judged| judged.shot().cloned()).collect();
     let mark = |mark| Some(Pixels::Encoded(vec![mark]));
     assert_eq!(marks, [mark(1), mark(3)]);
 }

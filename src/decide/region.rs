@@ -67,7 +67,7 @@ fn pixels(first: usize, last: usize, cells: usize, size: u32) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tracker::tests::score;
+    use super::super::stories::score;
     use super::*;
 
     fn on_a_grid(map: Vec<f32>, rows: usize, columns: usize) -> Score {

@@ -12,20 +12,13 @@ fn opened_by(
     open: impl Fn(u32) -> Result<(), CaptureError> + Send + Sync + 'static,
     script: impl Fn(u32, u64) -> Result<Next, CaptureError> + Send + Sync + 'static,
 ) -> Camera<u64, Teller> {
-    let mut camera = camera(name, true, |_, _| Ok(Next::End));
+    let mut camera = impatient(camera(name, true, |_, _| Ok(Next::End)));
     camera.opener = Box::new(Scripted {
         script: Arc::new(script),
         open: Arc::new(open),
         openings: AtomicU32::new(0),
         live: true,
     });
-    camera
-}
-
-/// For tests of other faults: a busy machine must not look like a silent camera.
-fn patient(mut camera: Camera<u64, Teller>) -> Camera<u64, Teller> {
-    camera.deadline = Duration::from_secs(20);
-    camera.first_frame = camera.deadline;
     camera
 }
 
@@ -82,8 +75,8 @@ fn a_source_that_hangs_is_given_up_and_opened_anew_while_other_cameras_keep_thei
         _ => steady(100, step),
     };
     let running = run(vec![
-        camera("a", true, hangs_once),
-        patient(camera("b", true, |_, step| steady(0, step))),
+        impatient(camera("a", true, hangs_once)),
+        camera("b", true, |_, step| steady(0, step)),
     ]);
     wait_until("a gives frames again", || counts(&running, 0).captured > 5);
     drop(shut);
@@ -147,11 +140,10 @@ fn a_source_that_hangs_in_its_driver_does_not_keep_the_pipeline_from_ending() {
     let gate = Gate::default();
     let shut = gate.shut();
     let waits = gate.clone();
-    let mut hanging = camera("a", true, move |_, _| {
+    let hanging = camera("a", true, move |_, _| {
         waits.pass();
         Ok(Next::End)
     });
-    hanging.first_frame = Duration::from_secs(60);
     let running = run(vec![hanging, camera("b", false, footage(3))]);
     thread::sleep(Duration::from_millis(50));
     let start = Instant::now();
@@ -172,12 +164,14 @@ impl Drop for Held {
     }
 }
 
-struct Exclusive(Arc<Mutex<bool>>);
+/// A device for one; it breaks after so many frames.
+struct Exclusive(Arc<Mutex<bool>>, u64);
 
-struct ExclusiveSource(
-    #[expect(dead_code, reason = "its drop is what counts")] Held,
-    u64,
-);
+struct ExclusiveSource {
+    _held: Held,
+    given: u64,
+    last: u64,
+}
 
 impl Opener for Exclusive {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
@@ -185,7 +179,11 @@ impl Opener for Exclusive {
         if std::mem::replace(&mut *is_held, true) {
             return Err(CaptureError::Broken("busy".to_owned()));
         }
-        Ok(Box::new(ExclusiveSource(Held(Arc::clone(&self.0)), 0)))
+        Ok(Box::new(ExclusiveSource {
+            _held: Held(Arc::clone(&self.0)),
+            given: 0,
+            last: self.1,
+        }))
     }
 
     fn describe(&self) -> String {
@@ -199,18 +197,30 @@ impl Opener for Exclusive {
 
 impl Source for ExclusiveSource {
     fn next(&mut self, _: Duration) -> Result<Next, CaptureError> {
-        self.1 += 1;
-        if self.1 > 2 {
+        if self.given == self.last {
             return Err(CaptureError::Broken("unplugged".to_owned()));
         }
-        frame(self.1)
+        self.given += 1;
+        steady(0, self.given)
     }
+}
+
+#[test]
+fn a_stop_closes_the_source_before_the_pipeline_has_ended() {
+    let is_held = Arc::default();
+    let mut camera = camera("a", true, |_, _| Ok(Next::End));
+    camera.opener = Box::new(Exclusive(Arc::clone(&is_held), u64::MAX));
+    let running = run(vec![camera]);
+    wait_until("frames come", || counts(&running, 0).captured > 2);
+    assert!(*is_held.lock().unwrap());
+    drop(running.join(|_| Vec::new()));
+    assert!(!*is_held.lock().unwrap(), "the next generation can open it");
 }
 
 #[test]
 fn a_source_is_closed_before_it_is_opened_again() {
     let mut camera = camera("a", true, |_, _| Ok(Next::End));
-    camera.opener = Box::new(Exclusive(Arc::default()));
+    camera.opener = Box::new(Exclusive(Arc::default(), 2));
     let running = run(vec![camera]);
     wait_until("three openings", || counts(&running, 0).faults >= 3);
     let told = of_a(&running.join(|_| Vec::new()).published);
@@ -250,7 +260,7 @@ fn a_camera_that_gives_five_bad_frames_in_a_row_is_opened_anew() {
         (1, 0..4) => Ok(Next::Damaged("cut short".to_owned())),
         _ => steady(0, step),
     };
-    let running = run(vec![patient(picky(camera("a", true, script)))]);
+    let running = run(vec![picky(camera("a", true, script))]);
     wait_until("it recovers", || counts(&running, 0).judged > 10);
     assert_eq!(counts(&running, 0).faults, 1);
     let told = of_a(&running.join(|_| Vec::new()).published);
@@ -283,7 +293,7 @@ fn bad_frames_of_footage_are_no_reason_to_begin_it_again() {
 #[test]
 fn a_frozen_camera_is_opened_anew_until_it_is_not_and_never_said_to_give_no_frames() {
     let script = |opening, step| steady(u64::from(opening) * 1000, step);
-    let mut camera = patient(camera("a", true, script));
+    let mut camera = camera("a", true, script);
     camera.infer = Box::new(|number| match number {
         // From its fourth frame on, and at once when it is opened for the second time.
         4..2000 => Err(Rejection::Scene(SceneFault {

@@ -62,6 +62,17 @@ pub struct SceneStatistics {
     pub sharpness: f32,
 }
 
+/// The same against the normal footage, in standard deviations of its frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SceneZ {
+    /// Of the brightness.
+    pub brightness_z: f32,
+    /// Of the contrast.
+    pub contrast_z: f32,
+    /// Of the sharpness.
+    pub sharpness_z: f32,
+}
+
 /// What keeps a camera from seeing the scene that it was calibrated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SceneFaultKind {

@@ -1,7 +1,8 @@
 //! The alert on the wire: a CloudEvent 1.0 in structured mode, as the MQTT contract has it.
 //!
-//! Every number comes from a [`crate::decide::Judged`] and is finite, so JSON never carries a null
-//! in place of one. Times are those of the frames, RFC 3339 in UTC with milliseconds.
+//! Every number comes from a [`crate::decide::Evidence`] and is finite, so JSON never carries a null
+//! in place of one. Times are those of the frames, RFC 3339 in UTC with milliseconds. What is measured
+//! of a frame stands in [`super::measured`].
 
 use std::sync::Arc;
 
@@ -9,13 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use tracing::info;
 
+use super::measured::{Fault, Region, Scene, Score};
 use super::media::MediaNames;
 use super::spool::NewEntry;
 use crate::capture::Moment;
-use crate::decide::{Cause, EndedBy, Identity, Incident, Phase};
-use crate::infer::Grid;
-use crate::preprocess::SceneStatistics;
-use crate::score::{Basis, Parts};
+use crate::decide::{Cause, EndedBy, Identity, Incident, Judged, Phase};
 
 /// A clock that moved by less was not set.
 const STEP: SignedDuration = SignedDuration::from_secs(1);
@@ -73,10 +72,11 @@ pub(super) struct Data {
     suppressed: u64,
     clock: Clock,
     frame: Frame,
-    score: Score,
+    score: Option<Score>,
+    fault: Option<Fault>,
     persistence: Persistence,
     region: Option<Region>,
-    scene: SceneStatistics,
+    scene: Scene,
     #[serde(serialize_with = "shared")]
     profile: Arc<ProfileIdentity>,
     media: Option<MediaNames>,
@@ -99,39 +99,10 @@ struct Frame {
     taken_at: Timestamp,
 }
 
-/// A score on the wire; part of the alert and of the state.
-#[derive(Debug, Clone, Serialize)]
-struct Score {
-    basis: Basis,
-    value: f64,
-    raw: f64,
-    threshold: f64,
-    p_value: f64,
-    local_threshold: f64,
-    parts: ScoreParts,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct ScoreParts {
-    pretrained: f64,
-    discrepancy: f64,
-    paper: f64,
-    #[serde(flatten)]
-    default: Parts,
-    local: f64,
-}
-
 #[derive(Debug, Clone, Serialize)]
 struct Persistence {
     hits: usize,
     window: usize,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Region {
-    bbox: [u32; 4],
-    peak_cell: [usize; 2],
-    grid: [usize; 2],
 }
 
 impl Alert {
@@ -193,9 +164,10 @@ impl Alert {
             alert = data.alert_id,
             report = self.report,
             phase = ?data.phase,
-            cause = ?data.cause,
-            score = data.score.value,
-            basis = ?data.score.basis,
+            cause = data.cause.as_str(),
+            score = data.score.as_ref().map(Score::value),
+            basis = data.score.as_ref().map(|score| tracing::field::debug(score.basis())),
+            fault = data.fault.as_ref().map(Fault::detail),
             "incident"
         );
     }
@@ -208,12 +180,13 @@ impl Data {
         profile: &Arc<ProfileIdentity>,
         media: Option<&MediaNames>,
     ) -> Self {
-        let judged = &incident.worst;
-        let picture = judged.picture();
+        let worst = &incident.worst;
+        let judged = worst.judged();
+        let picture = worst.picture();
         Data {
             alert_id: incident.id.clone(),
             phase: incident.phase,
-            severity: "warn",
+            severity: severity(incident.cause),
             cause: incident.cause,
             started_at: wall(&incident.started, &incident.at),
             ended_at: incident.ended.map(|at| wall(&at, &incident.at)),
@@ -227,23 +200,26 @@ impl Data {
                 height: picture.height,
                 taken_at: wall(&incident.worst_at, &incident.at),
             },
-            score: Score::new(judged.score()),
+            score: judged.map(|judged| Score::new(judged.score())),
+            fault: Fault::of(worst),
             persistence: Persistence {
                 hits: incident.hits,
                 window: incident.window,
             },
-            region: judged.region().map(|region| Region {
-                bbox: region.bbox,
-                peak_cell: region.peak_cell,
-                grid: {
-                    let Grid { rows, columns } = region.grid;
-                    [rows, columns]
-                },
-            }),
-            scene: picture.scene,
+            region: judged.and_then(Judged::region).map(Region::new),
+            scene: Scene::new(&picture),
             profile: Arc::clone(profile),
             media: media.cloned(),
         }
+    }
+}
+
+/// How urgent it is. Nobody watches any more where a camera is blind or repeats itself; elsewhere it
+/// still sees.
+fn severity(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Anomaly | Cause::CameraMoved | Cause::SceneChanged => "warn",
+        Cause::CameraBlocked | Cause::CameraFrozen => "critical",
     }
 }
 
@@ -267,26 +243,6 @@ impl Clock {
             synced: at.synced,
             boot_id: Arc::clone(boot_id),
             mono_ms,
-        }
-    }
-}
-
-impl Score {
-    fn new(score: &crate::score::Score) -> Self {
-        Score {
-            basis: score.basis,
-            value: score.value,
-            raw: score.raw,
-            threshold: score.threshold,
-            p_value: score.p_value,
-            local_threshold: score.local_threshold,
-            parts: ScoreParts {
-                pretrained: score.pretrained,
-                discrepancy: score.discrepancy,
-                paper: score.paper,
-                default: score.parts,
-                local: score.local,
-            },
         }
     }
 }

@@ -18,8 +18,15 @@ const IS_ONLINE: &str = "{{ 'online' if value == 'online' else 'offline' }}";
 const ALERT: &str = "{% set d = value_json.data %}\
     {{ {'event_type': d.phase, 'alert_id': d.alert_id, 'severity': d.severity, 'cause': d.cause, \
     'started_at': d.started_at, 'ended_at': d.ended_at, 'late': d.late, \
-    'suppressed': d.suppressed, 'score': d.score.value, 'p_value': d.score.p_value, \
+    'suppressed': d.suppressed, 'score': d.score.value if d.score else none, \
+    'p_value': d.score.p_value if d.score else none, \
+    'detail': d.fault.detail if d.fault else none, \
     'bbox': d.region.bbox if d.region else none} | to_json }}";
+/// Whether an incident is open whose cause is the camera or its light.
+const CAMERA_PROBLEM: &str =
+    "{{ 'ON' if value_json.causes | reject('eq', 'anomaly') | list else 'OFF' }}";
+const WHAT_PROBLEM: &str = "{{ {'causes': value_json.causes | reject('eq', 'anomaly') | list, \
+    'reason': value_json.reason, 'detail': value_json.detail} | to_json }}";
 const SPOOL_FAULT: &str = "{{ 'OFF' if value_json.spool.state in ['healthy', 'off'] else 'ON' }}";
 
 /// A camera as Home Assistant needs to know it.
@@ -169,6 +176,22 @@ fn readings(topics: &Topics, of: &CameraTopics) -> Vec<Entity> {
         "value_template": "{{ value_json.score }}",
         "availability": fresh,
     });
+    // These two count most while the camera is offline.
+    let problem = json!({
+        "platform": "binary_sensor",
+        "device_class": "problem",
+        "state_topic": of.state,
+        "value_template": CAMERA_PROBLEM,
+        "json_attributes_topic": of.state,
+        "json_attributes_template": WHAT_PROBLEM,
+    });
+    let reason = json!({
+        "platform": "sensor",
+        "entity_category": "diagnostic",
+        "icon": "mdi:eye-check",
+        "state_topic": of.state,
+        "value_template": "{{ value_json.reason or 'judged' }}",
+    });
     let connectivity = json!({
         "platform": "binary_sensor",
         "device_class": "connectivity",
@@ -189,6 +212,8 @@ fn readings(topics: &Topics, of: &CameraTopics) -> Vec<Entity> {
     vec![
         ("anomaly", "anomaly", anomaly),
         ("score", "score", score),
+        ("camera_problem", "camera problem", problem),
+        ("reason", "last frame", reason),
         ("connectivity", "connection", connectivity),
         ("alert", "alert", alert),
     ]

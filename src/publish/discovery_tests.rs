@@ -114,7 +114,7 @@ fn what_is_no_longer_described_is_removed_by_its_platform_alone() {
             .map(String::as_str)
             .filter(|key| key.starts_with("cam1.")),
     );
-    assert_eq!((removed.len(), removed), (9, expected));
+    assert_eq!((removed.len(), removed), (11, expected));
     assert_eq!(
         device["components"]["cam1.alert"],
         json!({"platform": "event"})
@@ -155,6 +155,8 @@ fn what_is_seen_needs_the_camera_and_what_controls_it_does_not() {
         assert_eq!(topics, both);
     }
     for what in [
+        "camera_problem",
+        "reason",
         "connectivity",
         "alert",
         "snapshot",

@@ -119,9 +119,8 @@ pub(super) fn alerts(count: u64) -> Vec<Message> {
     let reporter = reporter();
     let story = "A.".repeat(usize::try_from(count).unwrap());
     let reports = stories::tell(&mut tracker, &story);
-    let messages = reports
-        .iter()
-        .flat_map(|(_, report)| reporter.incident(report, &tracker));
+    let reports: Vec<_> = reports.into_iter().map(|(_, report)| report).collect();
+    let messages = reporter.incidents(&reports, &tracker).into_iter();
     messages
         .filter(|message| matches!(message, Message::Alert(_)))
         .collect()

@@ -221,8 +221,8 @@ fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
     let judged = stories::judged(3.0);
     for n in 0..6 {
         let at = stories::moment(n);
-        let change = tracker.observe(n, at, Ok(&judged));
-        for message in reporter.frame(n, at, Ok(&judged), change.as_ref(), &tracker) {
+        let changes = tracker.observe(n, at, Ok(&judged));
+        for message in reporter.frame(n, at, Ok(&judged), &changes, &tracker) {
             sender.send(message).unwrap();
         }
     }
@@ -273,7 +273,7 @@ fn states_come_once_a_second_and_at_once_when_they_change() {
         } else {
             Ok(&judged)
         };
-        let messages = reporter.frame(n, stories::moment(n), judgement, None, &tracker);
+        let messages = reporter.frame(n, stories::moment(n), judgement, &[], &tracker);
         states.extend(messages.iter().filter_map(|message| match message {
             Message::Retained(r) if r.topic.ends_with("/state") => {
                 let state: serde_json::Value = serde_json::from_slice(&r.payload).unwrap();

@@ -12,23 +12,29 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::alert::{Data, milliseconds};
+use super::measured::{Scene, Score, words};
 use super::media::{Media, MediaNames};
+use super::presence::{Presence, Turn};
 use super::{Alert, CameraTopics, Control, Delivery, Message, ProfileIdentity, Retained};
 use crate::capture::Moment;
-use crate::decide::{Identity, Incident, Judged, Tracker};
-use crate::preprocess::{Rejection, SceneStatistics};
+use crate::decide::{Cause, Identity, Incident, Judged, Picture, Tracker};
+use crate::preprocess::Rejection;
 use crate::score::Basis;
 use crate::score::threshold::Level;
 
 /// The least time between two states that differ in numbers only.
 const STATE_EVERY: Duration = Duration::from_secs(1);
-/// So many frames in a row that can't be judged make a camera as good as absent.
-const REJECTED_IN_A_ROW: u32 = 5;
 
-/// Why no frame of a camera is judged that is turned off.
-const DISABLED: &str = "disabled";
-/// The reason of a state that is said when inspection ends.
-const STOPPED: &str = "stopped";
+/// Why no frame is judged.
+#[derive(Debug, Clone, Copy)]
+enum Blind<'a> {
+    /// It could not be.
+    Rejected(&'a Rejection),
+    /// The camera is turned off.
+    Disabled,
+    /// Inspection has ended.
+    Stopped,
+}
 
 /// Reports on one camera.
 #[derive(Debug)]
@@ -37,21 +43,19 @@ pub struct Reporter {
     identity: Identity,
     profile: Arc<ProfileIdentity>,
     said: Option<Said>,
-    is_online: Option<bool>,
+    presence: Presence,
     level: Level,
     /// The state of the mute that was told last.
     is_muted: Option<bool>,
-    /// The pictures that are on their topics, where they belong to the incident at hand.
-    media: Option<MediaNames>,
-    /// Frames since the last one that was judged.
-    rejected: u32,
+    /// The pictures that are on their topics, and the incident that they belong to.
+    media: Option<(String, MediaNames)>,
 }
 
 /// The state that was said last.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Said {
     at: Duration,
-    anomaly: bool,
+    causes: Vec<Cause>,
     muted: bool,
     reason: Option<&'static str>,
 }
@@ -59,15 +63,17 @@ struct Said {
 #[derive(Serialize)]
 struct State<'a> {
     anomaly: &'static str,
+    causes: &'a [Cause],
     judged: bool,
     reason: Option<&'static str>,
+    detail: Option<String>,
     score: Option<f64>,
     basis: Option<Basis>,
     raw: Option<f64>,
     threshold: Option<f64>,
     local: Option<f64>,
     local_threshold: Option<f64>,
-    scene: Option<SceneStatistics>,
+    scene: Option<Scene>,
     frame: u64,
     #[serde(serialize_with = "milliseconds")]
     time: Timestamp,
@@ -86,21 +92,20 @@ impl Reporter {
             identity,
             profile,
             said: None,
-            is_online: None,
+            presence: Presence::default(),
             level: Level::CALIBRATED,
             is_muted: None,
             media: None,
-            rejected: 0,
         }
     }
 
     /// What a subscriber must know before the first frame: the camera is not there yet, which
-    /// incident is open, and how the controls stand. A camera that was followed before a reload
+    /// incidents are open, and how the controls stand. A camera that was followed before a reload
     /// stays what it was until its first frame, or the lack of one, says otherwise.
     pub fn start(&mut self, tracker: &Tracker) -> Vec<Message> {
         let mut messages = vec![self.active(tracker)];
         if tracker.is_new() {
-            self.is_online = Some(false);
+            self.presence.leave();
             messages.insert(0, self.availability("offline"));
         }
         messages.extend(self.controls(true, tracker));
@@ -109,11 +114,10 @@ impl Reporter {
 
     /// What is said, once, of a camera that is turned off: nobody looks, and that is on purpose.
     pub fn disabled(&mut self, at: Moment, tracker: &Tracker) -> Vec<Message> {
-        self.is_online = Some(false);
+        self.presence.leave();
         let mut messages = vec![self.availability("disabled"), self.active(tracker)];
         messages.extend(self.controls(false, tracker));
-        let now = Said::new(at, Some(DISABLED), tracker);
-        messages.push(self.state(0, at, None, now, tracker));
+        messages.push(self.blind_state(at, Blind::Disabled, tracker));
         messages
     }
 
@@ -149,70 +153,78 @@ impl Reporter {
         Control::ALL.map(|control| self.tell(control, enabled, tracker))
     }
 
-    /// What follows from a frame: `change` is what the tracker made of it.
+    /// What follows from a frame: `changes` is what the tracker made of it.
     pub fn frame(
         &mut self,
         seq: u64,
         at: Moment,
         judgement: Result<&Judged, &Rejection>,
-        change: Option<&Incident>,
+        changes: &[Incident],
         tracker: &Tracker,
     ) -> Vec<Message> {
         let mut messages = Vec::new();
-        let is_online = self.is_online_after(judgement);
-        if self.is_online.replace(is_online) != Some(is_online) {
-            messages.push(self.availability(if is_online { "online" } else { "offline" }));
+        if let Some(turn) = self.presence.observe(at, judgement) {
+            messages.push(self.turn(turn, judgement));
         }
-        if let Some(incident) = change {
-            messages.extend(self.incident(incident, tracker));
-        }
-        let now = Said::new(at, judgement.err().map(Rejection::reason), tracker);
+        messages.extend(self.incidents(changes, tracker));
+        let judgement = judgement.map_err(Blind::Rejected);
+        let now = Said::new(at, judgement.err(), tracker);
         if self.is_muted.is_some_and(|told| told != now.muted) {
             messages.push(self.mute(tracker));
         }
-        if self.said.is_none_or(|said| said.is_stale(&now)) {
+        if self.said.as_ref().is_none_or(|said| said.is_stale(&now)) {
+            messages.push(self.state(seq, at, judgement, &now, tracker));
             self.said = Some(now);
-            messages.push(self.state(seq, at, judgement.ok(), now, tracker));
         }
         messages
     }
 
-    /// Whether the camera can be relied on: a judged frame says yes, no frames say no, and so do
-    /// [`REJECTED_IN_A_ROW`] frames that could not be judged.
-    fn is_online_after(&mut self, judgement: Result<&Judged, &Rejection>) -> bool {
-        let was_online = self.is_online == Some(true);
-        self.rejected = match judgement {
-            Ok(_) => 0,
-            Err(_) => self.rejected.saturating_add(1),
-        };
-        match judgement {
-            Ok(_) => true,
-            Err(Rejection::NoFrames(_)) => false,
-            Err(rejection) => {
-                if self.rejected == REJECTED_IN_A_ROW {
-                    tracing::warn!(
-                        camera = &*self.identity.camera,
-                        "{REJECTED_IN_A_ROW} frames in a row could not be judged; the last: {rejection}"
-                    );
-                }
-                was_online && self.rejected < REJECTED_IN_A_ROW
+    /// The camera comes or goes; the journal learns of it too.
+    fn turn(&self, turn: Turn, judgement: Result<&Judged, &Rejection>) -> Message {
+        let camera = &*self.identity.camera;
+        match turn {
+            Turn::Online(away) => {
+                let away_s = away.map(|away| away.as_secs_f64());
+                tracing::info!(camera, away_s, "the camera is online");
+                self.availability("online")
+            }
+            Turn::Offline => {
+                let rejection = judgement.err();
+                let reason = rejection.map(Rejection::reason);
+                let detail = rejection.map(words);
+                tracing::warn!(camera, reason, detail, "the camera is offline");
+                self.availability("offline")
             }
         }
     }
 
-    /// What follows from a change of an incident.
-    pub fn incident(&self, incident: &Incident, tracker: &Tracker) -> Vec<Message> {
-        let topic = self.topics.alert.clone();
-        let media = self.media.as_ref();
-        let alert = Alert::new(topic, &self.identity, incident, &self.profile, media);
-        vec![Message::Alert(Box::new(alert)), self.active(tracker)]
+    /// What follows from changes of incidents.
+    pub fn incidents(&self, changes: &[Incident], tracker: &Tracker) -> Vec<Message> {
+        let alert = |incident| {
+            let topic = self.topics.alert.clone();
+            let media = self.media_of(incident);
+            let alert = Alert::new(topic, &self.identity, incident, &self.profile, media);
+            Message::Alert(Box::new(alert))
+        };
+        let mut messages: Vec<Message> = changes.iter().map(alert).collect();
+        messages.extend((!changes.is_empty()).then(|| self.active(tracker)));
+        messages
     }
 
-    /// Publishes the pictures of the frame that the next report speaks of; it and those after it
-    /// name them. None takes that back: they speak of a frame without pictures.
-    pub fn show(&mut self, media: Option<Media>) -> Vec<Message> {
-        self.media = media.as_ref().map(|media| media.names(&self.topics));
+    /// Publishes the pictures of the frame that the next report of `incident` speaks of; it and those
+    /// after it name them. None takes that back: they speak of a frame without pictures.
+    pub fn show(&mut self, incident: &Incident, media: Option<Media>) -> Vec<Message> {
+        let names = media.as_ref().map(|media| media.names(&self.topics));
+        self.media = names.map(|names| (incident.id.clone(), names));
         media.map_or_else(Vec::new, |media| media.messages(&self.topics))
+    }
+
+    /// The pictures of an incident's worst frame, while they are on their topics.
+    fn media_of(&self, incident: &Incident) -> Option<&MediaNames> {
+        let shown = self.media.as_ref();
+        shown
+            .filter(|(id, _)| *id == incident.id)
+            .map(|(_, names)| names)
     }
 
     /// The topics of this camera.
@@ -223,37 +235,49 @@ impl Reporter {
     /// What is said when nobody looks any more: neither that the camera is there, nor that what it
     /// saw last still holds.
     pub fn stop(&mut self, at: Moment, tracker: &Tracker) -> Vec<Message> {
-        let was_online = self.is_online.replace(false) != Some(false);
+        let was_online = self.presence.leave();
         let mut messages = Vec::from_iter(was_online.then(|| self.availability("offline")));
-        let now = Said::new(at, Some(STOPPED), tracker);
-        messages.push(self.state(0, at, None, now, tracker));
+        messages.push(self.blind_state(at, Blind::Stopped, tracker));
         messages
+    }
+
+    fn blind_state(&self, at: Moment, blind: Blind<'_>, tracker: &Tracker) -> Message {
+        let now = Said::new(at, Some(blind), tracker);
+        self.state(0, at, Err(blind), &now, tracker)
     }
 
     fn state(
         &self,
         seq: u64,
         at: Moment,
-        judged: Option<&Judged>,
-        now: Said,
+        judgement: Result<&Judged, Blind<'_>>,
+        now: &Said,
         tracker: &Tracker,
     ) -> Message {
-        let score = judged.map(Judged::score);
+        let judged = judgement.ok();
+        let picture = match judgement {
+            Ok(judged) => Some(judged.picture()),
+            Err(blind) => blind.picture(),
+        };
+        let score = judged.map(|judged| Score::new(judged.score()));
+        let score = score.as_ref();
         let state = State {
-            anomaly: on_off(now.anomaly),
+            anomaly: on_off(now.causes.contains(&Cause::Anomaly)),
+            causes: &now.causes,
             judged: judged.is_some(),
             reason: now.reason,
-            score: score.map(|s| s.value),
-            basis: score.map(|s| s.basis),
-            raw: score.map(|s| s.raw),
-            threshold: score.map(|s| s.threshold),
-            local: score.map(|s| s.local),
-            local_threshold: score.map(|s| s.local_threshold),
-            scene: judged.map(|judged| judged.picture().scene),
+            detail: judgement.err().map(Blind::detail),
+            score: score.map(Score::value),
+            basis: score.map(Score::basis),
+            raw: score.map(|score| score.raw().0),
+            threshold: score.map(|score| score.raw().1),
+            local: score.map(|score| score.local().0),
+            local_threshold: score.map(|score| score.local().1),
+            scene: picture.as_ref().map(Scene::new),
             frame: seq,
             time: at.wall,
             profile: &self.profile.id,
-            enabled: now.reason != Some(DISABLED),
+            enabled: !matches!(judgement, Err(Blind::Disabled)),
             muted: now.muted,
             suppressed: tracker.suppressed(),
             threshold_value: self.level.get(),
@@ -262,11 +286,11 @@ impl Reporter {
     }
 
     fn active(&self, tracker: &Tracker) -> Message {
-        let open: Vec<Data> = tracker
-            .open()
-            .map(|incident| Data::new(&self.identity, incident, &self.profile, self.media.as_ref()))
-            .into_iter()
-            .collect();
+        let of = |incident| {
+            let media = self.media_of(incident);
+            Data::new(&self.identity, incident, &self.profile, media)
+        };
+        let open: Vec<Data> = tracker.open().map(of).collect();
         retained(&self.topics.active, &open, Delivery::AtLeastOnce)
     }
 
@@ -279,20 +303,50 @@ impl Reporter {
     }
 }
 
+impl Blind<'_> {
+    /// One word for programs.
+    fn reason(self) -> &'static str {
+        match self {
+            Blind::Rejected(rejection) => rejection.reason(),
+            Blind::Disabled => "disabled",
+            Blind::Stopped => "stopped",
+        }
+    }
+
+    /// The same for people.
+    fn detail(self) -> String {
+        match self {
+            Blind::Rejected(rejection) => words(rejection),
+            Blind::Disabled => "the camera is turned off".to_owned(),
+            Blind::Stopped => "the inspection has ended".to_owned(),
+        }
+    }
+
+    /// What was seen all the same.
+    fn picture(self) -> Option<Picture> {
+        match self {
+            Blind::Rejected(Rejection::Scene(fault)) => {
+                Some(Picture::of_fault(fault)).filter(Picture::is_finite)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Said {
-    fn new(at: Moment, reason: Option<&'static str>, tracker: &Tracker) -> Self {
+    fn new(at: Moment, blind: Option<Blind<'_>>, tracker: &Tracker) -> Self {
         Said {
             at: at.since_boot,
-            anomaly: tracker.open().is_some(),
+            causes: tracker.open().map(|incident| incident.cause).collect(),
             muted: tracker.is_muted(),
-            reason,
+            reason: blind.map(Blind::reason),
         }
     }
 
     /// Whether `now` must be said. A clock that jumps back is new as well.
     fn is_stale(&self, now: &Said) -> bool {
-        let same = |said: &Said| (said.anomaly, said.muted, said.reason);
-        same(self) != same(now) || now.at.abs_diff(self.at) >= STATE_EVERY
+        (&self.causes, self.muted, self.reason) != (&now.causes, now.muted, now.reason)
+            || now.at.abs_diff(self.at) >= STATE_EVERY
     }
 }
 

@@ -134,6 +134,7 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
         normal_frames: count,
         epochs: 10,
         seed,
+        camera: None,
     };
     let receipt = Receipt {
         calibrated_at: "2026-09-01T08:00:00Z".parse().unwrap(),

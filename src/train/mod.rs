@@ -37,6 +37,8 @@ mod lesson;
 
 pub mod calibrate;
 
+pub mod review;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The steps of a calibration, in order.

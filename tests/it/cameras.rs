@@ -61,6 +61,9 @@ fn two_cameras_alert_while_a_third_is_offline_and_says_why() {
         (&false.into(), &"no_frames".into())
     );
     assert!(state["score"].is_null());
+    let detail = state["detail"].as_str().unwrap();
+    assert!(detail.contains("no-such-folder"), "{detail}");
+    assert_eq!(state["causes"], serde_json::json!([]));
     assert!(daemon.log().contains("no-such-folder"), "{}", daemon.log());
     let info = last(&subscriber.seen, "info").unwrap().json();
     let names: Vec<&str> = info["cameras"]
@@ -142,6 +145,51 @@ fn an_incident_goes_on_over_a_reload_and_the_journal_changes() {
     assert_eq!(alerts.last().unwrap()["data"]["ended_by"], "stopped");
 }
 
+/// What was said of the availability of the first camera, in order.
+fn story(seen: &[Received]) -> Vec<String> {
+    let said = seen
+        .iter()
+        .filter(|r| r.topic == "inspectd/press/cam0/availability");
+    said.map(|r| r.payload.clone()).collect()
+}
+
+#[test]
+fn a_camera_that_sends_damaged_pictures_is_offline_until_it_sends_good_ones() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    let folder = workshop.folder.path().join("pictures");
+    std::fs::create_dir(&folder).unwrap();
+    let picture = image::RgbImage::from_pixel(640, 480, image::Rgb([120, 90, 60]));
+    for n in 0..8 {
+        picture.save(folder.join(format!("a{n}.png"))).unwrap();
+        std::fs::write(folder.join(format!("b{n}.jpg")), "half a picture").unwrap();
+    }
+    let path = folder.display();
+    let source = format!("{{ kind = \"images\", path = \"{path}\", repeat = true }}");
+    workshop.configure(&source, "fps = 5");
+    let mut daemon = workshop.start();
+    let is_back = |seen: &[Received]| story(seen).len() >= 4;
+    subscriber.wait(60, is_back).unwrap();
+    let expected = ["offline", "online", "offline", "online"];
+    assert_eq!(story(&subscriber.seen)[..4], expected);
+    let states = subscriber.seen.iter();
+    let states = states.filter(|r| r.topic == "inspectd/press/cam0/state");
+    let blind: Vec<_> = states
+        .map(Received::json)
+        .filter(|state| state["reason"] == "undecodable")
+        .collect();
+    let detail = blind[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("can't be decoded"), "{detail}");
+    let log = daemon.log();
+    let count = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert!(count("the camera is offline") >= 1, "{log}");
+    assert!(count("the camera is online") >= 2, "{log}");
+    assert!(log.contains("away_s="), "{log}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+}
+
 /// An address at which every caller gets half a minute of video, as fast as it takes it, and then a
 /// polite goodbye.
 fn video_server(folder: &std::path::Path) -> String {
@@ -173,12 +221,6 @@ fn a_stream_that_its_server_closes_goes_offline_and_comes_back() {
     let url = video_server(workshop.folder.path());
     workshop.configure(&format!("{{ kind = \"ffmpeg\", input = \"{url}\" }}"), "");
     let mut daemon = workshop.start();
-    let story = |seen: &[Received]| {
-        let said = seen
-            .iter()
-            .filter(|r| r.topic == "inspectd/press/cam0/availability");
-        said.map(|r| r.payload.clone()).collect::<Vec<_>>()
-    };
     let expected = ["offline", "online", "offline", "online", "offline"];
     subscriber
         .wait(60, |seen| story(seen).len() >= expected.len())

@@ -186,6 +186,16 @@ fn a_message_that_breaks_the_contract_is_caught() {
         faults_of("alert", "cam0/alert", |v| {
             v["data"]["cause"] = "mood".into()
         }),
+        faults_of("alert", "cam0/alert", |v| {
+            v["data"]["cause"] = "camera_blocked".into()
+        }),
+        faults_of("alert", "cam0/alert", |v| {
+            v["data"]["score"] = Value::Null;
+        }),
+        faults_of("state", "cam0/state", |v| {
+            v["causes"] = serde_json::json!(["camera_moved", "camera_moved"]);
+        }),
+        faults_of("state", "cam0/state", |v| v["detail"] = "why".into()),
         faults_of("state", "cam0/state", |v| v["judged"] = false.into()),
         faults_of("state", "cam0/state", |v| {
             v.as_object_mut().unwrap().remove("frame");

@@ -112,6 +112,29 @@ fn results_that_find_no_room_are_not_left_half_written() {
 }
 
 #[test]
+fn filming_ends_before_the_disk_is_full_and_what_was_filmed_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[node]\nname = \"n\"\nstate_dir = \"disk\"\n[[camera]]\nname = \"cam0\"\n\
+                  profile = \"p\"\nsource = { kind = \"synthetic\" }\n";
+    std::fs::write(folder.path().join("c.toml"), config).unwrap();
+    let script = "$INSPECTD calibrate --camera cam0 --config c.toml --film-only --json; \
+                  test -s disk/footage/cam0/*/footage.json; \
+                  df --output=avail -k disk | tail -1";
+    let output = with_disk(folder.path(), "2000k", script);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let listed = listed(&output);
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(
+        lines[0].contains(r#""ended_by":"the disk is full""#),
+        "{listed}"
+    );
+    // A twentieth stays free, but for the notes and the folders.
+    let free: u64 = lines[1].trim().parse().unwrap();
+    assert!((60..400).contains(&free), "{free} kB are free");
+}
+
+#[test]
 fn a_full_disk_under_standard_output_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let script = "$INSPECTD teacher inspect >/dev/full";

@@ -44,6 +44,7 @@ pub(crate) fn make(dir: &Path) {
         normal_frames: learnt.used,
         epochs: learnt.epochs,
         seed: wishes.seed,
+        camera: None,
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::UNIX_EPOCH,

@@ -146,6 +146,15 @@ async def readings(house):
     house.shows("an anomaly", cam0__anomaly="on", cam0__score="0.91", cam0__connectivity="on")
     await house.say("cam0/state", changed(state, anomaly="OFF", score=None, judged=False))
     house.shows("not judged", cam0__anomaly="off", cam0__score="unknown")
+    house.shows("the camera is well", cam0__camera_problem="off", cam0__reason="judged")
+    blind = dict(judged=False, score=None, reason="camera_frozen", detail="20 s the same picture")
+    await house.say("cam0/availability", "offline")
+    await house.say("cam0/state", changed(state, **blind, causes=["anomaly", "camera_frozen"]))
+    house.shows("frozen", cam0__camera_problem="on", cam0__reason="camera_frozen")
+    shown = house.state("cam0.camera_problem").attributes
+    check("causes", (shown["causes"], shown["detail"]), (["camera_frozen"], blind["detail"]))
+    await house.say("cam0/state", changed(state, anomaly="ON", causes=["anomaly"]))
+    house.shows("an anomaly is no problem of the camera", cam0__camera_problem="off")
     await house.say("cam0/availability", "disabled")
     house.shows("disabled", cam0__anomaly="unavailable", cam0__connectivity="off")
     await house.say("health", json.dumps(health))
@@ -169,11 +178,14 @@ async def events(house):
     check("region", shown["bbox"], data["region"]["bbox"])
     check("score", shown["score"], data["score"]["value"])
     for phase in ("updated", "closed"):
+        fault = {"detail": "20 s the same picture", "severity": 2.0}
         other = data | {"phase": phase, "cause": "camera_frozen", "region": None}
+        other |= {"score": None, "fault": fault}
         await house.say("cam0/alert", changed(alert, data=other), retain=False)
         shown = house.state("cam0.alert").attributes
         check("event", (shown["event_type"], shown["cause"]), (phase, "camera_frozen"))
-        check("no region", shown["bbox"], None)
+        check("no region", (shown["bbox"], shown["score"]), (None, None))
+        check("a fault", shown["detail"], fault["detail"])
 
 
 async def pictures(house):

@@ -118,6 +118,8 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
             most_frames: NORMAL_FRAMES as usize,
         },
         dump: None,
+        camera: None,
+        is_reviewed: false,
     };
     let made = calibrate::carry_out(&footage, &order, stop)?;
     if !args.json {

@@ -21,11 +21,12 @@ use super::Scoring;
 use super::parts::PartScales;
 use super::statistics::Statistics;
 use super::threshold::ThresholdNumbers;
+use crate::capture::CameraSettings;
 use crate::infer::TeacherInfo;
 use crate::preprocess::Rejection;
 
 /// The version of the format that is written, and the newest that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MANIFEST: &str = "profile.json";
 const RECEIPT: &str = "receipt.json";
@@ -48,6 +49,8 @@ pub struct Origin {
     pub epochs: usize,
     /// Seed of the student and of the order of its training.
     pub seed: u64,
+    /// How the camera was set; none where `calibrate` did not film the footage itself.
+    pub camera: Option<CameraSettings>,
 }
 
 impl Origin {

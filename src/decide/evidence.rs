@@ -1,0 +1,116 @@
+//! What a frame shows of a cause: a score, or a fault of the scene.
+//!
+//! Assumes nothing of the numbers that come in; every number of an [`Evidence`] is finite, so that
+//! messages never carry one that is not. A frame that can't be judged for a reason of its own
+//! (damaged, absent, settling) says nothing of any cause.
+
+use super::{Cause, Judged, Picture, Rules};
+use crate::preprocess::{Rejection, SceneFault};
+
+/// More than this severity says no more; a picture that is all black may be infinitely far away.
+const WORST_SEVERITY: f32 = 1e6;
+
+/// A frame that shows a cause.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evidence {
+    /// Its score.
+    Score(Judged),
+    /// What keeps the camera from seeing its scene.
+    Scene(SceneFault),
+}
+
+impl Evidence {
+    /// A fault of the scene; `None` where its picture's statistics are no numbers.
+    fn scene(fault: &SceneFault) -> Option<Self> {
+        let severity = match fault.severity {
+            unknown if unknown.is_nan() => 1.0,
+            known => known.clamp(1.0, WORST_SEVERITY),
+        };
+        let is_whole = Picture::of_fault(fault).is_finite();
+        is_whole.then(|| {
+            Evidence::Scene(SceneFault {
+                severity,
+                ..fault.clone()
+            })
+        })
+    }
+
+    /// The score, where the frame was judged.
+    pub fn judged(&self) -> Option<&Judged> {
+        match self {
+            Evidence::Score(judged) => Some(judged),
+            Evidence::Scene(_) => None,
+        }
+    }
+
+    /// The picture.
+    pub fn picture(&self) -> Picture {
+        match self {
+            Evidence::Score(judged) => judged.picture(),
+            Evidence::Scene(fault) => Picture::of_fault(fault),
+        }
+    }
+
+    /// How bad it is among frames that show the same cause, 0..1: the limit is at 0.5, as with scores.
+    pub fn degree(&self) -> f64 {
+        match self {
+            Evidence::Score(judged) => judged.score().value,
+            Evidence::Scene(fault) => {
+                let severity = f64::from(fault.severity);
+                severity / (1.0 + severity)
+            }
+        }
+    }
+
+    /// Lets go of the frame itself.
+    pub(super) fn forget_shot(&mut self) {
+        match self {
+            Evidence::Score(judged) => judged.shot = None,
+            Evidence::Scene(_) => {}
+        }
+    }
+}
+
+/// What a frame says of a cause.
+#[expect(clippy::large_enum_variant, reason = "it lives for one call")]
+#[derive(Debug)]
+pub(super) enum Sign {
+    /// It shows it.
+    Hit(Evidence),
+    /// It does not show it, but is no sign of its end either.
+    Near,
+    /// It is far from showing it.
+    Calm,
+}
+
+impl Sign {
+    /// What a frame says of `cause`; `None` where it says nothing.
+    pub(super) fn of(
+        cause: Cause,
+        judgement: Result<&Judged, &Rejection>,
+        rules: &Rules,
+    ) -> Option<Sign> {
+        match (cause, judgement) {
+            (Cause::Anomaly, Ok(judged)) => Some(Sign::of_score(judged, rules)),
+            (_, Ok(_)) => Some(Sign::Calm),
+            // Nobody can say whether the anomaly is still there.
+            (Cause::Anomaly, Err(_)) => None,
+            (_, Err(Rejection::Scene(fault))) if cause == fault.kind.into() => {
+                Evidence::scene(fault).map(Sign::Hit)
+            }
+            (_, Err(Rejection::Scene(_))) => Some(Sign::Calm),
+            (_, Err(_)) => None,
+        }
+    }
+
+    fn of_score(judged: &Judged, rules: &Rules) -> Sign {
+        let score = judged.score();
+        if score.is_anomalous() {
+            Sign::Hit(Evidence::Score(judged.clone()))
+        } else if score.value < rules.release {
+            Sign::Calm
+        } else {
+            Sign::Near
+        }
+    }
+}

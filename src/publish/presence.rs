@@ -1,0 +1,114 @@
+//! Whether a camera is there: its frames are fresh, not frozen, whole, and of the calibrated format.
+//!
+//! A pure rule fed frame by frame. It takes three good frames in a row to come back, none at all or a
+//! frozen one to leave at once, and five bad ones in a row to leave. A frame may be good and yet not
+//! judged: a camera that is covered is there. Time is the frames' monotonic time.
+
+use std::time::Duration;
+
+use crate::capture::Moment;
+use crate::decide::Judged;
+use crate::preprocess::{Rejection, SceneFaultKind};
+
+/// So many good frames in a row bring a camera back.
+const GOOD_IN_A_ROW: u32 = 3;
+/// So many bad frames in a row make a camera as good as absent.
+const BAD_IN_A_ROW: u32 = 5;
+
+/// What a frame says of its camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// It is there.
+    Good,
+    /// Something is wrong with this frame.
+    Bad,
+    /// There is nothing new to see.
+    Nothing,
+}
+
+/// A change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is there, after an absence of this length where that is known.
+    Online(Option<Duration>),
+    /// It is no longer.
+    Offline,
+}
+
+/// Follows one camera.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    /// What was said last; nothing yet over a reload, when that of the former generation holds.
+    is_online: Option<bool>,
+    /// Frames of one kind at the end.
+    good: u32,
+    bad: u32,
+    left_at: Option<Duration>,
+}
+
+impl Sight {
+    fn of(judgement: Result<&Judged, &Rejection>) -> Self {
+        match judgement {
+            Ok(_) | Err(Rejection::Settling) => Sight::Good,
+            Err(Rejection::Scene(fault)) => match fault.kind {
+                SceneFaultKind::Blocked | SceneFaultKind::Moved | SceneFaultKind::Changed => {
+                    Sight::Good
+                }
+                SceneFaultKind::Frozen => Sight::Nothing,
+            },
+            Err(Rejection::NoFrames(_)) => Sight::Nothing,
+            Err(
+                Rejection::Undecodable(_)
+                | Rejection::Size { .. }
+                | Rejection::Format { .. }
+                | Rejection::Inference(_)
+                | Rejection::NotFinite
+                | Rejection::Damaged(_),
+            ) => Sight::Bad,
+        }
+    }
+}
+
+impl Presence {
+    /// Says that the camera is not there; whether that is news.
+    pub(super) fn leave(&mut self) -> bool {
+        self.good = 0;
+        self.is_online.replace(false) != Some(false)
+    }
+
+    /// Takes the next frame.
+    pub(super) fn observe(
+        &mut self,
+        at: Moment,
+        judgement: Result<&Judged, &Rejection>,
+    ) -> Option<Turn> {
+        let sight = Sight::of(judgement);
+        let longer = |count: u32, of| {
+            if sight == of {
+                count.saturating_add(1)
+            } else {
+                0
+            }
+        };
+        self.good = longer(self.good, Sight::Good);
+        self.bad = longer(self.bad, Sight::Bad);
+        if self.is_online != Some(true) && self.good >= GOOD_IN_A_ROW {
+            self.is_online = Some(true);
+            let left_at = self.left_at.take();
+            return Some(Turn::Online(
+                left_at.map(|left_at| at.since_boot.saturating_sub(left_at)),
+            ));
+        }
+        let is_gone = sight == Sight::Nothing || self.bad >= BAD_IN_A_ROW;
+        if self.is_online != Some(false) && is_gone {
+            self.is_online = Some(false);
+            self.left_at = Some(at.since_boot);
+            return Some(Turn::Offline);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[path = "presence_tests.rs"]
+mod tests;

@@ -1,0 +1,319 @@
+//! `calibrate --camera`: filming, keeping footage, and calibrating on it again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::studio::{draw, names, program, refused, stderr, stdout};
+
+/// Parts on a belt, all of them good, as fast as asked.
+const BELT: &str = "{ kind = \"synthetic\", seed = 3, defects = false }";
+
+/// A folder with a configuration of one camera.
+struct Set {
+    folder: tempfile::TempDir,
+}
+
+impl Set {
+    /// `more` is what else the camera's table holds, and other tables.
+    fn new(source: &str, more: &str) -> Set {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[node]\nname = \"n\"\nstate_dir = \"state\"\n[[camera]]\nname = \"cam0\"\n\
+             profile = \"profiles/cam0\"\nsource = {source}\n{more}\n"
+        );
+        fs::write(folder.path().join("config.toml"), text).unwrap();
+        Set { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `inspectd calibrate --camera cam0 MORE...`
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = program();
+        command.args(["calibrate", "--camera", "cam0", "--config"]);
+        command.arg(self.path("config.toml")).args(more);
+        if !more.contains(&"--epochs") {
+            command.args(["--epochs", "1"]);
+        }
+        command
+    }
+
+    fn calibrate(&self, more: &[&str]) -> Output {
+        self.command(more).output().unwrap()
+    }
+
+    /// Starts it.
+    fn start(&self, more: &[&str]) -> Child {
+        let mut command = self.command(more);
+        let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        pipes.spawn().unwrap()
+    }
+
+    /// The folders of the camera's footage, oldest first.
+    fn footages(&self) -> Vec<PathBuf> {
+        let shelf = self.path("state/footage/cam0");
+        if !shelf.exists() {
+            return Vec::new();
+        }
+        let names = names(&shelf).into_iter();
+        names.map(|name| shelf.join(name)).collect()
+    }
+
+    /// Waits until so many pictures are kept.
+    fn wait_for_pictures(&self, count: usize) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let pictures = || {
+            self.footages()
+                .first()
+                .map_or(0, |folder| names(folder).len())
+        };
+        while pictures() < count {
+            assert!(Instant::now() < deadline, "only {} pictures", pictures());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let kill = Command::new("kill").args(["-s", name, &id]).status();
+    assert!(kill.unwrap().success());
+}
+
+fn said(output: &Output) -> Value {
+    serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
+
+fn notes(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("footage.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_camera_is_filmed_and_learnt_and_kept_footage_gives_the_same_profile_again() {
+    let set = Set::new(BELT, "");
+    let output = set.calibrate(&["--frames", "40", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let made = said(&output);
+    assert_eq!(
+        (&made["used"], &made["footage"]["frames"]),
+        (&40.into(), &40.into())
+    );
+    assert!(
+        made["footage"]["different"].as_u64().unwrap() > 20,
+        "{made}"
+    );
+    let [folder] = &set.footages()[..] else {
+        panic!("{:?}", set.footages());
+    };
+    assert_eq!(made["footage"]["path"], folder.to_str().unwrap());
+    assert_eq!(names(folder).len(), 41);
+    let notes = notes(folder);
+    assert_eq!(notes["source"], "synthetic scene, seed 3");
+    assert_eq!(notes["times_ms"].as_array().unwrap().len(), 40);
+    let manifest = fs::read(set.path("profiles/cam0/profile.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(
+        manifest["origin"]["camera"]["controls"],
+        Value::Object(Default::default())
+    );
+
+    for footage in ["last", folder.to_str().unwrap()] {
+        let again = set.calibrate(&["--footage", footage, "--frames", "40", "--json"]);
+        assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+        assert_eq!(said(&again)["profile"], made["profile"]);
+    }
+    assert_eq!(set.footages().len(), 1, "nothing was filmed again");
+}
+
+#[test]
+fn three_pictures_over_and_over_are_told_as_three() {
+    let pictures = tempfile::tempdir().unwrap();
+    draw(pictures.path(), [0, 20, 40]);
+    let path = pictures.path().display();
+    let source = format!("{{ kind = \"images\", path = \"{path}\", repeat = true }}");
+    let set = Set::new(&source, "");
+    let output = set.calibrate(&["--film-only", "--frames", "120", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let warning = "120 frames, 3 different ones";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+    let made = said(&output);
+    for footage in [&made["footage"], &notes(&set.footages()[0])] {
+        let first = footage["warnings"][0].as_str().unwrap();
+        assert!(first.starts_with(warning), "{first}");
+        assert_eq!(footage["different"], 3);
+    }
+    assert!(!set.path("profiles").exists(), "it only films");
+    // A JPEG is kept as it came.
+    let kept = fs::read(set.footages()[0].join("000002.jpg")).unwrap();
+    assert!(kept == fs::read(pictures.path().join("0020.jpg")).unwrap());
+}
+
+#[test]
+fn the_first_ctrl_c_ends_filming_and_what_is_there_is_learnt() {
+    let set = Set::new(BELT, "fps = 20");
+    let child = set.start(&["--minutes", "60", "--frames", "72000", "--json"]);
+    set.wait_for_pictures(30);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let made = said(&output);
+    assert_eq!(made["footage"]["ended_by"], "it was asked to end");
+    assert!(made["used"].as_u64().unwrap() >= 30, "{made}");
+    let fps = made["footage"]["fps"].as_f64().unwrap();
+    assert!((1.0..20.5).contains(&fps), "{fps}");
+    assert_eq!(made["footage"]["fps_asked"], 20.0);
+}
+
+#[test]
+fn sigterm_stops_and_leaves_the_footage_but_no_profile() {
+    let set = Set::new(BELT, "fps = 20");
+    let child = set.start(&["--minutes", "60", "--frames", "72000"]);
+    set.wait_for_pictures(25);
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    refused(&output, 75, &["stopped"]);
+    let frames = notes(&set.footages()[0])["frames"].as_u64().unwrap();
+    assert!(frames >= 25, "{frames}");
+    assert!(!set.path("profiles/cam0").exists());
+
+    // Nothing is filmed here: the first one stops.
+    let child = set.start(&["--footage", "last", "--epochs", "5000"]);
+    std::thread::sleep(Duration::from_secs(2));
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    refused(&output, 75, &["stopped"]);
+    assert!(!set.path("profiles/cam0").exists());
+}
+
+#[test]
+fn too_few_frames_make_no_profile_and_the_footage_is_named() {
+    let set = Set::new("{ kind = \"synthetic\", frames = 12 }", "");
+    let output = set.calibrate(&[]);
+    let folder = set.footages()[0].display().to_string();
+    refused(
+        &output,
+        65,
+        &["only 12 frames", "20 are the least", &folder],
+    );
+    assert_eq!(notes(&set.footages()[0])["ended_by"], "the footage ended");
+}
+
+#[test]
+fn the_quota_ends_filming_and_older_footage_makes_room() {
+    let set = Set::new(BELT, "[footage]\nmegabytes = 1");
+    let film = ["--film-only", "--frames", "200", "--json"];
+    let first = set.calibrate(&film);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    let ended = said(&first)["footage"]["ended_by"].clone();
+    assert!(ended.as_str().unwrap().contains("quota"), "{ended}");
+    assert!(
+        stderr(&first).contains("not room for all of it"),
+        "{}",
+        stderr(&first)
+    );
+    let former = set.footages();
+    let second = set.calibrate(&film);
+    let removed = said(&second)["footage"]["removed"].clone();
+    assert_eq!(removed[0], former[0].to_str().unwrap());
+    assert!(!former[0].exists());
+    let bytes: u64 = names(&set.footages()[0])
+        .iter()
+        .filter(|name| name.ends_with("jpg"))
+        .map(|name| fs::metadata(set.footages()[0].join(name)).unwrap().len())
+        .sum();
+    assert!(bytes <= 1 << 20, "{bytes}");
+}
+
+#[test]
+fn a_camera_that_never_opens_is_told_and_leaves_no_folder() {
+    let set = Set::new("{ kind = \"images\", path = \"nowhere\" }", "");
+    let output = set.calibrate(&["--film-only"]);
+    refused(&output, 66, &["can't film cam0", "nowhere"]);
+    assert_eq!(names(set.folder.path()), ["config.toml"]);
+}
+
+#[test]
+fn a_camera_that_is_not_in_the_configuration_is_told_with_those_that_are() {
+    let set = Set::new(BELT, "");
+    let mut command = program();
+    command.args(["calibrate", "--camera", "door", "--config"]);
+    let output = command.arg(set.path("config.toml")).output().unwrap();
+    refused(&output, 65, &["no camera door", "cam0"]);
+}
+
+#[test]
+fn two_films_of_one_camera_do_not_run_at_once() {
+    let set = Set::new(BELT, "fps = 20");
+    let first = set.start(&["--film-only", "--minutes", "60", "--frames", "72000"]);
+    set.wait_for_pictures(1);
+    let second = set.calibrate(&["--film-only", "--frames", "20", "--minutes", "0.1"]);
+    refused(&second, 75, &["cam0 is being filmed by another"]);
+    signal(&first, "INT");
+    let output = first.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(set.footages().len(), 1);
+}
+
+#[test]
+fn a_camera_that_stops_is_opened_anew_and_the_gap_is_told() {
+    let here = tempfile::tempdir().unwrap();
+    let (pictures, away) = (here.path().join("pictures"), here.path().join("away"));
+    draw(&pictures, (0..200).step_by(10));
+    let path = pictures.display();
+    let source = format!("{{ kind = \"images\", path = \"{path}\", repeat = true }}");
+    let set = Set::new(&source, "fps = 20");
+    let child = set.start(&[
+        "--film-only",
+        "--minutes",
+        "60",
+        "--frames",
+        "72000",
+        "--json",
+    ]);
+    set.wait_for_pictures(1);
+    fs::rename(&pictures, &away).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    fs::rename(&away, &pictures).unwrap();
+    let before = names(&set.footages()[0]).len();
+    set.wait_for_pictures(before + 5);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("opened anew"),
+        "{}",
+        stderr(&output)
+    );
+    let gaps = said(&output)["footage"]["gaps"].clone();
+    assert_eq!(gaps.as_array().unwrap().len(), 1, "{gaps}");
+    assert!(
+        (1000..20_000).contains(&gaps[0]["ms"].as_u64().unwrap()),
+        "{gaps}"
+    );
+}
+
+#[test]
+fn programs_get_a_line_of_progress_and_footage_is_described_without_its_password() {
+    let set = Set::new(
+        "{ kind = \"ffmpeg\", input = \"rtsp://me:secret@127.0.0.1:9/a\" }",
+        "",
+    );
+    let output = set.calibrate(&["--film-only"]);
+    let verdict = refused(&output, 66, &["can't film cam0"]);
+    assert!(!verdict.contains("secret"), "{verdict}");
+    let set = Set::new(BELT, "");
+    let output = set.calibrate(&["--film-only", "--frames", "20"]);
+    let text = stderr(&output);
+    assert!(text.contains("s left, 1 frames, 1 different"), "{text}");
+    assert!(
+        stdout(&output).contains("--footage last"),
+        "{}",
+        stdout(&output)
+    );
+}
