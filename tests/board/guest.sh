@@ -96,7 +96,7 @@ vivid_faults() {
 faults() {
   mkdir -p /tmp/board && cp -r /host/in/board/. /tmp/board/ || die "no room for the daemon"
   systemctl is-active -q mosquitto || systemctl start mosquitto
-  mosquitto_sub -t '#' -F '%U %t %p' > /tmp/messages & local subscriber=$!
+  mosquitto_sub -t 'inspectd/board/+/+' -F '%U %t %p' > /tmp/messages & local subscriber=$!
   start mjpeg
   until_scored webcam 0 90 || die "the webcam is not scored: $(journalctl -u inspectd -o cat | tail -5)"
   until_scored vivid 0 30 || die "vivid is not scored: $(journalctl -u inspectd -o cat | tail -5)"
