@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::capture::Backend;
+use crate::preprocess::{Crop, Mask};
 use crate::publish::schema;
 use crate::score::Scoring;
 
@@ -27,7 +28,7 @@ pub enum Command {
     /// Learns what is normal from normal footage and writes a Profile
     #[command(after_help = CALIBRATE_EXAMPLE)]
     Calibrate(CalibrateArgs),
-    /// Scores image files, one line each
+    /// Scores image files, one line each; says beside the score where the scene could not be judged
     #[command(after_help = SCORE_EXAMPLE)]
     Score(ScoreArgs),
     /// Measures a Profile on labelled images: AUROC and more, for each score
@@ -107,6 +108,14 @@ pub struct CalibrateArgs {
     /// Frames that are filmed and used at most, evenly over the time
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = frames)]
     pub frames: usize,
+    /// The part of the frame that is looked at, as shares of its width and height: 0.25,0,0.5,1 is
+    /// the middle half. The Profile remembers it [default: the whole frame]
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub crop: Option<Crop>,
+    /// A polygon that is not looked at, with corners as shares of the whole frame: "0,0 0.3,0 0,0.2".
+    /// May be given again. The Profile remembers it
+    #[arg(long, value_name = "POINTS")]
+    pub mask: Vec<Mask>,
     /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
@@ -172,9 +181,9 @@ pub struct RunArgs {
 /// `inspectd cameras`
 #[derive(Debug, Args)]
 pub struct CamerasArgs {
-    /// Through which library cameras are looked for [default: v4l2 on Linux, else nokhwa]
-    #[arg(long, value_enum)]
-    pub backend: Option<Backend>,
+    /// Through which library cameras are looked for
+    #[arg(long, value_enum, default_value_t = Backend::default())]
+    pub backend: Backend,
     /// Prints one line of JSON: an array
     #[arg(long)]
     pub json: bool,
@@ -286,10 +295,12 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";
+const CAMERAS_EXAMPLE: &str =
+    "Example:\n  inspectd cameras\n  inspectd cameras --json | jq '.[].device'";
 const RUN_EXAMPLE: &str = "Example:\n  inspectd run --config /etc/inspectd/config.toml\n\nSIGTERM drains and stops, SIGHUP re-reads configuration and Profiles.";
 const TEACHER_EXAMPLE: &str = "Example:\n  inspectd teacher inspect vit_tiny.onnx --json";
 const SCHEMA_EXAMPLE: &str = "Example:\n  inspectd schema > asyncapi.yaml\n  inspectd schema alert | jq .properties.data\n  inspectd schema --out contract/";

@@ -5,10 +5,13 @@
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
 pub mod archive;
+mod child;
 mod clock;
+pub mod command;
 mod device;
 pub mod ffmpeg;
 pub mod images;
+pub mod nokhwa;
 mod pace;
 mod raw;
 mod replay;
@@ -27,7 +30,7 @@ pub use pace::Fps;
 pub use raw::{Layout, RawPicture};
 pub use replay::{Replay, replay};
 pub use settings::CameraSettings;
-pub use spec::{SourceSpec, footage};
+pub use spec::{Backend, SourceSpec, devices, footage};
 
 /// The moment of a frame. Wall time may be wrong on a board without a clock; monotonic time never
 /// steps and is what every rule about durations uses.
@@ -107,8 +110,8 @@ pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
 
-    /// What the camera's controls that make the picture were at when it was opened, by name; none
-    /// where the source has no controls.
+    /// What the camera's controls that make the picture were at when it was opened, by name, without
+    /// values that an automatic moves; none where the source has no controls.
     fn settings(&self) -> Option<BTreeMap<String, i64>> {
         None
     }
@@ -126,6 +129,12 @@ pub trait Opener: Send + Sync {
     /// Whether it begins with its first frame again when it is opened again, as files do. A camera goes
     /// on with the present, so that opening it again may mend what its frames lack.
     fn is_footage(&self) -> bool {
+        false
+    }
+
+    /// Whether frames follow each other in time as one camera took them, so that consecutive ones
+    /// differ by its noise. Stills in a folder may have any order.
+    fn is_film(&self) -> bool {
         false
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::CaptureError;
+use super::{CaptureError, Frame};
 
 /// Frames a second: finite, above 0, at most 1000.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +39,34 @@ impl Fps {
     /// that.
     pub fn period(self) -> Duration {
         Duration::from_secs_f64((1.0 / self.0).min(1e9))
+    }
+}
+
+/// Passes over the frames of a source that does not wait, above its [`Fps`].
+#[derive(Debug)]
+pub(super) struct Thinning {
+    period: Duration,
+    last: Option<Duration>,
+}
+
+impl Thinning {
+    pub(super) fn new(fps: Option<Fps>) -> Self {
+        Self {
+            period: fps.map_or(Duration::ZERO, Fps::period),
+            last: None,
+        }
+    }
+
+    /// Whether nearly a period has gone by since the last frame that passed.
+    pub(super) fn passes(&mut self, frame: &Frame) -> bool {
+        let now = frame.at.since_boot;
+        let is_due = self
+            .last
+            .is_none_or(|last| now < last || now - last >= self.period.mul_f64(0.9));
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
     }
 }
 

@@ -6,12 +6,14 @@
 use std::path::Path;
 
 use super::archive::{Kept, Notes};
+use super::command::Command;
 use super::ffmpeg::{Ffmpeg, Input};
 use super::images::{Images, is_image_name};
+use super::nokhwa::Nokhwa;
 use super::synthetic::Synthetic;
 #[cfg(target_os = "linux")]
 use super::v4l2::V4l2;
-use super::{CaptureError, Opener};
+use super::{CaptureError, Device, Opener, nokhwa};
 
 /// A source, described.
 #[derive(Debug, Clone)]
@@ -25,8 +27,44 @@ pub enum SourceSpec {
     Kept(Kept),
     /// A video file or a stream.
     Ffmpeg(Ffmpeg),
+    /// A camera of any desktop.
+    Nokhwa(Nokhwa),
+    /// What a program writes to its standard output.
+    Command(Command),
     /// The synthetic scene.
     Synthetic(Synthetic),
+}
+
+/// The library through which the cameras of a machine are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// The kernel's own interface on Linux.
+    #[cfg(target_os = "linux")]
+    V4l2,
+    /// Linux, macOS and Windows; knows less of a camera.
+    Nokhwa,
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        #[cfg(target_os = "linux")]
+        let backend = Backend::V4l2;
+        #[cfg(not(target_os = "linux"))]
+        let backend = Backend::Nokhwa;
+        backend
+    }
+}
+
+/// The cameras of this machine.
+///
+/// # Errors
+/// When the system can't be asked at all; a single camera's fault stands in its [`Device::fault`].
+pub fn devices(backend: Backend) -> Result<Vec<Device>, CaptureError> {
+    match backend {
+        #[cfg(target_os = "linux")]
+        Backend::V4l2 => Ok(super::v4l2::devices()),
+        Backend::Nokhwa => nokhwa::devices(),
+    }
 }
 
 impl SourceSpec {
@@ -38,6 +76,8 @@ impl SourceSpec {
             SourceSpec::Images(images) => Box::new(images),
             SourceSpec::Kept(kept) => Box::new(kept),
             SourceSpec::Ffmpeg(ffmpeg) => Box::new(ffmpeg),
+            SourceSpec::Nokhwa(camera) => Box::new(camera),
+            SourceSpec::Command(command) => Box::new(command),
             SourceSpec::Synthetic(scene) => Box::new(scene),
         }
     }

@@ -20,6 +20,7 @@ use crate::cli::CalibrateArgs;
 use crate::config::{Camera, Config};
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
+use crate::preprocess::{Mask, View};
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
@@ -56,7 +57,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
     let (Some(path), Some(out)) = (&args.footage, &args.out) else {
         unreachable!("the command line was checked");
     };
-    let made = on_footage(path, order(args, out.clone()), &stop)?;
+    let made = on_footage(path, order(args, out.clone(), None)?, &stop)?;
     report(args, Some(&made), None)
 }
 
@@ -67,7 +68,8 @@ fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
     let mut order = order(
         args,
         args.out.clone().unwrap_or_else(|| camera.profile.clone()),
-    );
+        Some(camera),
+    )?;
     order.teacher = order.teacher.or_else(|| config.teacher.clone());
     let archive = Archive::new(&config.node.state_dir, config.footage.bytes);
     let interrupts = signals::interrupts().context("can't listen for signals")?;
@@ -135,8 +137,17 @@ fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Camera> {
     })
 }
 
-fn order(args: &CalibrateArgs, out: PathBuf) -> Order {
-    Order {
+/// What the command line asks for; the view of `camera` where it asks for none.
+fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow::Result<Order> {
+    let asks = args.crop.is_some() || !args.mask.is_empty();
+    let view = match camera {
+        Some(camera) if !asks => camera.view()?,
+        _ => {
+            let mask = Mask::joined(args.mask.iter().cloned())?;
+            View::new(args.crop.unwrap_or_default(), mask)?
+        }
+    };
+    Ok(Order {
         out,
         teacher: args.teacher.clone(),
         wishes: Wishes {
@@ -146,11 +157,12 @@ fn order(args: &CalibrateArgs, out: PathBuf) -> Order {
             rate: args.rate,
             cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
+            view,
         },
         dump: args.dump.clone(),
         camera: None,
         is_reviewed: false,
-    }
+    })
 }
 
 /// Calibrates on the footage at a path, with what its notes say of the camera.
@@ -282,6 +294,7 @@ fn profile(
         frame: learnt
             .size
             .map(|(width, height)| FrameSize { width, height }),
+        view: order.wishes.view.clone(),
         normal_frames: learnt.used,
         epochs: learnt.epochs,
         seed: order.wishes.seed,
@@ -305,6 +318,7 @@ fn profile(
     Ok(Profile::new(
         origin,
         learnt.statistics,
+        learnt.scene,
         learnt.student,
         receipt,
     ))

@@ -70,7 +70,10 @@ fn source(device: &Device) -> String {
         // A text of TOML, quotes and all.
         Err(_) => toml::Value::from(name).to_string(),
     };
-    format!("source = {{ kind = \"{}\", device = {name} }}", device.backend)
+    format!(
+        "source = {{ kind = \"{}\", device = {name} }}",
+        device.backend
+    )
 }
 
 struct FormatLine<'a>(&'a OfferedFormat);
@@ -93,7 +96,12 @@ struct SizeLine<'a>(&'a OfferedSize);
 
 impl Display for SizeLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OfferedSize { min, max, step, fps } = self.0;
+        let OfferedSize {
+            min,
+            max,
+            step,
+            fps,
+        } = self.0;
         write!(f, "{}x{}", min[0], min[1])?;
         if min != max {
             write!(f, " to {}x{}", max[0], max[1])?;
@@ -162,7 +170,10 @@ mod tests {
             step: 1,
             default: 3,
             value: Some(1),
-            menu: vec![(1, "Manual Mode".to_owned()), (3, "Aperture Priority Mode".to_owned())],
+            menu: vec![
+                (1, "Manual Mode".to_owned()),
+                (3, "Aperture Priority Mode".to_owned()),
+            ],
             inactive: false,
         };
         Device {
@@ -258,7 +269,9 @@ mod tests {
             };
             let table: toml::Table = source(&device).parse().unwrap();
             let device = &table["source"]["device"];
-            let text = device.as_str().map_or_else(|| device.to_string(), str::to_owned);
+            let text = device
+                .as_str()
+                .map_or_else(|| device.to_string(), str::to_owned);
             assert_eq!(text, name);
         }
     }

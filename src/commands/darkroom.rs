@@ -12,7 +12,7 @@ use crate::capture::Pixels;
 use crate::config::Name;
 use crate::decide::Judged;
 use crate::evaluate::heatmap::overlay;
-use crate::preprocess::{Picture, decode};
+use crate::preprocess::{Picture, View, decode};
 use crate::publish::Media;
 
 /// Quality of what is encoded here; artefacts of less look like defects.
@@ -25,6 +25,8 @@ const SMALLEST: u32 = 16;
 pub(super) struct Darkroom {
     camera: Name,
     max_bytes: usize,
+    /// The part of the frames that is looked at.
+    view: View,
     /// Whether it was said that a picture could not be sent.
     has_complained: bool,
 }
@@ -34,8 +36,14 @@ impl Darkroom {
         Darkroom {
             camera,
             max_bytes,
+            view: View::default(),
             has_complained: false,
         }
+    }
+
+    /// The same for a camera of which only `view` is looked at.
+    pub(super) fn looking_at(self, view: View) -> Self {
+        Darkroom { view, ..self }
     }
 
     /// The pictures of a frame that was kept; none where that can't be.
@@ -61,7 +69,8 @@ impl Darkroom {
         let shot = judged.shot().ok_or("the frame was not kept")?;
         let picture = decode(shot).map_err(|fault| fault.to_string())?;
         let score = judged.score();
-        let heated = overlay(&picture, &score.map, score.grid, heat_scale(score))
+        let (grid, scale) = (score.patches.grid(), heat_scale(score));
+        let heated = overlay(&picture, &score.map, grid, scale, &self.view)
             .ok_or("the map does not fit its grid")?;
         let snapshot = match shot {
             Pixels::Encoded(bytes) if is_jpeg(bytes) && bytes.len() <= self.max_bytes => {

@@ -11,11 +11,12 @@ use super::progress;
 use crate::capture::{footage, replay};
 use crate::cli::EvaluateArgs;
 use crate::evaluate::dump::Dump;
-use crate::evaluate::enlarge::enlarge;
+use crate::evaluate::enlarge::enlarge_in_view;
 use crate::evaluate::masks::{SIDE, mask_of};
 use crate::evaluate::metrics::ImageMetrics;
 use crate::evaluate::pixels::{PixelMetrics, PixelPool};
 use crate::evaluate::whole::WholeFile;
+use crate::preprocess::View;
 use crate::score::{Score, Scoring};
 
 /// How one number is taken from a score.
@@ -118,7 +119,10 @@ impl Gathered {
             self.seconds += started.elapsed().as_secs_f64();
             bar.inc(1);
             match judged {
-                Ok(judged) => self.judged(&name, judged, label, args)?,
+                Ok(judged) => {
+                    let view = &judge.profile().manifest().origin.view;
+                    self.judged(&name, judged, view, label, args)?;
+                }
                 Err(rejection) => {
                     let path = folder.join(&name);
                     tracing::warn!("{} is left out: {rejection}", path.display());
@@ -134,12 +138,14 @@ impl Gathered {
         &mut self,
         name: &str,
         judged: Judged,
+        view: &View,
         label: Label,
         args: &EvaluateArgs,
     ) -> anyhow::Result<()> {
         let score = judged.score;
         if let Some(masks) = &args.masks {
-            let map = enlarge(&score.map, score.grid, SIDE, SIDE);
+            let size = (SIDE as u32, SIDE as u32);
+            let map = enlarge_in_view(&score.map, score.patches.grid(), view, size);
             if label == Label::Normal {
                 self.pixels.add_normal(&map)?;
             } else {

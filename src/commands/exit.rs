@@ -12,7 +12,7 @@ use crate::capture::archive::ArchiveError;
 use crate::config::Issues;
 use crate::evaluate::masks::MissingMask;
 use crate::infer::TeacherError;
-use crate::preprocess::Rejection;
+use crate::preprocess::{Rejection, ViewError};
 use crate::publish::SpoolError;
 use crate::score::profile::ProfileError;
 use crate::train::CalibrationError;
@@ -75,6 +75,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         (error.is::<DataError>(), ExitCode::DataErr),
         (error.is::<MissingMask>(), ExitCode::DataErr),
         (error.is::<Rejection>(), ExitCode::DataErr),
+        (error.is::<ViewError>(), ExitCode::Usage),
         (error.is::<CaptureError>(), ExitCode::NoInput),
         (error.is::<std::io::Error>(), ExitCode::IoErr),
     ];

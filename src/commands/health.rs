@@ -49,6 +49,7 @@ fn pipeline(report: Report) -> (Vec<CameraHealth>, Latency) {
         captured: counts.captured,
         replaced: counts.replaced,
         judged: counts.judged,
+        gated: counts.gated,
         anomalous: counts.anomalous,
         rejected: counts.rejected,
         faults: counts.faults,

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use super::controls::{Controls, Knobs};
 use super::darkroom::Darkroom;
+use super::eye::{Eye, Looked, Models};
 use super::gallery::Gallery;
-use super::inspector::{Inspector, Seen};
+use super::inspector::Inspector;
 use super::judge::{load_student, load_teacher};
-use crate::capture::Pixels;
 use crate::config::{Camera, Config, Issues, Name, Retry};
-use crate::decide::{Identity, Mute, Picture, Tracker};
+use crate::decide::{Identity, Mute, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline;
-use crate::preprocess::{Prepared, Preprocessor, Rejection};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
     Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
@@ -43,13 +42,6 @@ pub(super) struct Inspection {
 
 /// A camera as the pipeline takes it.
 pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
-
-/// A frame between decoding and the models.
-pub(super) struct Looked {
-    prepared: Prepared,
-    /// The frame itself, where pictures are published.
-    shot: Option<Pixels>,
-}
 
 /// One camera's part.
 struct Loaded {
@@ -79,7 +71,10 @@ impl Inspection {
         let mut cameras = Vec::new();
         for (index, camera) in config.cameras.iter().enumerate() {
             match load_camera(camera, &teacher) {
-                Ok(loaded) => cameras.push(loaded),
+                Ok(loaded) => {
+                    check_view(camera, &loaded.profile, index, &mut issues);
+                    cameras.push(loaded);
+                }
                 Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),
             }
         }
@@ -251,9 +246,11 @@ impl Inspection {
         let topics = self.topics().camera(&camera.name);
         let profile = Arc::new(identity(&loaded.profile));
         let reporter = Reporter::new(topics, identity_of, profile);
-        let gallery = camera
-            .snapshot
-            .map(|max_bytes| Gallery::new(Darkroom::new(camera.name.clone(), max_bytes)));
+        let view = &loaded.profile.manifest().origin.view;
+        let gallery = camera.snapshot.map(|max_bytes| {
+            let darkroom = Darkroom::new(camera.name.clone(), max_bytes);
+            Gallery::new(darkroom.looking_at(view.clone()))
+        });
         let profile = Arc::clone(&loaded.profile);
         Inspector::new(
             camera.name.clone(),
@@ -263,6 +260,7 @@ impl Inspection {
             knobs,
             gallery,
         )
+        .repeating(camera.gate > 0.0)
     }
 
     fn pipeline_camera(
@@ -271,23 +269,20 @@ impl Inspection {
         loaded: &Loaded,
         decide: Inspector,
     ) -> PipelineCamera {
-        let expected = loaded.profile.manifest().origin.clone();
-        let mut preprocessor = Preprocessor::new(&self.teacher.info().preprocessing);
+        let input = &self.teacher.info().preprocessing;
+        let opener = camera.source.clone().into_opener();
+        let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live());
+        let patches = loaded.profile.statistics().fit().patches().clone();
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
-        let keeps_shots = camera.snapshot.is_some();
+        let mut models = Models::new(extractor.looking_at(patches));
         pipeline::Camera {
             name: camera.name.to_string(),
-            opener: camera.source.clone().into_opener(),
+            opener,
             deadline: camera.deadline,
             first_frame: camera.deadline.max(FIRST_FRAME),
             retry: RETRY,
-            prepare: Box::new(move |frame| {
-                let prepared = preprocessor.prepare(&frame)?;
-                expected.check_frame(prepared.width, prepared.height)?;
-                let shot = keeps_shots.then_some(frame.pixels);
-                Ok(Looked { prepared, shot })
-            }),
-            infer: Box::new(move |looked| see(&extractor, looked)),
+            prepare: Box::new(move |frame| eye.look(frame)),
+            infer: Box::new(move |looked| models.see(looked)),
             decide,
         }
     }
@@ -298,28 +293,6 @@ impl Inspection {
     }
 }
 
-/// Both models on one picture; what else is known of it travels beside.
-fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
-    let Looked { prepared, shot } = looked;
-    let features = extractor.features(&prepared)?;
-    let Prepared {
-        width,
-        height,
-        scene,
-        ..
-    } = prepared;
-    Ok(Seen {
-        features,
-        picture: Picture {
-            width,
-            height,
-            scene,
-            scene_z: None,
-        },
-        shot,
-    })
-}
-
 fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
     let profile = Profile::load(&camera.profile, teacher.info())?;
     let student = load_student(&profile, &camera.profile)?;
@@ -327,6 +300,27 @@ fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
         profile: Arc::new(profile),
         student,
     })
+}
+
+/// Refuses a view that the configuration names and the Profile does not have.
+fn check_view(camera: &Camera, profile: &Profile, index: usize, issues: &mut Issues) {
+    let view = &profile.manifest().origin.view;
+    let mut differs = |key: &str| {
+        issues.add(
+            format!("camera[{index}].{key}"),
+            format!(
+                "is not what the Profile {} was calibrated with: calibrate again with --{key}, or \
+                 leave {key} out here to use the Profile's own",
+                camera.profile.display()
+            ),
+        );
+    };
+    if camera.crop.is_some_and(|crop| crop != view.crop()) {
+        differs("crop");
+    }
+    if camera.mask.as_ref().is_some_and(|mask| mask != view.mask()) {
+        differs("mask");
+    }
 }
 
 fn identity(profile: &Profile) -> ProfileIdentity {

@@ -14,6 +14,7 @@ use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
 use crate::publish::{Control, Message, Reporter};
+use crate::score::Score;
 use crate::score::profile::Profile;
 use crate::score::threshold::Level;
 use crate::score::tokens::Scratch;
@@ -24,6 +25,14 @@ pub(super) struct Seen {
     pub(super) picture: Picture,
     /// The frame itself, where pictures are published.
     pub(super) shot: Option<Pixels>,
+}
+
+/// What came of a frame.
+pub(super) enum Look {
+    /// The models looked at it.
+    New(Box<Seen>),
+    /// It hardly differs from the last one that they looked at.
+    AsBefore,
 }
 
 /// What an inspector may be told beside the frames.
@@ -49,6 +58,10 @@ pub(super) struct Inspector {
     level: Level,
     /// Where pictures are published.
     gallery: Option<Gallery>,
+    /// Whether verdicts may be repeated.
+    repeats: bool,
+    /// Where they may, what the models saw last, and the judgement of it.
+    last: Option<(Features, Result<Judged, Rejection>)>,
     /// Whether the hourly cap kept an incident back at the last frame.
     was_capped: bool,
 }
@@ -71,8 +84,15 @@ impl Inspector {
             enabled: knobs.enabled,
             level: knobs.level,
             gallery,
+            repeats: false,
+            last: None,
             was_capped: false,
         }
+    }
+
+    /// The same where a verdict may be repeated for frames that hardly differ.
+    pub(super) fn repeating(self, repeats: bool) -> Self {
+        Inspector { repeats, ..self }
     }
 
     /// What is said before the first frame, or instead of any where the camera is turned off.
@@ -136,15 +156,50 @@ impl Inspector {
     }
 
     fn judge(&mut self, seen: Seen) -> Result<Judged, Rejection> {
-        let score =
-            self.profile
-                .statistics()
-                .score_at(&seen.features, &mut self.scratch, self.level)?;
-        let judged = Judged::new(score, seen.picture)?;
-        Ok(match seen.shot {
-            Some(shot) => Gallery::hang(judged, shot),
-            None => judged,
-        })
+        let Seen {
+            features,
+            picture,
+            shot,
+        } = seen;
+        let crop = self.profile.manifest().origin.view.crop();
+        let judgement = self.score(&features).and_then(|score| {
+            let judged = Judged::new(score, picture)?;
+            let judged = judged.within(crop.pixels(picture.width, picture.height));
+            Ok(match shot {
+                Some(shot) => Gallery::hang(judged, shot),
+                None => judged,
+            })
+        });
+        if self.repeats {
+            self.last = Some((features, judgement.clone()));
+        }
+        judgement
+    }
+
+    fn score(&mut self, features: &Features) -> Result<Score, Rejection> {
+        self.profile
+            .statistics()
+            .score_at(features, &mut self.scratch, self.level)
+    }
+
+    /// The judgement of the frame that the models saw last.
+    fn repeat(&self) -> Result<Judged, Rejection> {
+        match &self.last {
+            Some((_, judgement)) => judgement.clone(),
+            None => Err(Rejection::Inference(
+                "a verdict was to be repeated, and there is none".to_owned(),
+            )),
+        }
+    }
+
+    /// Judges what the models saw last by the threshold as it is now.
+    fn judge_again(&mut self) {
+        let Some((features, judgement)) = self.last.take() else {
+            return;
+        };
+        let score = self.score(&features);
+        let again = judgement.and_then(|judged| judged.rescored(score?));
+        self.last = Some((features, again));
     }
 
     /// The journal learns when the hourly cap begins to keep incidents back.
@@ -171,13 +226,17 @@ impl Inspector {
 }
 
 impl Decide for Inspector {
-    type Seen = Seen;
+    type Seen = Look;
     type Message = Message;
     type Order = Order;
 
-    fn decide(&mut self, stamp: Stamp, seen: Result<Seen, Rejection>) -> Decided<Message> {
+    fn decide(&mut self, stamp: Stamp, look: Result<Look, Rejection>) -> Decided<Message> {
         let Stamp { seq, at } = stamp;
-        let judgement = seen.and_then(|seen| self.judge(seen));
+        let is_repeated = matches!(look, Ok(Look::AsBefore));
+        let judgement = look.and_then(|look| match look {
+            Look::New(seen) => self.judge(*seen),
+            Look::AsBefore => self.repeat(),
+        });
         let changes = self.tracker.observe(seq, at, judgement.as_ref());
         self.warn(&changes);
         let mut messages = self.show(&changes);
@@ -194,7 +253,11 @@ impl Decide for Inspector {
             }
             is_anomalous
         });
-        Decided { messages, verdict }
+        Decided {
+            messages,
+            verdict,
+            is_repeated,
+        }
     }
 
     fn order(&mut self, order: Order) -> Vec<Message> {
@@ -207,6 +270,7 @@ impl Decide for Inspector {
             Order::Threshold(level) => {
                 tracing::info!(camera = %self.camera, value = level.get(), "the threshold is set");
                 self.level = level;
+                self.judge_again();
                 vec![self.reporter.threshold(level)]
             }
             Order::Tell(control) => {

@@ -36,7 +36,7 @@ fn shot(grey: u8) -> Pixels {
 }
 
 /// Frame `n`; one that is anomalous differs in all its tokens.
-fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Seen, Rejection>) {
+fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Look, Rejection>) {
     let mut features = normal_frames(1, 100 + n).remove(0);
     if is_anomalous {
         features.discrepancy.residual_tokens.fill(12.0 + n as f32);
@@ -53,7 +53,7 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<See
         shot,
     };
     let at = stories::moment(n);
-    (Stamp { seq: n, at }, Ok(seen))
+    (Stamp { seq: n, at }, Ok(Look::New(Box::new(seen))))
 }
 
 fn topics(messages: &[Message]) -> Vec<String> {
@@ -217,12 +217,86 @@ fn a_fault_of_the_scene_shows_no_picture_and_leaves_that_of_the_anomaly_alone() 
     assert_eq!(decided.verdict, Err(stories::fault('f', 2.0)));
     let said = told(&decided.messages);
     let topics: Vec<&str> = said.iter().map(|(topic, _)| topic.as_str()).collect();
-    let expected = ["cam0/alert", "cam0/alert/active", "cam0/state"];
+    let expected = [
+        "cam0/availability",
+        "cam0/alert",
+        "cam0/alert/active",
+        "cam0/state",
+    ];
     assert_eq!(topics, expected);
-    assert_eq!(said[0].1["data"]["media"], Value::Null);
-    assert!(said[1].1[0]["media"].is_object() && said[1].1[1]["media"].is_null());
+    assert_eq!(said[1].1["data"]["media"], Value::Null);
+    let active = &said[2].1;
+    assert!(active[0]["media"].is_object() && active[1]["media"].is_null());
     let stopped = told(&inspector.stop(stories::moment(2)));
     let closed = stopped.iter().filter(|(topic, _)| topic == "cam0/alert");
     let closed: Vec<&Value> = closed.map(|(_, alert)| &alert["data"]["cause"]).collect();
     assert_eq!(closed, ["anomaly", "camera_frozen"]);
+}
+
+/// A frame like the last one.
+fn as_before(n: u64) -> (Stamp, Result<Look, Rejection>) {
+    let at = stories::moment(n);
+    (Stamp { seq: n, at }, Ok(Look::AsBefore))
+}
+
+#[test]
+fn a_repeated_verdict_counts_for_persistence_like_a_judged_one() {
+    let rules = Rules {
+        hits: 3,
+        window: 3,
+        ..Rules::default()
+    };
+    let opens_at = |frames: [(Stamp, Result<Look, Rejection>); 4]| {
+        let mut inspector = inspector(rules, Knobs::default(), false).repeating(true);
+        frames.into_iter().position(|(stamp, look)| {
+            let decided = inspector.decide(stamp, look);
+            topics(&decided.messages).contains(&"cam0/alert".into())
+        })
+    };
+    let judged = |n| frame(n, true, None);
+    assert_eq!(
+        opens_at([judged(0), as_before(1), as_before(2), as_before(3)]),
+        Some(2)
+    );
+    let (stamp, normal) = frame(1, false, None);
+    assert_eq!(
+        opens_at([judged(0), (stamp, normal), as_before(2), as_before(3)]),
+        None
+    );
+}
+
+#[test]
+fn a_repeated_verdict_is_told_apart_and_follows_the_threshold() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), false).repeating(true);
+    let (stamp, look) = frame(0, false, None);
+    let first = inspector.decide(stamp, look);
+    assert_eq!((first.verdict, first.is_repeated), (Ok(false), false));
+    let (stamp, look) = as_before(1);
+    let second = inspector.decide(stamp, look);
+    assert_eq!((second.verdict, second.is_repeated), (Ok(false), true));
+    inspector.order(Order::Threshold(Level::new(0.05).unwrap()));
+    let (stamp, look) = as_before(2);
+    assert_eq!(inspector.decide(stamp, look).verdict, Ok(true));
+    inspector.order(Order::Threshold(Level::CALIBRATED));
+    let (stamp, look) = as_before(3);
+    assert_eq!(inspector.decide(stamp, look).verdict, Ok(false));
+}
+
+#[test]
+fn what_could_not_be_judged_is_not_judged_by_being_repeated() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), false).repeating(true);
+    let (stamp, look) = frame(0, false, None);
+    assert!(inspector.decide(stamp, look).verdict.is_ok());
+    let (stamp, look) = frame(1, false, None);
+    let Ok(Look::New(mut seen)) = look else {
+        panic!("a new frame");
+    };
+    seen.features.discrepancy.residual_tokens[0] = f32::NAN;
+    let decided = inspector.decide(stamp, Ok(Look::New(seen)));
+    assert_eq!(decided.verdict, Err(Rejection::NotFinite));
+    let (stamp, look) = as_before(2);
+    assert_eq!(
+        inspector.decide(stamp, look).verdict,
+        Err(Rejection::NotFinite)
+    );
 }

@@ -9,7 +9,8 @@ use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::evaluate::heatmap::Scale;
 use crate::infer::{Extractor, Features, StudentRunner, Teacher, TeacherFile, pretrained_streams};
-use crate::preprocess::{Preprocessor, Rejection};
+use crate::preprocess::scene::SceneCheck;
+use crate::preprocess::{Preprocessor, Rejection, SceneFault};
 use crate::score::Score;
 use crate::score::profile::Profile;
 use crate::score::tokens::Scratch;
@@ -18,6 +19,7 @@ use crate::score::tokens::Scratch;
 pub(super) struct Judge {
     preprocessor: Preprocessor,
     extractor: Extractor,
+    scene: Option<SceneCheck>,
     profile: Profile,
     scratch: Scratch,
 }
@@ -26,6 +28,8 @@ pub(super) struct Judge {
 pub(super) struct Judged {
     pub(super) features: Features,
     pub(super) score: Score,
+    /// Why the daemon would not score it.
+    pub(super) fault: Option<SceneFault>,
 }
 
 impl Judge {
@@ -51,11 +55,15 @@ impl Judge {
             &pretrained_streams(teacher.info()),
         ]
         .concat();
-        let extractor = Extractor::new(teacher.runner(&streams)?, student);
-        let preprocessor = Preprocessor::new(&teacher.info().preprocessing);
+        let patches = profile.statistics().fit().patches().clone();
+        let extractor = Extractor::new(teacher.runner(&streams)?, student).looking_at(patches);
+        let view = profile.manifest().origin.view.clone();
+        let preprocessor = Preprocessor::new(&teacher.info().preprocessing).looking_at(view);
+        let scene = profile.scene().cloned();
         Ok(Judge {
             preprocessor,
             extractor,
+            scene: scene.map(|scene| SceneCheck::new(scene, None)),
             profile,
             scratch: Scratch::default(),
         })
@@ -65,19 +73,26 @@ impl Judge {
         &self.profile
     }
 
-    /// Judges one frame.
+    /// Judges one frame. One whose scene is at fault is scored all the same, and its fault told.
     pub(super) fn judge(&mut self, frame: &Frame) -> Result<Judged, Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
         self.profile
             .manifest()
             .origin
             .check_frame(prepared.width, prepared.height)?;
+        let look = self.preprocessor.look();
+        let scene = self.scene.as_mut();
+        let fault = scene.and_then(|scene| scene.fault(look, None));
         let features = self.extractor.features(&prepared)?;
         let score = self
             .profile
             .statistics()
             .score(&features, &mut self.scratch)?;
-        Ok(Judged { features, score })
+        Ok(Judged {
+            features,
+            score,
+            fault,
+        })
     }
 }
 

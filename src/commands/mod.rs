@@ -8,6 +8,7 @@ mod darkroom;
 mod demo;
 mod evaluate;
 mod exit;
+mod eye;
 mod feedback;
 mod film;
 mod gallery;

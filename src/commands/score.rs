@@ -12,7 +12,7 @@ use super::output::{make_folder, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
-use crate::preprocess::decode;
+use crate::preprocess::{View, decode};
 use crate::score::{Basis, Score};
 
 /// Scores every image; one that can't be judged gets a line that says so, and makes the command fail
@@ -29,7 +29,8 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
             Ok(frame) => match judge.judge(&frame) {
                 Ok(judged) => {
                     if let Some(folder) = &args.heatmap {
-                        write_heatmap(folder, path, &frame, &judged.score)?;
+                        let view = &judge.profile().manifest().origin.view;
+                        write_heatmap(folder, path, &frame, &judged.score, view)?;
                     }
                     line(path, &judged, args.json)
                 }
@@ -67,6 +68,9 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
             "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
             "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
             "default": score.default, "parts": score.parts,
+            "scene": judged.fault.as_ref().map(|fault| json!({
+                "fault": fault.kind.word(), "severity": fault.severity, "detail": fault.detail,
+            })),
         })
         .to_string()
     } else {
@@ -74,8 +78,12 @@ fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
             Basis::Image => "the whole picture",
             Basis::Local => "a part of it",
         };
+        let fault = judged.fault.as_ref();
+        let fault = fault.map_or_else(String::new, |fault| {
+            format!("  ({}: {fault})", fault.kind.word())
+        });
         format!(
-            "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}",
+            "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}{fault}",
             score.value,
             score.raw,
             score.threshold,
@@ -114,10 +122,17 @@ fn heatmap_name(path: &Path) -> String {
 }
 
 /// Lays the map over the picture.
-fn write_heatmap(folder: &Path, path: &Path, frame: &Frame, score: &Score) -> anyhow::Result<()> {
+fn write_heatmap(
+    folder: &Path,
+    path: &Path,
+    frame: &Frame,
+    score: &Score,
+    view: &View,
+) -> anyhow::Result<()> {
     let target = folder.join(heatmap_name(path));
     let picture = decode(&frame.pixels)?;
-    let overlay = overlay(&picture, &score.map, score.grid, heat_scale(score))
+    let (grid, scale) = (score.patches.grid(), heat_scale(score));
+    let overlay = overlay(&picture, &score.map, grid, scale, view)
         .context("the map does not fit its own grid")?;
     write_png(&overlay, &target)
 }

@@ -13,6 +13,7 @@ use super::source::source;
 use super::{Camera, Issues, Name};
 use crate::capture::Fps;
 use crate::decide::Rules;
+use crate::preprocess::{Crop, Mask, Polygon, SceneRules, View};
 
 /// A day, the longest duration that any key accepts.
 const DAY_S: f64 = 86_400.0;
@@ -77,10 +78,14 @@ fn camera(
     let deadline = seconds(&mut section, "deadline_s", 5.0, (0.1, DAY_S), issues);
     // A slow camera is not a silent one.
     let deadline = fps.map_or(deadline, |fps| deadline.max(3 * fps.period()));
+    let scene = scene(&mut section, issues);
     let source = source(section.section("source", issues), fps, folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
     let is_shown = section.get("snapshot", issues).unwrap_or(false);
     let largest: usize = section.number("snapshot_max_kb", 256, &(16..=4096), issues);
+    let crop = crop(&mut section, issues);
+    let mask = mask(&mut section, crop, issues);
+    let gate = section.number("gate", 0.0, &(0.0..=64.0), issues);
     section.finish(issues);
     let whole = name
         .clone()
@@ -92,10 +97,56 @@ fn camera(
             source,
             fps,
             deadline,
+            scene,
             incident,
             snapshot: is_shown.then_some(largest * 1024),
+            crop,
+            mask,
+            gate,
         });
     (name, whole)
+}
+
+/// The part of the frame that is looked at, where it is named.
+fn crop(section: &mut Section, issues: &mut Issues) -> Option<Crop> {
+    let crop = Crop::new(section.get("crop", issues)?);
+    crop.map_err(|fault| issues.add(section.path("crop"), fault.to_string()))
+        .ok()
+}
+
+/// The polygons that are not looked at, where they are named; with `crop` they must leave enough.
+fn mask(section: &mut Section, crop: Option<Crop>, issues: &mut Issues) -> Option<Mask> {
+    let polygons: Vec<Polygon> = section.get("mask", issues)?;
+    let mask = Mask::new(polygons)
+        .and_then(|mask| View::new(crop.unwrap_or_default(), mask.clone()).map(|_| mask));
+    mask.map_err(|fault| issues.add(section.path("mask"), fault.to_string()))
+        .ok()
+}
+
+/// Whether the scene is compared with the normal footage, as written.
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    #[default]
+    On,
+    Off,
+}
+
+/// How the scene is watched, by the keys of the camera itself.
+fn scene(section: &mut Section, issues: &mut Issues) -> SceneRules {
+    let base = SceneRules::default();
+    let switch: Switch = section.get("scene", issues).unwrap_or_default();
+    let mut duration = |key, default: Duration, issues: &mut Issues| {
+        seconds(section, key, default.as_secs_f64(), (0.0, DAY_S), issues)
+    };
+    let frozen_after = duration("frozen_after_s", base.frozen_after, issues);
+    let settle = duration("settle_s", base.settle, issues);
+    SceneRules {
+        compares: matches!(switch, Switch::On),
+        frozen_after,
+        settle,
+        moved_beyond: section.within("moved_beyond", &(0.001..=0.5), issues),
+    }
 }
 
 /// The rules of a table; what it leaves out is as in `base`.

@@ -12,6 +12,7 @@ mod issues;
 mod load;
 mod mqtt;
 mod name;
+mod program;
 mod resolve;
 mod section;
 mod source;
@@ -28,6 +29,7 @@ pub use name::{Name, Prefix};
 
 use crate::capture::{Fps, SourceSpec};
 use crate::decide::Rules;
+use crate::preprocess::{Crop, Mask, SceneRules, View, ViewError};
 
 /// A configuration without faults.
 #[derive(Debug, Clone)]
@@ -117,10 +119,29 @@ pub struct Camera {
     pub fps: Option<Fps>,
     /// No frame for this long: the source is closed and opened anew.
     pub deadline: Duration,
+    /// How its scene is watched.
+    pub scene: SceneRules,
     /// When frames become an incident.
     pub incident: Rules,
     /// The largest picture that is published, in bytes; none where none is.
     pub snapshot: Option<usize>,
+    /// The part of the frame that is looked at, where it is named here.
+    pub crop: Option<Crop>,
+    /// What of it is not looked at, where it is named here.
+    pub mask: Option<Mask>,
+    /// Frames that differ by less than this many grey levels from the last scored one are given its
+    /// verdict; 0 turns that off.
+    pub gate: f64,
+}
+
+impl Camera {
+    /// The view that a calibration of this camera is to have: what is not named here hides nothing.
+    pub fn view(&self) -> Result<View, ViewError> {
+        View::new(
+            self.crop.unwrap_or_default(),
+            self.mask.clone().unwrap_or_default(),
+        )
+    }
 }
 
 /// The journal.

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::Issues;
 use super::section::Section;
-use super::v4l2;
+use super::{Issues, program, v4l2};
 use crate::capture::ffmpeg::{Ffmpeg, Input};
 use crate::capture::images::Images;
 use crate::capture::synthetic::Synthetic;
@@ -16,6 +15,9 @@ use crate::capture::{Fps, SourceSpec};
 enum Kind {
     Auto,
     V4l2,
+    Nokhwa,
+    Csi,
+    Command,
     Images,
     Ffmpeg,
     Synthetic,
@@ -28,10 +30,17 @@ pub(super) fn source(
     folder: &Path,
     issues: &mut Issues,
 ) -> Option<SourceSpec> {
-    let kind = section.required("kind", "auto, v4l2, images, ffmpeg or synthetic", issues)?;
+    let kind = section.required(
+        "kind",
+        "auto, v4l2, nokhwa, csi, command, images, ffmpeg or synthetic",
+        issues,
+    )?;
     let source = match kind {
         Kind::Auto => v4l2::auto(&mut section, fps, issues),
         Kind::V4l2 => v4l2::v4l2(&mut section, fps, issues),
+        Kind::Nokhwa => program::nokhwa(&mut section, fps, issues),
+        Kind::Csi => program::csi(&mut section, fps, issues),
+        Kind::Command => program::command(&mut section, fps, issues),
         Kind::Images => section
             .mandatory_text("path", "the folder of images", issues)
             .map(|path| {

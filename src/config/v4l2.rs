@@ -59,7 +59,7 @@ fn camera(
 }
 
 /// Columns and rows, written as `1280x720`.
-fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
+pub(super) fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
     let text: String = section.get("size", issues)?;
     let size = text.split_once('x').and_then(|(width, height)| {
         let side = |text: &str| {
@@ -100,7 +100,8 @@ fn controls(section: &mut Section, issues: &mut Issues) -> Vec<(String, i64)> {
     controls
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::capture::v4l2::V4l2;

@@ -22,7 +22,7 @@ pub use region::Region;
 pub use tracker::{Mute, Tracker};
 
 use crate::capture::Pixels;
-use crate::preprocess::{Rejection, SceneFault, SceneStatistics, SceneZ};
+use crate::preprocess::{Rect, Rejection, SceneFault, SceneStatistics, SceneZ};
 use crate::score::Score;
 
 /// When frames become an incident, and when it ends.
@@ -109,6 +109,8 @@ impl Picture {
 pub struct Judged {
     score: Score,
     picture: Picture,
+    /// The part of the frame that was looked at.
+    crop: Rect,
     /// The frame itself, where it is kept.
     shot: Option<Arc<Pixels>>,
 }
@@ -143,6 +145,7 @@ impl Judged {
             Ok(Judged {
                 score,
                 picture,
+                crop: Rect::whole(picture.width, picture.height),
                 shot: None,
             })
         } else {
@@ -154,6 +157,21 @@ impl Judged {
     pub fn with_shot(mut self, shot: Arc<Pixels>) -> Self {
         self.shot = Some(shot);
         self
+    }
+
+    /// The same where only this part of the frame was looked at.
+    pub fn within(self, crop: Rect) -> Self {
+        Judged { crop, ..self }
+    }
+
+    /// The same frame under another score.
+    ///
+    /// # Errors
+    /// As [`Judged::new`].
+    pub fn rescored(&self, score: Score) -> Result<Self, Rejection> {
+        let judged = Judged::new(score, self.picture)?.within(self.crop);
+        let shot = self.shot.clone();
+        Ok(Judged { shot, ..judged })
     }
 
     /// The frame itself, where it was kept.
@@ -173,6 +191,6 @@ impl Judged {
 
     /// Where in the picture the anomaly is.
     pub fn region(&self) -> Option<Region> {
-        region::region(&self.score, self.picture.width, self.picture.height)
+        region::region(&self.score, self.crop)
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! The region is the patch that deviates most and those around it, joined by sides or corners, that
 //! deviate at least half as much; a fixed share of the peak draws a box that is tight around strong
-//! anomalies and honest about weak ones. Assumes a map of finite numbers.
+//! anomalies and honest about weak ones. Masked patches are none of it. Assumes a map of finite numbers.
 
 use crate::infer::Grid;
+use crate::preprocess::Rect;
 use crate::score::Score;
 
 /// A part of the picture that deviates.
@@ -21,14 +22,15 @@ pub struct Region {
 /// Share of the peak that a neighbouring patch must reach.
 const SHARE: f32 = 0.5;
 
-/// The region of a score's map in a frame of `width` x `height` pixels; `None` without a map.
-pub(super) fn region(score: &Score, width: u32, height: u32) -> Option<Region> {
-    let grid = score.grid;
+/// The region of a score's map, whose patches lie over the `crop` of a frame; `None` without a map.
+pub(super) fn region(score: &Score, crop: Rect) -> Option<Region> {
+    let grid = score.patches.grid();
     let map = &score.map;
     if map.is_empty() || map.len() != grid.rows * grid.columns {
         return None;
     }
-    let peak = (0..map.len()).max_by(|a, b| map[*a].total_cmp(&map[*b]))?;
+    let kept = score.patches.kept(0..map.len());
+    let peak = kept.max_by(|a, b| map[*a].total_cmp(&map[*b]))?;
     let level = map[peak] * SHARE;
     let mut reached = vec![false; map.len()];
     let mut ahead = vec![peak];
@@ -49,11 +51,11 @@ pub(super) fn region(score: &Score, width: u32, height: u32) -> Option<Region> {
             }
         }
     }
-    let (x, w) = pixels(left, right, grid.columns, width);
-    let (y, h) = pixels(top, bottom, grid.rows, height);
+    let (x, w) = pixels(left, right, grid.columns, crop.width);
+    let (y, h) = pixels(top, bottom, grid.rows, crop.height);
     let peak_cell = [peak / grid.columns, peak % grid.columns];
     Some(Region {
-        bbox: [x, y, w, h],
+        bbox: [crop.x + x, crop.y + y, w, h],
         peak_cell,
         grid,
     })
@@ -69,11 +71,17 @@ fn pixels(first: usize, last: usize, cells: usize, size: u32) -> (u32, u32) {
 mod tests {
     use super::super::stories::score;
     use super::*;
+    use crate::infer::Patches;
+    use crate::preprocess::{Crop, Mask, View};
+
+    fn region(score: &Score, width: u32, height: u32) -> Option<Region> {
+        super::region(score, Rect::whole(width, height))
+    }
 
     fn on_a_grid(map: Vec<f32>, rows: usize, columns: usize) -> Score {
         Score {
             map,
-            grid: Grid { rows, columns },
+            patches: Patches::all(Grid { rows, columns }),
             ..score(1.0)
         }
     }
@@ -102,6 +110,29 @@ mod tests {
     fn a_missing_or_misshapen_map_has_no_region() {
         assert_eq!(region(&on_a_grid(vec![], 0, 0), 10, 10), None);
         assert_eq!(region(&on_a_grid(vec![1.0; 3], 2, 2), 10, 10), None);
+    }
+
+    #[test]
+    fn the_box_is_in_pixels_of_the_whole_frame_where_a_crop_is_looked_at() {
+        let score = on_a_grid(vec![0.0, 0.0, 9.0, 0.0], 2, 2);
+        let crop = Rect {
+            x: 320,
+            y: 100,
+            width: 200,
+            height: 80,
+        };
+        let region = super::region(&score, crop).unwrap();
+        assert_eq!(region.bbox, [320, 140, 100, 40]);
+    }
+
+    #[test]
+    fn a_masked_patch_is_never_the_peak() {
+        let left = vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]];
+        let view = View::new(Crop::default(), Mask::new(vec![left]).unwrap()).unwrap();
+        let mut score = on_a_grid(vec![0.0, -2.0, 0.0, -1.0], 2, 2);
+        score.patches = Patches::of(&view, score.patches.grid()).unwrap();
+        let region = region(&score, 100, 100).unwrap();
+        assert_eq!((region.peak_cell, region.bbox), ([1, 1], [50, 50, 50, 50]));
     }
 
     proptest::proptest! {

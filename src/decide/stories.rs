@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Identity, Incident, Judged, Mute, Phase, Picture, Rules, Tracker};
 use crate::capture::Moment;
-use crate::infer::Grid;
+use crate::infer::{Grid, Patches};
 use crate::preprocess::{Rejection, SceneFault, SceneFaultKind, SceneStatistics};
 use crate::score::{Basis, Parts, Score};
 
@@ -30,10 +30,10 @@ pub(crate) fn score(raw: f64) -> Score {
         local: 0.0,
         local_threshold: 1.0,
         map: vec![0.0, 1.0, 2.0, 3.0],
-        grid: Grid {
+        patches: Patches::all(Grid {
             rows: 2,
             columns: 2,
-        },
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A map from patches to pixels.
 
 use crate::infer::Grid;
+use crate::preprocess::{Rect, View};
 
 /// `map`, `[rows * columns]`, enlarged bilinearly to `[height, width]`: cell centres lie at pixel
 /// centres, the border repeats.
@@ -15,6 +16,33 @@ pub fn enlarge(map: &[f32], grid: Grid, width: usize, height: usize) -> Vec<f32>
             let below = bottom[left] + across * (bottom[right] - bottom[left]);
             pixels.push(above + down * (below - above));
         }
+    }
+    pixels
+}
+
+/// The same over the part of a picture of `width` x `height` that `view` shows; 0 beside it.
+pub fn enlarge_in_view(
+    map: &[f32],
+    grid: Grid,
+    view: &View,
+    (width, height): (u32, u32),
+) -> Vec<f32> {
+    let Rect {
+        x,
+        y,
+        width: columns,
+        height: rows,
+    } = view.crop().pixels(width, height);
+    let [x, y, columns, rows, width, height] =
+        [x, y, columns, rows, width, height].map(|n| n as usize);
+    let part = enlarge(map, grid, columns, rows);
+    if (columns, rows) == (width, height) {
+        return part;
+    }
+    let mut pixels = vec![0.0; width * height];
+    let lines = pixels.chunks_exact_mut(width).skip(y);
+    for (line, part) in lines.zip(part.chunks_exact(columns)) {
+        line[x..x + columns].copy_from_slice(part);
     }
     pixels
 }
@@ -47,6 +75,21 @@ mod tests {
         assert_eq!(pixels[0], 0.0);
         let four = [pixels[14], pixels[15], pixels[20], pixels[21]];
         assert!((four.iter().sum::<f32>() / 4.0 - 1.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_crop_is_enlarged_at_its_place_and_nothing_beside_it() {
+        let crop = crate::preprocess::Crop::new([0.5, 0.25, 0.5, 0.5]).unwrap();
+        let view = View::new(crop, Default::default()).unwrap();
+        let grid = Grid {
+            rows: 1,
+            columns: 1,
+        };
+        let pixels = enlarge_in_view(&[7.0], grid, &view, (4, 4));
+        let row = [0.0, 0.0, 7.0, 7.0];
+        assert_eq!(pixels, [[0.0; 4], row, row, [0.0; 4]].concat());
+        let whole = enlarge_in_view(&[7.0], grid, &View::default(), (4, 4));
+        assert_eq!(whole, [7.0; 16]);
     }
 
     #[test]

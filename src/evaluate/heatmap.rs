@@ -2,17 +2,18 @@
 //!
 //! The map is enlarged bilinearly, with each value at the middle of its patch, and coloured by Turbo
 //! (Mikhailov 2019; dark blue, green, yellow, red). Where the map is low the picture stays as it is,
-//! in grey, so that colour always means something. It shows scores and never changes them.
+//! in grey, so that colour always means something; where nobody looks, beside the crop and under the
+//! mask, it is dark. It shows scores and never changes them.
 
 use std::io::Cursor;
 use std::path::Path;
 
 use image::{ImageFormat, ImageResult, Rgb, RgbImage};
 
-use super::enlarge::enlarge;
+use super::enlarge::enlarge_in_view;
 use super::whole::write_whole;
 use crate::infer::Grid;
-use crate::preprocess::Picture;
+use crate::preprocess::{Picture, View};
 
 /// The values of a map between which the colours run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,19 +36,31 @@ impl Default for Scale {
 
 /// How much of the picture the strongest colour hides.
 const OPACITY: f32 = 0.65;
+/// How much is left of the light where nobody looks.
+const DARKNESS: f32 = 0.35;
 
-/// The picture with `map`, `[rows * columns]` of `grid`, laid over it. None where the map does not
-/// fit the grid, or the picture's bytes its size. A value that is not finite counts as the highest.
-pub fn overlay(picture: &Picture<'_>, map: &[f32], grid: Grid, scale: Scale) -> Option<RgbImage> {
+/// The picture with `map`, `[rows * columns]` of `grid`, laid over what `view` shows of it. None where
+/// the map does not fit the grid, or the picture's bytes its size. A value that is not finite counts
+/// as the highest.
+pub fn overlay(
+    picture: &Picture<'_>,
+    map: &[f32],
+    grid: Grid,
+    scale: Scale,
+    view: &View,
+) -> Option<RgbImage> {
     let (width, height) = (picture.width, picture.height);
     let fits = map.len() == grid.rows * grid.columns && !map.is_empty();
     let mut canvas = RgbImage::from_raw(width, height, picture.data.to_vec()).filter(|_| fits)?;
     let share: Vec<f32> = map.iter().map(|&value| scale.share(value)).collect();
-    let shares = enlarge(&share, grid, width as usize, height as usize);
+    let shares = enlarge_in_view(&share, grid, view, (width, height));
     canvas
         .pixels_mut()
         .zip(shares)
         .for_each(|(pixel, share)| tint(pixel, share));
+    if !view.is_whole() {
+        darken(&mut canvas, view);
+    }
     Some(canvas)
 }
 
@@ -92,6 +105,22 @@ fn tint(pixel: &mut Rgb<u8>, share: f32) {
     });
 }
 
+/// Takes light from what `view` does not show, in grey.
+fn darken(canvas: &mut RgbImage, view: &View) {
+    let (width, height) = canvas.dimensions();
+    let crop = view.crop().pixels(width, height);
+    let masked = view.masked_pixels(width, height);
+    for ((x, y, pixel), is_masked) in canvas.enumerate_pixels_mut().zip(masked) {
+        let is_inside = (crop.x..crop.x + crop.width).contains(&x)
+            && (crop.y..crop.y + crop.height).contains(&y);
+        if is_masked || !is_inside {
+            let [r, g, b] = pixel.0.map(f32::from);
+            let grey = 0.299 * r + 0.587 * g + 0.114 * b;
+            pixel.0 = [(DARKNESS * grey) as u8; 3];
+        }
+    }
+}
+
 /// Turbo's published polynomial, `0..=1` to RGB in `0..=1`.
 fn turbo(share: f32) -> [f32; 3] {
     const RED: [f32; 6] = [
@@ -117,6 +146,7 @@ fn turbo(share: f32) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preprocess::{Crop, Mask};
 
     const GRID: Grid = Grid {
         rows: 3,
@@ -133,7 +163,14 @@ mod tests {
 
     #[test]
     fn a_normal_map_leaves_a_grey_picture_as_it_is() {
-        let shown = overlay(&grey(64, 48), &[0.5; 12], GRID, Scale::default()).unwrap();
+        let shown = overlay(
+            &grey(64, 48),
+            &[0.5; 12],
+            GRID,
+            Scale::default(),
+            &View::default(),
+        )
+        .unwrap();
         assert!(shown.iter().all(|&value| value == 100));
     }
 
@@ -141,7 +178,14 @@ mod tests {
     fn the_patch_that_stands_out_is_red_and_its_opposite_corner_is_not_touched() {
         let mut map = [0.0; 12];
         map[4 + 2] = 9.0;
-        let shown = overlay(&grey(64, 48), &map, GRID, Scale::default()).unwrap();
+        let shown = overlay(
+            &grey(64, 48),
+            &map,
+            GRID,
+            Scale::default(),
+            &View::default(),
+        )
+        .unwrap();
         // The middle of row 1, column 2.
         let [red, green, blue] = shown.get_pixel(40, 24).0;
         assert!(red > 110 && green < 60 && blue < 60, "{red} {green} {blue}");
@@ -150,18 +194,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_looked_at_is_dark_and_the_map_lies_over_the_crop() {
+        let crop = Crop::new([0.5, 0.0, 0.5, 1.0]).unwrap();
+        let corner = vec![[0.75, 0.5], [1.0, 0.5], [1.0, 1.0], [0.75, 1.0]];
+        let view = View::new(crop, Mask::new(vec![corner]).unwrap()).unwrap();
+        let mut map = [0.0; 12];
+        map[0] = 9.0;
+        let shown = overlay(&grey(64, 48), &map, GRID, Scale::default(), &view).unwrap();
+        assert_eq!(shown.get_pixel(10, 10).0, [35; 3], "beside the crop");
+        assert_eq!(shown.get_pixel(60, 40).0, [35; 3], "under the mask");
+        assert_eq!(shown.get_pixel(60, 10).0, [100; 3], "looked at, and normal");
+        let [red, green, _] = shown.get_pixel(33, 4).0;
+        assert!(red > 110 && green < 60, "the first patch of the crop");
+    }
+
+    #[test]
     fn a_map_of_another_grid_is_refused() {
-        assert!(overlay(&grey(64, 48), &[0.0; 11], GRID, Scale::default()).is_none());
+        assert!(
+            overlay(
+                &grey(64, 48),
+                &[0.0; 11],
+                GRID,
+                Scale::default(),
+                &View::default()
+            )
+            .is_none()
+        );
         let none = Grid {
             rows: 0,
             columns: 0,
         };
-        assert!(overlay(&grey(64, 48), &[], none, Scale::default()).is_none());
+        assert!(overlay(&grey(64, 48), &[], none, Scale::default(), &View::default()).is_none());
     }
 
     #[test]
     fn what_is_not_finite_shows_as_the_worst() {
-        let shown = |value| overlay(&grey(8, 8), &[value; 12], GRID, Scale::default()).unwrap();
+        let shown = |value| {
+            overlay(
+                &grey(8, 8),
+                &[value; 12],
+                GRID,
+                Scale::default(),
+                &View::default(),
+            )
+            .unwrap()
+        };
         assert_eq!(shown(f32::NAN), shown(100.0));
         assert_eq!(shown(f32::INFINITY), shown(100.0));
     }
@@ -189,7 +266,14 @@ mod tests {
     fn a_png_is_read_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let map: Vec<f32> = (0..12).map(|i| i as f32).collect();
-        let shown = overlay(&grey(31, 17), &map, GRID, Scale::default()).unwrap();
+        let shown = overlay(
+            &grey(31, 17),
+            &map,
+            GRID,
+            Scale::default(),
+            &View::default(),
+        )
+        .unwrap();
         let path = folder.path().join("map.heat");
         write_png(&shown, &path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), to_png(&shown).unwrap());

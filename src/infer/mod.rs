@@ -6,6 +6,7 @@
 mod features;
 #[cfg(test)]
 mod fixture;
+mod patches;
 mod residual_stream;
 mod student;
 mod teacher;
@@ -13,6 +14,7 @@ mod teacher_file;
 
 use crate::preprocess::{Prepared, Rejection};
 
+pub use patches::Patches;
 pub use residual_stream::NotAVit;
 pub use student::{StudentOutput, StudentRunner};
 pub use teacher::{Teacher, TeacherOutput, TeacherRunner};
@@ -49,7 +51,7 @@ pub struct DiscrepancyFeatures {
     pub d: Vec<f64>,
     /// Mean over patches of `S_mid(x_{mid-1}) - x_mid`, `[D]`.
     pub residual: Vec<f32>,
-    /// `S_mid(x_{mid-1}) - x_mid` of each patch, `[P, D]`.
+    /// `S_mid(x_{mid-1}) - x_mid` of each patch, masked ones included, `[P, D]`.
     pub residual_tokens: Vec<f32>,
 }
 
@@ -100,9 +102,16 @@ pub fn pretrained_streams(info: &TeacherInfo) -> [usize; 2] {
     [info.mid(), info.late()]
 }
 
-/// The pre-trained features of one frame.
-pub fn pretrained_features(output: &TeacherOutput, info: &TeacherInfo) -> PretrainedFeatures {
-    let pool = |block| features::pool(output.stream(block), info.width, info.prefix_tokens);
+/// The pre-trained features of one frame; pooled are the patches that are looked at.
+pub fn pretrained_features(
+    output: &TeacherOutput,
+    info: &TeacherInfo,
+    patches: &Patches,
+) -> PretrainedFeatures {
+    let pool = |block| {
+        let stream = output.stream(block);
+        features::pool(stream, info.width, info.prefix_tokens, patches)
+    };
     PretrainedFeatures {
         z: output.z().to_vec(),
         pooled_mid: pool(info.mid()),
@@ -111,20 +120,23 @@ pub fn pretrained_features(output: &TeacherOutput, info: &TeacherInfo) -> Pretra
 }
 
 /// The discrepancy features of one frame. `pairs` holds, per student block in rising order, its
-/// number (1-based), `S_i(x_{i-1})` and `x_i`, each `[N, D]`; the middle block must be among them.
+/// number (1-based), `S_i(x_{i-1})` and `x_i`, each `[N, D]`; the middle block must be among them. Means are over the patches that are looked at, and
+/// over class and register tokens where these take part.
 pub fn discrepancy_features(
     pairs: &[(usize, &[f32], &[f32])],
     info: &TeacherInfo,
+    patches: &Patches,
 ) -> DiscrepancyFeatures {
-    let d = pairs
-        .iter()
-        .map(|(_, student, teacher)| features::discrepancy(student, teacher));
+    let skip = info.prefix_tokens * info.width;
+    let d = pairs.iter().map(|(_, student, teacher)| {
+        features::discrepancy(student, teacher, info.width, skip, patches)
+    });
     let mid = pairs.iter().find(|(block, _, _)| *block == info.mid());
     let (_, student, teacher) = mid.expect("every student has the middle block");
     let tokens = features::residual_tokens(student, teacher, info.width, info.prefix_tokens);
     DiscrepancyFeatures {
         d: d.collect(),
-        residual: features::mean_token(&tokens, info.width),
+        residual: features::mean_token(&patches.kept_tokens(&tokens, info.width), info.width),
         residual_tokens: tokens,
     }
 }
@@ -134,12 +146,23 @@ pub fn discrepancy_features(
 pub struct Extractor {
     teacher: TeacherRunner,
     student: StudentRunner,
+    patches: Patches,
 }
 
 impl Extractor {
     /// `teacher` must yield [`pretrained_streams`] and the student's [`StudentRunner::streams`].
     pub fn new(teacher: TeacherRunner, student: StudentRunner) -> Extractor {
-        Extractor { teacher, student }
+        let patches = Patches::all(teacher.info().grid);
+        Extractor {
+            teacher,
+            student,
+            patches,
+        }
+    }
+
+    /// The same where only these patches are looked at.
+    pub fn looking_at(self, patches: Patches) -> Extractor {
+        Extractor { patches, ..self }
     }
 
     /// Runs both models.
@@ -155,8 +178,8 @@ impl Extractor {
             .map(|n| (blocks[n], student.block(n), teacher.stream(blocks[n])))
             .collect();
         Ok(Features {
-            pretrained: pretrained_features(&teacher, info),
-            discrepancy: discrepancy_features(&pairs, info),
+            pretrained: pretrained_features(&teacher, info, &self.patches),
+            discrepancy: discrepancy_features(&pairs, info, &self.patches),
         })
     }
 }

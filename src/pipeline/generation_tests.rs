@@ -97,6 +97,7 @@ impl Decide for Teller {
         }
         let verdict = seen.clone().map(|number| number % 2 == 1);
         Decided {
+            is_repeated: false,
             messages: vec![(self.0, seen)],
             verdict,
         }

@@ -31,6 +31,7 @@ pub(super) struct CameraMeter {
     pub(super) replaced: AtomicU64,
     pub(super) faults: AtomicU64,
     pub(super) judged: AtomicU64,
+    pub(super) gated: AtomicU64,
     pub(super) anomalous: AtomicU64,
     /// Whether frames come.
     pub(super) gives_frames: AtomicBool,
@@ -47,9 +48,11 @@ pub struct CameraCounts {
     pub replaced: u64,
     /// Failures of the source.
     pub faults: u64,
-    /// Frames with a score.
+    /// Frames with a score of their own.
     pub judged: u64,
-    /// Frames that are anomalous by themselves.
+    /// Frames that were given the verdict of an earlier one.
+    pub gated: u64,
+    /// Frames of both kinds that are anomalous by themselves.
     pub anomalous: u64,
     /// Frames that could not be judged, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
@@ -165,6 +168,7 @@ impl Meter {
                 captured = counts.captured,
                 replaced = counts.replaced,
                 judged = counts.judged,
+                gated = counts.gated,
                 anomalous = counts.anomalous,
                 rejected = ?counts.rejected,
                 faults = counts.faults,
@@ -197,6 +201,7 @@ impl CameraMeter {
             replaced: self.replaced.load(Relaxed),
             faults: self.faults.load(Relaxed),
             judged: self.judged.load(Relaxed),
+            gated: self.gated.load(Relaxed),
             anomalous: self.anomalous.load(Relaxed),
             rejected: self
                 .rejected

@@ -63,6 +63,8 @@ pub struct Decided<M> {
     pub messages: Vec<M>,
     /// Whether the frame is anomalous by itself, or why it can't be judged.
     pub verdict: Result<bool, Rejection>,
+    /// Whether the verdict is that of an earlier frame, which this one hardly differs from.
+    pub is_repeated: bool,
 }
 
 /// A stage whose step may panic.
@@ -170,7 +172,11 @@ fn decide_one<D: Decide>(
     counters.streak.note(item.opening, &decided.verdict);
     match &decided.verdict {
         Ok(anomalous) => {
-            counters.judged.fetch_add(1, Relaxed);
+            let counter = match decided.is_repeated {
+                true => &counters.gated,
+                false => &counters.judged,
+            };
+            counter.fetch_add(1, Relaxed);
             counters.anomalous.fetch_add(u64::from(*anomalous), Relaxed);
         }
         Err(rejection) => counters.reject(rejection),

@@ -4,14 +4,22 @@
 //! decoded is a [`Rejection`], never a guess.
 
 mod decode;
+mod gate;
+mod hide;
 mod huffman;
 mod jpeg;
 mod raw;
 mod resize;
 mod scan;
+pub mod scene;
+mod view;
 
 pub use decode::{Picture, decode};
+pub use gate::Gate;
 pub use resize::Preprocessor;
+pub use scene::{SceneReference, SceneRules, SceneWatch, SceneZ};
+pub(crate) use view::LEAST_KEPT;
+pub use view::{Crop, Mask, Polygon, Rect, View, ViewError};
 
 /// How a teacher wants its input; read from the sidecar of its file.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -60,17 +68,6 @@ pub struct SceneStatistics {
     pub contrast: f32,
     /// Mean absolute difference of neighbouring pixels of the resized picture.
     pub sharpness: f32,
-}
-
-/// The same against the normal footage, in standard deviations of its frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SceneZ {
-    /// Of the brightness.
-    pub brightness_z: f32,
-    /// Of the contrast.
-    pub contrast_z: f32,
-    /// Of the sharpness.
-    pub sharpness_z: f32,
 }
 
 /// What keeps a camera from seeing the scene that it was calibrated for.

@@ -1,34 +1,40 @@
-//! From a frame to the teacher's input: resize, normalise, and the statistics of the scene.
+//! From a frame to the teacher's input: resize, normalise, and a look at the scene as a whole.
 //!
 //! The resize works on 8-bit RGB and is Pillow's, within one grey level (0.03 on average):
 //! antialiased, in the values as they are stored (no gamma), the aspect not kept. Rows are resized
 //! first and columns then, as Pillow does: between the two the values are rounded and clipped, so
-//! the order shows. Everything else is computed on the resized picture. The steps are a pure
-//! function of the frame; a [`Preprocessor`] holds buffers only.
+//! the order shows. Only the crop of a [`View`] is read, and what its mask hides is painted with the
+//! teacher's mean colour before the resize: nothing of it reaches a pixel beside it. Everything else
+//! is computed on the resized picture. The steps are a pure function of the frame; a [`Preprocessor`]
+//! holds buffers only.
 
 use fast_image_resize as fir;
 
-use super::{Interpolation, Prepared, Preprocessing, Rejection, SceneStatistics, decode};
+use super::hide::Cover;
+use super::scene::Look;
+use super::{Interpolation, Prepared, Preprocessing, Rejection, View, decode};
 use crate::capture::Frame;
 
 /// Turns frames into a teacher's input, one after another.
 #[derive(Debug)]
 pub struct Preprocessor {
     preprocessing: Preprocessing,
+    view: View,
+    cover: Cover,
     resizer: fir::Resizer,
     options: fir::ResizeOptions,
-    /// `[height of the frame, width, 3]`: rows resized, columns not yet.
+    /// `[height of the crop, width, 3]`: rows resized, columns not yet.
     rows: fir::images::Image<'static>,
     /// `[height, width, 3]`.
     resized: fir::images::Image<'static>,
     /// Normalised value of each grey level, per channel.
     normalised: Box<[[f32; 256]; 3]>,
-    /// Luma, 0..1, `[height, width]`.
-    luma: Vec<f32>,
+    /// What the last picture looked like as a whole.
+    look: Look,
 }
 
 impl Preprocessor {
-    /// For one teacher's constants. The buffers take `4 * width * height` bytes and those of the
+    /// For one teacher's constants, looking at the whole frame. The buffers take `4 * width * height` bytes and those of the
     /// largest frame's resize.
     pub fn new(preprocessing: &Preprocessing) -> Self {
         let filter = match preprocessing.interpolation {
@@ -38,13 +44,26 @@ impl Preprocessor {
         let (width, height) = (preprocessing.width, preprocessing.height);
         Self {
             preprocessing: preprocessing.clone(),
+            view: View::default(),
+            cover: Cover::new(preprocessing.mean),
             resizer: fir::Resizer::new(),
             options: fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter)),
             rows: fir::images::Image::new(width, 1, fir::PixelType::U8x3),
             resized: fir::images::Image::new(width, height, fir::PixelType::U8x3),
             normalised: normalised(preprocessing),
-            luma: Vec::new(),
+            look: Look::new(width, height),
         }
+    }
+
+    /// The same for a camera of which only `view` is looked at.
+    pub fn looking_at(self, view: View) -> Self {
+        Self { view, ..self }
+    }
+
+    /// The picture that the last [`Preprocessor::prepare`] made, `[height, width, 3]`; what it holds
+    /// after an error means nothing.
+    pub fn resized(&self) -> &[u8] {
+        self.resized.buffer()
     }
 
     /// The frame as the teacher wants it (METHOD.md, section 2, input).
@@ -52,15 +71,23 @@ impl Preprocessor {
     /// # Errors
     /// A [`Rejection`] where the frame holds no sound picture.
     pub fn prepare(&mut self, frame: &Frame) -> Result<Prepared, Rejection> {
-        let picture = decode(&frame.pixels)?;
+        let mut picture = decode(&frame.pixels)?;
         let (width, height) = (picture.width, picture.height);
+        self.cover.lay(&self.view, &mut picture);
         self.resize(width, height, &picture.data)?;
+        let looked = self.look.take(&self.resized, (width, height));
+        looked.map_err(|error| Rejection::Undecodable(format!("the resize failed: {error}")))?;
         Ok(Prepared {
             input: self.input(),
             width,
             height,
-            scene: self.scene(),
+            scene: self.look.statistics(),
         })
+    }
+
+    /// What the last prepared picture looked like as a whole.
+    pub fn look(&self) -> &Look {
+        &self.look
     }
 
     /// Fills `resized`. Fails only on what `decode` and `new` rule out: a size of zero, or a buffer
@@ -71,9 +98,14 @@ impl Preprocessor {
         };
         let source = fir::images::ImageRef::new(width, height, data, fir::PixelType::U8x3)
             .map_err(|error| failed(&error))?;
-        if self.rows.height() != height {
+        // Not by the resize's own crop box: its filter reaches beyond the box's sides.
+        let crop = self.view.crop().pixels(width, height);
+        let source =
+            fir::images::CroppedImage::new(&source, crop.x, crop.y, crop.width, crop.height)
+                .map_err(|error| failed(&error))?;
+        if self.rows.height() != crop.height {
             let width = self.preprocessing.width;
-            self.rows = fir::images::Image::new(width, height, fir::PixelType::U8x3);
+            self.rows = fir::images::Image::new(width, crop.height, fir::PixelType::U8x3);
         }
         self.resizer
             .resize(&source, &mut self.rows, &self.options)
@@ -94,48 +126,6 @@ impl Preprocessor {
         }
         input
     }
-
-    /// Statistics of the resized picture's luma (Rec. 601).
-    fn scene(&mut self) -> SceneStatistics {
-        self.luma.clear();
-        let pixels = self.resized.buffer().as_chunks::<3>().0;
-        self.luma.extend(pixels.iter().map(|&[r, g, b]| {
-            (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)) / 255.0
-        }));
-        let width = self.preprocessing.width as usize;
-        let count = self.luma.len() as f64;
-        let sum: f64 = self.luma.iter().map(|&v| f64::from(v)).sum();
-        let mean = sum / count;
-        let squares: f64 = self
-            .luma
-            .iter()
-            .map(|&v| (f64::from(v) - mean).powi(2))
-            .sum();
-        let (differences, pairs) = neighbour_differences(&self.luma, width);
-        SceneStatistics {
-            brightness: mean as f32,
-            contrast: (squares / count).sqrt() as f32,
-            sharpness: (differences / pairs.max(1) as f64) as f32,
-        }
-    }
-}
-
-/// Sum of the absolute differences of horizontal and vertical neighbours, and their number.
-fn neighbour_differences(luma: &[f32], width: usize) -> (f64, usize) {
-    let mut sum = 0.0;
-    let mut pairs = 0;
-    let mut above: Option<&[f32]> = None;
-    for row in luma.chunks_exact(width) {
-        sum += f64::from(row.windows(2).map(|v| (v[1] - v[0]).abs()).sum::<f32>());
-        pairs += row.len() - 1;
-        if let Some(above) = above {
-            let down = row.iter().zip(above).map(|(v, up)| (v - up).abs());
-            sum += f64::from(down.sum::<f32>());
-            pairs += row.len();
-        }
-        above = Some(row);
-    }
-    (sum, pairs)
 }
 
 /// `(v / 255 - mean) / std` for every grey level.
@@ -151,158 +141,5 @@ fn normalised(preprocessing: &Preprocessing) -> Box<[[f32; 256]; 3]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::capture::{Moment, Pixels};
-
-    fn preprocessing(width: u32, height: u32, interpolation: Interpolation) -> Preprocessing {
-        Preprocessing {
-            width,
-            height,
-            mean: [0.5; 3],
-            std: [0.5; 3],
-            interpolation,
-        }
-    }
-
-    /// The picture of `tests/oracle/resize.py`.
-    fn picture(width: u32, height: u32) -> Vec<u8> {
-        let (w, h) = (i64::from(width), i64::from(height));
-        let pixels = (0..h).flat_map(|y| (0..w).map(move |x| (x, y)));
-        pixels
-            .flat_map(|(x, y)| {
-                let noise = (x * 7919 + y * 104_729 + x * y * 31) % 251;
-                let red = x * 255 / w;
-                let green = (x / 3 + y / 5) % 2 * 200 + noise / 8;
-                let even = (x * 5 / w + y * 4 / h) % 2 == 0;
-                let blue = if even { noise } else { 255 - y * 255 / h };
-                [red as u8, green as u8, blue as u8]
-            })
-            .collect()
-    }
-
-    fn frame(width: u32, height: u32, data: Vec<u8>) -> Frame {
-        Frame {
-            seq: 0,
-            at: Moment::now(),
-            name: None,
-            pixels: Pixels::Rgb8 {
-                width,
-                height,
-                data,
-            },
-        }
-    }
-
-    #[test]
-    fn the_resize_is_pillows() {
-        let sizes = [
-            ((640, 480), (48, 48)),
-            ((97, 61), (32, 40)),
-            ((20, 18), (56, 33)),
-            ((32, 32), (32, 32)),
-        ];
-        let filters = [
-            (Interpolation::Bilinear, "bilinear"),
-            (Interpolation::Bicubic, "bicubic"),
-        ];
-        for ((width, height), (to_width, to_height)) in sizes {
-            for (interpolation, name) in filters {
-                let file = format!("{width}x{height}-{to_width}x{to_height}-{name}.png");
-                let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/resize");
-                let golden = image::open(path.join(&file)).unwrap().into_rgb8();
-                let mut preprocessor =
-                    Preprocessor::new(&preprocessing(to_width, to_height, interpolation));
-                preprocessor
-                    .resize(width, height, &picture(width, height))
-                    .unwrap();
-                let off: Vec<u32> = preprocessor
-                    .resized
-                    .buffer()
-                    .iter()
-                    .zip(golden.iter())
-                    .map(|(ours, pillows)| u32::from(ours.abs_diff(*pillows)))
-                    .collect();
-                assert_eq!(off.len(), golden.len());
-                let mean = f64::from(off.iter().sum::<u32>()) / off.len() as f64;
-                let largest = off.iter().max().unwrap();
-                println!("{file}: at most {largest}, on average {mean:.5} grey levels off");
-                assert!(*largest <= 1 && mean < 0.05, "{file}: {largest}, {mean}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_input_is_normalised_channel_by_channel() {
-        let mut data = vec![0; 16 * 16 * 3];
-        for pixel in data.as_chunks_mut::<3>().0 {
-            *pixel = [0, 51, 255];
-        }
-        let constants = Preprocessing {
-            mean: [0.485, 0.456, 0.406],
-            std: [0.229, 0.224, 0.225],
-            ..preprocessing(8, 4, Interpolation::Bilinear)
-        };
-        let prepared = Preprocessor::new(&constants)
-            .prepare(&frame(16, 16, data))
-            .unwrap();
-        assert_eq!((prepared.width, prepared.height), (16, 16));
-        let expected = [
-            (0.0 - 0.485) / 0.229,
-            (0.2 - 0.456) / 0.224,
-            (1.0 - 0.406) / 0.225,
-        ];
-        assert_eq!(prepared.input.len(), 3 * 8 * 4);
-        for (plane, expected) in prepared.input.chunks(8 * 4).zip(expected) {
-            assert!(plane.iter().all(|value| (value - expected).abs() < 1e-6));
-        }
-    }
-
-    #[test]
-    fn the_statistics_of_a_chequerboard_are_known() {
-        // 32x32 to 32x32: the resize leaves it as it is.
-        let white = |i: u32| {
-            if (i % 32 + i / 32).is_multiple_of(2) {
-                255
-            } else {
-                0
-            }
-        };
-        let data = (0..32 * 32).flat_map(|i| [white(i); 3]).collect();
-        let mut preprocessor = Preprocessor::new(&preprocessing(32, 32, Interpolation::Bilinear));
-        let scene = preprocessor.prepare(&frame(32, 32, data)).unwrap().scene;
-        assert!((scene.brightness - 0.5).abs() < 1e-6);
-        assert!((scene.contrast - 0.5).abs() < 1e-6);
-        assert!((scene.sharpness - 1.0).abs() < 1e-6);
-        let flat = preprocessor.prepare(&frame(32, 32, vec![51; 32 * 32 * 3]));
-        let flat = flat.unwrap().scene;
-        assert!((flat.brightness - 0.2).abs() < 1e-6);
-        assert!(flat.contrast < 1e-6 && flat.sharpness == 0.0);
-    }
-
-    #[test]
-    fn buffers_carry_nothing_from_one_frame_to_the_next() {
-        let constants = preprocessing(24, 24, Interpolation::Bicubic);
-        let mut kept = Preprocessor::new(&constants);
-        for (width, height) in [(640, 480), (17, 33), (24, 24)] {
-            let frame = frame(width, height, picture(width, height));
-            let fresh = Preprocessor::new(&constants).prepare(&frame).unwrap();
-            assert_eq!(kept.prepare(&frame).unwrap(), fresh);
-        }
-    }
-
-    #[test]
-    fn a_frame_without_a_picture_is_rejected() {
-        let empty = Frame {
-            pixels: Pixels::Encoded(Vec::new()),
-            ..frame(16, 16, Vec::new())
-        };
-        let mut preprocessor = Preprocessor::new(&preprocessing(24, 24, Interpolation::Bilinear));
-        assert!(matches!(
-            preprocessor.prepare(&empty),
-            Err(Rejection::Undecodable(_))
-        ));
-    }
-}
+#[path = "resize_tests.rs"]
+mod tests;

@@ -52,9 +52,11 @@ pub struct CameraHealth {
     pub captured: u64,
     /// Frames that gave way to newer ones.
     pub replaced: u64,
-    /// Frames with a score.
+    /// Frames with a score of their own.
     pub judged: u64,
-    /// Frames that are anomalous by themselves.
+    /// Frames that were given the verdict of an earlier one, which they hardly differ from.
+    pub gated: u64,
+    /// Frames of both kinds that are anomalous by themselves.
     pub anomalous: u64,
     /// Frames that could not be judged, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
@@ -267,6 +269,7 @@ mod tests {
             captured: 5,
             replaced: 1,
             judged: 3,
+            gated: 0,
             anomalous: 0,
             rejected: [("size", 1)].into(),
             faults: 0,

@@ -13,8 +13,10 @@ use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use super::statistics::{Fit, Measured, Rates, Statistics};
 use super::tokens::{Scratch, TokenGaussian};
-use crate::infer::{DiscrepancyFeatures, Features, Grid, PretrainedFeatures, TeacherInfo};
-use crate::preprocess::{Interpolation, Preprocessing};
+use crate::capture::{Frame, Moment, Pixels};
+use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
+use crate::preprocess::scene::SceneFootage;
+use crate::preprocess::{Interpolation, Preprocessing, Preprocessor, SceneReference, View};
 
 /// Width of the teacher.
 pub(crate) const WIDTH: usize = 6;
@@ -63,15 +65,15 @@ fn normal_frame(random: &mut ChaCha8Rng) -> Features {
     }
 }
 
-/// What the frames teach.
-pub(crate) fn fit(frames: &[&Features]) -> Fit {
+/// What the frames teach, where these patches are looked at.
+pub(crate) fn fit(frames: &[&Features], patches: &Patches) -> Fit {
     let mut scratch = Scratch::default();
     let mut moments = Moments::new(WIDTH);
-    frames
-        .iter()
-        .for_each(|frame| moments.add(&frame.discrepancy.residual_tokens));
+    for frame in frames {
+        moments.add(&patches.kept_tokens(&frame.discrepancy.residual_tokens, WIDTH));
+    }
     let tokens = TokenGaussian::fit(&moments).unwrap();
-    let mut positions = PositionMoments::new(GRID);
+    let mut positions = PositionMoments::new(patches.clone());
     for frame in frames {
         positions.add(&tokens.distances(&frame.discrepancy.residual_tokens, &mut scratch));
     }
@@ -82,10 +84,19 @@ pub(crate) fn fit(frames: &[&Features]) -> Fit {
 
 /// Cross-fitted over four blocks of the frames.
 pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
+    statistics_of(frames, scoring, &Patches::all(GRID))
+}
+
+/// The same where these patches are looked at.
+pub(crate) fn statistics_of(
+    frames: &[Features],
+    scoring: Scoring,
+    patches: &Patches,
+) -> Statistics {
     let mut scratch = Scratch::default();
     let mut held_out: Vec<Measured> = Vec::new();
     for fold in contiguous_folds(frames.len(), 4) {
-        let fitted = fit(&outside(frames, &fold).collect::<Vec<_>>());
+        let fitted = fit(&outside(frames, &fold).collect::<Vec<_>>(), patches);
         for frame in &frames[fold] {
             let tokens = &frame.discrepancy.residual_tokens;
             held_out.push(fitted.measure(&frame.into(), tokens, &mut scratch).unwrap());
@@ -95,7 +106,7 @@ pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
         deciding: 0.05,
         local: 0.001,
     };
-    let whole = fit(&frames.iter().collect::<Vec<_>>());
+    let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
     Statistics::calibrate(whole, &held_out, scoring, rates).unwrap()
 }
 
@@ -119,8 +130,39 @@ pub(crate) fn teacher() -> TeacherInfo {
     }
 }
 
+/// What a scene without any pattern looks like.
+fn scene(seed: u64) -> SceneReference {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut footage = SceneFootage::new(true);
+    let constants = teacher().preprocessing;
+    let mut preprocessor = Preprocessor::new(&constants);
+    for seq in 0..25 {
+        let data: Vec<u8> = (0..80 * 64 * 3).map(|_| random.random()).collect();
+        let pixels = Pixels::Rgb8 {
+            width: 80,
+            height: 64,
+            data,
+        };
+        let frame = Frame {
+            seq,
+            at: Moment::now(),
+            name: None,
+            pixels,
+        };
+        preprocessor.prepare(&frame).unwrap();
+        footage.take(seq as usize, preprocessor.look());
+    }
+    footage.fit(None).unwrap()
+}
+
 /// A Profile of `count` frames; its student is bytes that nothing here reads.
 pub(crate) fn profile(count: usize, seed: u64) -> Profile {
+    profile_of(count, seed, View::default())
+}
+
+/// The same with a view.
+pub(crate) fn profile_of(count: usize, seed: u64, view: View) -> Profile {
+    let patches = Patches::of(&view, GRID).unwrap();
     let origin = Origin {
         teacher: teacher(),
         student: StudentShape {
@@ -131,6 +173,7 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
             width: 640,
             height: 480,
         }),
+        view,
         normal_frames: count,
         epochs: 10,
         seed,
@@ -143,10 +186,11 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
         host: "press-07".to_owned(),
         teacher: None,
     };
-    let statistics = statistics(&normal_frames(count, seed), Scoring::Default);
+    let statistics = statistics_of(&normal_frames(count, seed), Scoring::Default, &patches);
     Profile::new(
         origin,
         statistics,
+        Some(scene(seed)),
         format!("student {seed}").into_bytes(),
         receipt,
     )

@@ -2,11 +2,12 @@
 //!
 //! METHOD.md, section 3: distances of the residual tokens, normalised by their mean and deviation at
 //! each position over normal frames (a fixed camera makes positions meaningful), lightly smoothed;
-//! the local score is the mean of the three largest cells. Statistics are gathered in one pass and
-//! can be merged; they know nothing of pictures.
+//! the local score is the mean of the three largest cells. Masked patches take no part: their cells
+//! are 0, and nothing is drawn from them. Statistics are gathered in one pass and can be merged; they
+//! know nothing of pictures.
 
 use super::samples::FitError;
-use crate::infer::Grid;
+use crate::infer::{Grid, Patches};
 
 /// Frames that the pool of all positions counts as, at each position.
 const POOL_FRAMES: f64 = 10.0;
@@ -17,7 +18,7 @@ const LOCAL_CELLS: usize = 3;
 /// Count, mean and squared deviations of the distances at each position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositionMoments {
-    grid: Grid,
+    patches: Patches,
     frames: f64,
     mean: Vec<f64>,
     square: Vec<f64>,
@@ -25,10 +26,11 @@ pub struct PositionMoments {
 
 impl PositionMoments {
     /// Of no frames yet.
-    pub fn new(grid: Grid) -> Self {
-        let positions = grid.rows * grid.columns;
+    pub fn new(patches: Patches) -> Self {
+        let Grid { rows, columns } = patches.grid();
+        let positions = rows * columns;
         Self {
-            grid,
+            patches,
             frames: 0.0,
             mean: vec![0.0; positions],
             square: vec![0.0; positions],
@@ -57,9 +59,12 @@ impl PositionMoments {
     /// Adds all that `other` saw.
     ///
     /// # Panics
-    /// If `other` is of another grid.
+    /// If `other` is of other patches.
     pub fn merge(&mut self, other: &Self) {
-        assert_eq!(self.grid, other.grid, "moments of another grid were merged");
+        assert_eq!(
+            self.patches, other.patches,
+            "moments of other patches were merged"
+        );
         if other.frames == 0.0 {
             return;
         }
@@ -72,12 +77,14 @@ impl PositionMoments {
         self.frames = total;
     }
 
-    /// Mean and variance of the pool of all positions.
+    /// Mean and variance of the pool of all positions that are looked at.
     fn pool(&self) -> (f64, f64) {
-        let positions = self.mean.len() as f64;
-        let mean = self.mean.iter().sum::<f64>() / positions;
-        let between = self.mean.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / positions;
-        let within = self.square.iter().sum::<f64>() / (positions * self.frames);
+        let means = || self.patches.kept(self.mean.iter());
+        let positions = means().count() as f64;
+        let mean = means().sum::<f64>() / positions;
+        let between = means().map(|m| (m - mean).powi(2)).sum::<f64>() / positions;
+        let squares = self.patches.kept(self.square.iter());
+        let within = squares.sum::<f64>() / (positions * self.frames);
         (mean, between + within)
     }
 }
@@ -85,7 +92,7 @@ impl PositionMoments {
 /// Mean and deviation of the distance at each position over normal frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapStatistics {
-    grid: Grid,
+    patches: Patches,
     mean: Vec<f64>,
     deviation: Vec<f64>,
 }
@@ -122,31 +129,47 @@ impl MapStatistics {
             .zip(&positions.square)
             .map(deviation)
             .collect();
-        Ok(Self {
-            grid: positions.grid,
+        Ok(Self::without_masked(
+            positions.patches.clone(),
             mean,
             deviation,
-        })
+        ))
+    }
+
+    /// Mean 0 and deviation 1 where nobody looks.
+    fn without_masked(patches: Patches, mut mean: Vec<f64>, mut deviation: Vec<f64>) -> Self {
+        for patch in (0..mean.len()).filter(|&patch| !patches.keeps(patch)) {
+            (mean[patch], deviation[patch]) = (0.0, 1.0);
+        }
+        Self {
+            patches,
+            mean,
+            deviation,
+        }
     }
 
     /// From its arrays, `[P]` each. `None` if lengths disagree with the grid or a value is not
     /// finite, or a deviation not positive.
-    pub(super) fn from_arrays(grid: Grid, mean: Vec<f64>, deviation: Vec<f64>) -> Option<Self> {
-        let cells = grid.rows * grid.columns;
+    pub(super) fn from_arrays(
+        patches: Patches,
+        mean: Vec<f64>,
+        deviation: Vec<f64>,
+    ) -> Option<Self> {
+        let cells = patches.grid().rows * patches.grid().columns;
         let sound = mean.len() == cells
             && deviation.len() == cells
             && mean.iter().all(|v| v.is_finite())
             && deviation.iter().all(|v| v.is_finite() && *v > 0.0);
         sound.then_some(Self {
-            grid,
+            patches,
             mean,
             deviation,
         })
     }
 
-    /// Rows and columns of the map.
-    pub fn grid(&self) -> Grid {
-        self.grid
+    /// The cells of the map, and which of them are masked.
+    pub fn patches(&self) -> &Patches {
+        &self.patches
     }
 
     /// Mean at each position, `[P]`.
@@ -160,7 +183,7 @@ impl MapStatistics {
     }
 
     /// The map of one frame, from its distances, `[P]`: in standard deviations of the normal
-    /// frames at each place, smoothed.
+    /// frames at each place, smoothed; 0 where it is masked.
     ///
     /// # Panics
     /// If there are not as many distances as the grid has cells.
@@ -174,17 +197,21 @@ impl MapStatistics {
         let normalised: Vec<f32> = cells
             .map(|((mean, deviation), &d)| ((f64::from(d) - mean) / deviation) as f32)
             .collect();
-        smooth(&normalised, self.grid)
+        if self.patches.are_all() {
+            smooth(&normalised, self.patches.grid())
+        } else {
+            smooth_kept(&normalised, &self.patches)
+        }
     }
 }
 
-/// Mean of the three largest cells of a map (of all, where there are fewer).
+/// Mean of the three largest cells of a map that are looked at (of all, where there are fewer).
 ///
 /// # Panics
-/// If the map has no cells.
-pub fn local_score(map: &[f32]) -> f64 {
-    assert!(!map.is_empty(), "a map has cells");
-    let mut cells = map.to_vec();
+/// If no cell of the map is looked at.
+pub fn local_score(map: &[f32], patches: &Patches) -> f64 {
+    let mut cells: Vec<f32> = patches.kept(map.iter().copied()).collect();
+    assert!(!cells.is_empty(), "a map has cells");
     cells.sort_unstable_by(|a, b| b.total_cmp(a));
     let largest = &cells[..LOCAL_CELLS.min(cells.len())];
     largest.iter().map(|&v| f64::from(v)).sum::<f64>() / largest.len() as f64
@@ -204,6 +231,30 @@ fn smooth(map: &[f32], grid: Grid) -> Vec<f32> {
     (0..map.len()).map(cell).collect()
 }
 
+/// The same filter, with weights only for the cells that are looked at; 0 for the others.
+fn smooth_kept(map: &[f32], patches: &Patches) -> Vec<f32> {
+    let Grid { rows, columns } = patches.grid();
+    let cell = |i: usize| {
+        if !patches.keeps(i) {
+            return 0.0;
+        }
+        let (row, column) = (i / columns, i % columns);
+        let (mut sum, mut weight) = (0.0, 0.0);
+        for r in row.saturating_sub(1)..(row + 2).min(rows) {
+            for c in column.saturating_sub(1)..(column + 2).min(columns) {
+                if patches.keeps(r * columns + c) {
+                    let near = |a: usize, b: usize| if a == b { 2.0 } else { 1.0 };
+                    let own = near(r, row) * near(c, column);
+                    sum += own * map[r * columns + c];
+                    weight += own;
+                }
+            }
+        }
+        sum / weight
+    };
+    (0..map.len()).map(cell).collect()
+}
+
 /// `[1 2 1]` around the `at`-th of `values`, which are `stride` apart.
 fn binomial(values: &[f32], at: usize, stride: usize) -> f32 {
     let (mut sum, mut weight) = (2.0 * values[at * stride], 2.0);
@@ -219,118 +270,5 @@ fn binomial(values: &[f32], at: usize, stride: usize) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GRID: Grid = Grid {
-        rows: 3,
-        columns: 4,
-    };
-
-    fn frames(count: usize) -> Vec<Vec<f32>> {
-        let cell = |f: usize, p: usize| (p as f32) + ((f * 7 + p * 3) % 5) as f32 / 5.0;
-        (0..count)
-            .map(|f| (0..12).map(|p| cell(f, p)).collect())
-            .collect()
-    }
-
-    #[test]
-    fn a_constant_map_stays_constant_when_smoothed() {
-        for grid in [
-            GRID,
-            Grid {
-                rows: 1,
-                columns: 12,
-            },
-            Grid {
-                rows: 12,
-                columns: 1,
-            },
-        ] {
-            assert!(smooth(&[2.5; 12], grid).iter().all(|&v| v == 2.5));
-        }
-    }
-
-    #[test]
-    fn a_single_peak_spreads_by_binomial_weights() {
-        let mut map = [0.0_f32; 25];
-        map[12] = 16.0;
-        let smoothed = smooth(
-            &map,
-            Grid {
-                rows: 5,
-                columns: 5,
-            },
-        );
-        assert_eq!(smoothed[12], 4.0);
-        assert_eq!(
-            [smoothed[7], smoothed[11], smoothed[13], smoothed[17]],
-            [2.0; 4]
-        );
-        assert_eq!(
-            [smoothed[6], smoothed[8], smoothed[16], smoothed[18]],
-            [1.0; 4]
-        );
-        assert_eq!(smoothed.iter().sum::<f32>(), 16.0);
-    }
-
-    #[test]
-    fn moments_merged_equal_one_pass() {
-        let all = frames(9);
-        let mut whole = PositionMoments::new(GRID);
-        all.iter().for_each(|f| whole.add(f));
-        let (mut first, mut second) = (PositionMoments::new(GRID), PositionMoments::new(GRID));
-        all[..2].iter().for_each(|f| first.add(f));
-        all[2..].iter().for_each(|f| second.add(f));
-        first.merge(&PositionMoments::new(GRID));
-        first.merge(&second);
-        assert_eq!(first.frames, whole.frames);
-        for i in 0..12 {
-            assert!((first.mean[i] - whole.mean[i]).abs() < 1e-12);
-            assert!((first.square[i] - whole.square[i]).abs() < 1e-12);
-        }
-    }
-
-    #[test]
-    fn shrinkage_equals_ten_frames_drawn_from_the_pool() {
-        // Thirty frames and a pool that is exactly ten of them (two positions of five values).
-        let grid = Grid {
-            rows: 1,
-            columns: 2,
-        };
-        let mut moments = PositionMoments::new(grid);
-        let values = |f: usize| [(f % 5) as f32, 3.0 + (f % 5) as f32 * 2.0];
-        (0..30).for_each(|f| moments.add(&values(f)));
-        let fitted = MapStatistics::fit(&moments).unwrap();
-        let pool: Vec<f64> = (0..5).flat_map(|f| values(f).map(f64::from)).collect();
-        let mut mixture: Vec<f64> = (0..30).map(|f| f64::from(values(f)[1])).collect();
-        mixture.extend(pool);
-        let mean = mixture.iter().sum::<f64>() / 40.0;
-        let variance = mixture.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 40.0;
-        assert!((fitted.mean[1] - mean).abs() < 1e-12);
-        assert!((fitted.deviation[1] - variance.sqrt()).abs() < 1e-12);
-    }
-
-    #[test]
-    fn one_frame_has_the_pool_to_lean_on() {
-        let mut moments = PositionMoments::new(GRID);
-        moments.add(&frames(1)[0]);
-        let fitted = MapStatistics::fit(&moments).unwrap();
-        assert!(fitted.map(&frames(2)[1]).iter().all(|v| v.is_finite()));
-    }
-
-    #[test]
-    fn distances_that_never_vary_are_refused() {
-        let mut moments = PositionMoments::new(GRID);
-        moments.add(&[1.5; 12]);
-        moments.add(&[1.5; 12]);
-        let refused = FitError::NoVariation { what: "the map" };
-        assert_eq!(MapStatistics::fit(&moments), Err(refused));
-    }
-
-    #[test]
-    fn the_local_score_is_the_mean_of_the_three_largest() {
-        assert_eq!(local_score(&[1.0, 9.0, -3.0, 6.0, 3.0]), 6.0);
-        assert_eq!(local_score(&[1.0, 2.0]), 1.5);
-    }
-}
+#[path = "map_tests.rs"]
+mod tests;

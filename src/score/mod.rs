@@ -28,6 +28,9 @@ pub mod profile;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+#[cfg(test)]
+mod masked_tests;
+
 /// Which score decides.
 #[derive(
     Debug,
@@ -86,10 +89,11 @@ pub struct Score {
     pub local: f64,
     /// The local score's own threshold.
     pub local_threshold: f64,
-    /// Per patch, in standard deviations of the normal frames at that place, `[rows * columns]`.
+    /// Per patch, in standard deviations of the normal frames at that place, `[rows * columns]`; 0
+    /// where it is masked.
     pub map: Vec<f32>,
-    /// Its shape.
-    pub grid: crate::infer::Grid,
+    /// Its shape, and which of its cells are looked at.
+    pub patches: crate::infer::Patches,
 }
 
 impl Score {

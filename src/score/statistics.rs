@@ -11,7 +11,7 @@ use super::samples::{FitError, Samples};
 use super::threshold::{Level, Threshold};
 use super::tokens::{Scratch, TokenGaussian};
 use super::{Basis, Score, Scoring};
-use crate::infer::Features;
+use crate::infer::{Features, Patches};
 use crate::preprocess::Rejection;
 
 /// What one set of normal frames teaches.
@@ -78,6 +78,11 @@ impl Fit {
         })
     }
 
+    /// The patches that are looked at.
+    pub fn patches(&self) -> &Patches {
+        self.map.patches()
+    }
+
     /// Measures a frame, given the residual tokens `[P, D]` beside its vectors.
     ///
     /// # Errors
@@ -95,7 +100,7 @@ impl Fit {
         let map = self
             .map
             .map(&self.tokens.distances(residual_tokens, scratch));
-        let local = local_score(&map);
+        let local = local_score(&map, self.map.patches());
         let finite = q
             .iter()
             .chain([&paper.sum(), &local])
@@ -113,7 +118,7 @@ impl Fit {
 
     /// Whether the features are of the fit's shapes.
     fn check_shapes(&self, frame: &FrameVectors, tokens: &[f32]) -> Result<(), Rejection> {
-        let grid = self.map.grid();
+        let grid = self.map.patches().grid();
         let vectors = frame.parts();
         let sizes = (0..4).map(|part| (vectors[part].len(), self.parts.gaussians[part].width()));
         let blocks = (frame.d.len(), self.paper.discrepancy.width());
@@ -215,7 +220,7 @@ impl Statistics {
             local: measured.local,
             local_threshold: self.local.raw_at(level),
             map: measured.map,
-            grid: self.fit.map.grid(),
+            patches: self.fit.map.patches().clone(),
         }
     }
 

@@ -13,7 +13,8 @@ use super::student::Student;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
 use crate::infer::student_file::{TrainedBlock, to_onnx};
-use crate::infer::{Teacher, TeacherInfo};
+use crate::infer::{Grid, Patches, Teacher, TeacherInfo};
+use crate::preprocess::{SceneReference, View, scene};
 use crate::score::Scoring;
 use crate::score::parts::FrameVectors;
 use crate::score::statistics::{Rates, Statistics};
@@ -37,6 +38,8 @@ pub struct Wishes {
     pub cache_bytes: u64,
     /// Frames that are used at most; longer footage is thinned evenly.
     pub most_frames: usize,
+    /// The part of the picture that is looked at.
+    pub view: View,
 }
 
 /// What calibration learnt.
@@ -64,6 +67,8 @@ pub struct Calibration {
     pub epochs: usize,
     /// Width of the student's MLP.
     pub mlp_width: usize,
+    /// What the scene looks like as a whole.
+    pub scene: Option<SceneReference>,
 }
 
 /// Learns what is normal from `footage`.
@@ -77,6 +82,7 @@ pub fn calibrate(
     supervisor: Supervisor<'_>,
 ) -> Result<Calibration, CalibrationError> {
     let info = teacher.info();
+    let patches = Patches::of(&wishes.view, info.grid)?;
     let blocks = student_blocks(info, wishes.scoring);
     let folder = std::env::temp_dir();
     let limits = Limits {
@@ -84,7 +90,8 @@ pub fn calibrate(
         frames: wishes.most_frames,
         folder: &folder,
     };
-    let seen = watch(teacher, footage, &blocks, limits, supervisor)?;
+    let looked_at = (&wishes.view, &patches);
+    let seen = watch(teacher, footage, looked_at, &blocks, limits, supervisor)?;
     let used = seen.pretrained.len();
     if used < FEWEST_FRAMES {
         return Err(CalibrationError::TooFewFrames {
@@ -96,6 +103,7 @@ pub fn calibrate(
     }
     let lesson = Lesson {
         info,
+        patches: &patches,
         blocks: &blocks,
         seen: &seen,
         wishes,
@@ -118,10 +126,12 @@ pub fn calibrate(
     let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
     let student = to_onnx(&trained);
     let clamped = seen.cache.clamped();
+    let cells = seen_cells(&wishes.view);
     let Seen {
         frames,
         rejected,
         size,
+        scene,
         ..
     } = seen;
     Ok(Calibration {
@@ -136,7 +146,19 @@ pub fn calibrate(
         vectors,
         epochs,
         mlp_width,
+        scene: scene.fit(cells.as_deref()),
     })
+}
+
+/// Which cells of the scene's grid are looked at, row by row; none where next to none is.
+fn seen_cells(view: &View) -> Option<Vec<bool>> {
+    let grid = Grid {
+        rows: scene::GRID,
+        columns: scene::GRID,
+    };
+    let patches = Patches::of(view, grid).ok()?;
+    let cells = 0..scene::GRID * scene::GRID;
+    Some(cells.map(|cell| patches.keeps(cell)).collect())
 }
 
 /// The light student has the middle block, which residual and map need; the paper's all but the

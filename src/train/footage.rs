@@ -9,8 +9,9 @@ use std::path::Path;
 use super::cache::{FeatureCache, frames_that_fit, spread};
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::{Opener, replay};
-use crate::infer::{PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
-use crate::preprocess::Preprocessor;
+use crate::infer::{Patches, PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
+use crate::preprocess::scene::SceneFootage;
+use crate::preprocess::{Preprocessor, View};
 
 /// What the teacher alone saw in the footage.
 pub(super) struct Seen {
@@ -26,6 +27,8 @@ pub(super) struct Seen {
     pub(super) wanted: usize,
     /// Columns and rows of the frames used, where all have the same.
     pub(super) size: Option<(u32, u32)>,
+    /// What the same frames look like as a whole.
+    pub(super) scene: SceneFootage,
 }
 
 /// How much of the footage may be used, and where its features lie.
@@ -39,18 +42,20 @@ pub(super) struct Limits<'a> {
     pub(super) folder: &'a Path,
 }
 
-/// Runs the teacher over `footage` and keeps the streams that the students of `blocks` need.
+/// Runs the teacher over that part of `footage` which is looked at, and keeps the streams that the students of `blocks` need.
 pub(super) fn watch(
     teacher: &Teacher,
     footage: &dyn Opener,
+    looked_at: (&View, &Patches),
     blocks: &[usize],
     limits: Limits<'_>,
     supervisor: Supervisor<'_>,
 ) -> Result<Seen, CalibrationError> {
     let info = teacher.info();
+    let (view, patches) = looked_at;
     let kept = streams_of(blocks);
     let runner = teacher.runner(&[kept.as_slice(), &pretrained_streams(info)].concat())?;
-    let mut preprocessor = Preprocessor::new(&info.preprocessing);
+    let mut preprocessor = Preprocessor::new(&info.preprocessing).looking_at(view.clone());
     let (tokens, width, bytes) = (info.tokens, info.width, limits.cache_bytes);
 
     let frames = count(footage, supervisor)?;
@@ -64,10 +69,15 @@ pub(super) fn watch(
         rejected: Vec::new(),
         wanted: total,
         size: None,
+        scene: SceneFootage::new(footage.is_film()),
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
         if wanted.next_if_eq(&index).is_none() {
+            // Thinned footage still shows by how much one frame differs from the next.
+            if seen.scene.wants_neighbour(index) && preprocessor.prepare(&frame).is_ok() {
+                seen.scene.take_neighbour(index, preprocessor.look());
+            }
             continue;
         }
         supervisor.at(
@@ -90,13 +100,15 @@ pub(super) fn watch(
             .map_err(CalibrationError::Inference)?;
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
+        seen.scene.take(index, preprocessor.look());
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;
         } else if seen.size != size {
             seen.size = None;
         }
-        seen.pretrained.push(pretrained_features(&output, info));
+        seen.pretrained
+            .push(pretrained_features(&output, info, patches));
     }
     supervisor.at(Step::Watch, total, total)?;
     Ok(seen)

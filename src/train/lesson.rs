@@ -11,7 +11,7 @@ use super::calibrate::Wishes;
 use super::footage::Seen;
 use super::student::{Material, Recipe, Scratch, Student, Watch, train_students};
 use super::{CalibrationError, Step, Supervisor};
-use crate::infer::{DiscrepancyFeatures, TeacherInfo, discrepancy_features};
+use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
 use crate::score::Scoring;
 use crate::score::crossfit::{contiguous_folds, outside};
 use crate::score::map::{MapStatistics, PositionMoments};
@@ -26,6 +26,9 @@ pub(super) const FOLDS: usize = 4;
 /// What every step of one calibration reads.
 pub(super) struct Lesson<'a> {
     pub(super) info: &'a TeacherInfo,
+    /// What of a picture the statistics are about. The student learns from all tokens: masked ones
+    /// are nearly the same in every frame and teach next to nothing.
+    pub(super) patches: &'a Patches,
     /// The student's blocks, 1-based, rising.
     pub(super) blocks: &'a [usize],
     pub(super) seen: &'a Seen,
@@ -87,10 +90,11 @@ impl Lesson<'_> {
         let mid = self.mid(student);
         let mut moments = Moments::new(self.info.width);
         self.each(mid, frames, |_, features| {
-            moments.add(&features.residual_tokens)
+            let tokens = &features.residual_tokens;
+            moments.add(&self.patches.kept_tokens(tokens, self.info.width));
         })?;
         let gaussian = TokenGaussian::fit(&moments)?;
-        let mut positions = PositionMoments::new(self.info.grid);
+        let mut positions = PositionMoments::new(self.patches.clone());
         let mut scratch = tokens::Scratch::default();
         self.each(mid, frames, |_, features| {
             positions.add(&gaussian.distances(&features.residual_tokens, &mut scratch));
@@ -157,7 +161,7 @@ impl Lesson<'_> {
                 .iter()
                 .map(|(b, s, t)| (*b, s.as_slice(), t.as_slice()))
                 .collect();
-            visit(frame, discrepancy_features(&pairs, self.info));
+            visit(frame, discrepancy_features(&pairs, self.info, self.patches));
         }
         Ok(())
     }

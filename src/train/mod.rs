@@ -115,6 +115,9 @@ pub enum CalibrationError {
     /// The features can't be kept.
     #[error(transparent)]
     Cache(#[from] cache::CacheError),
+    /// Too little of the picture is looked at.
+    #[error("the view can't be calibrated with this teacher")]
+    View(#[from] crate::preprocess::ViewError),
     /// Training failed.
     #[error(transparent)]
     Train(student::TrainError),

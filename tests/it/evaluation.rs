@@ -6,7 +6,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use inspectd::capture::images::Images;
+use inspectd::capture::replay;
+use inspectd::preprocess::scene::{SceneCheck, SceneFootage};
+use inspectd::preprocess::{
+    Interpolation, Preprocessing, Preprocessor, SceneFaultKind, SceneReference,
+};
 use serde_json::Value;
 
 use crate::scoring::{auroc, evaluate};
@@ -170,4 +177,119 @@ fn evaluation_knows_its_teacher_from_the_file_alone() {
     );
     assert_eq!(found["preprocessing"]["width"], 224);
     assert_eq!(found["preprocessing"]["height"], 224);
+}
+
+/// How many of these pictures have which fault, by the scene alone.
+fn faults(
+    check: &mut SceneCheck,
+    folder: &Path,
+    wanted: impl Fn(usize, &str) -> bool,
+) -> [usize; 4] {
+    let mut preprocessor = Preprocessor::new(&constants());
+    let mut counts = [0; 4];
+    for (index, frame) in replay(&images(folder)).unwrap().enumerate() {
+        let frame = frame.unwrap();
+        if !wanted(index, frame.name.as_deref().unwrap_or_default()) {
+            continue;
+        }
+        preprocessor.prepare(&frame).unwrap();
+        let fault = check.fault(preprocessor.look(), None);
+        counts[0] += 1;
+        for (count, kind) in counts[1..].iter_mut().zip([
+            SceneFaultKind::Blocked,
+            SceneFaultKind::Moved,
+            SceneFaultKind::Changed,
+        ]) {
+            *count += usize::from(fault.as_ref().is_some_and(|fault| fault.kind == kind));
+        }
+    }
+    counts
+}
+
+fn images(folder: &Path) -> Images {
+    Images {
+        path: folder.to_owned(),
+        fps: None,
+        repeat: false,
+    }
+}
+
+fn constants() -> Preprocessing {
+    Preprocessing {
+        width: 224,
+        height: 224,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+        interpolation: Interpolation::Bilinear,
+    }
+}
+
+/// The reference of those pictures that are wanted.
+fn scene_of(folder: &Path, wanted: impl Fn(usize, &str) -> bool) -> Arc<SceneReference> {
+    let mut preprocessor = Preprocessor::new(&constants());
+    let mut footage = SceneFootage::new(false);
+    for (index, frame) in replay(&images(folder)).unwrap().enumerate() {
+        let frame = frame.unwrap();
+        if wanted(index, frame.name.as_deref().unwrap_or_default()) {
+            preprocessor.prepare(&frame).unwrap();
+            footage.take(index, preprocessor.look());
+        }
+    }
+    Arc::new(footage.fit(None).unwrap())
+}
+
+#[test]
+#[ignore = "needs INSPECTD_DATA, see README"]
+fn evaluation_leaves_defects_and_natural_pictures_to_the_models() {
+    let data = data();
+    let (normal, defect) = (
+        data.join("magnetic-tile/normal"),
+        data.join("magnetic-tile/defect"),
+    );
+    let exposure = |name: &str| {
+        let (_, rest) = name.split_once("exp").unwrap();
+        rest.as_bytes()[0] - b'0'
+    };
+    let is_known = |name: &str| (1..=3).contains(&exposure(name));
+    let scene = scene_of(&normal, |i, name| is_known(name) && i % 2 == 0);
+    // Crops of many tiles have no view in common.
+    assert_eq!(scene.shift_limit(), None);
+    let mut check = SceneCheck::new(scene, None);
+    println!(
+        "{:<22} {:>6} {:>8} {:>6} {:>8}",
+        "magnetic tile", "images", "blocked", "moved", "changed"
+    );
+    let row = |what: &str, counts: [usize; 4]| {
+        let [all, blocked, moved, changed] = counts;
+        println!("{what:<22} {all:>6} {blocked:>8} {moved:>6} {changed:>8}");
+        counts
+    };
+    let held_out = faults(&mut check, &normal, |i, name| is_known(name) && i % 2 == 1);
+    let held_out = row("normal, exp 1-3", held_out);
+    let defects = row(
+        "defect, exp 1-3",
+        faults(&mut check, &defect, |_, name| is_known(name)),
+    );
+    for wanted in 4..=6 {
+        let counts = faults(&mut check, &normal, |_, name| exposure(name) == wanted);
+        row(&format!("normal, exp {wanted}"), counts);
+    }
+    assert_eq!(held_out[1..], [0; 3], "normal tiles of the same light");
+    let wrong: usize = defects[1..].iter().sum();
+    assert!(
+        50 * wrong <= defects[0],
+        "{wrong} of {} defects",
+        defects[0]
+    );
+
+    let train = data.join("cifar10/airplane/train");
+    let scene = scene_of(&train, |i, _| i < 400);
+    assert_eq!(scene.shift_limit(), None);
+    let mut check = SceneCheck::new(scene, None);
+    let counts = faults(&mut check, &data.join("cifar10/test"), |_, _| true);
+    let [all, blocked, moved, changed] = counts;
+    println!(
+        "cifar10 test, calibrated on airplanes: {all} images, {blocked} blocked, {moved} moved, {changed} changed"
+    );
+    assert!(100 * (blocked + moved + changed) <= all, "{counts:?}");
 }

@@ -162,10 +162,12 @@ fn each_library_is_named_in_one_module() {
     let only = [
         ("tract_onnx::", "infer/"),
         ("prost::", "infer/"),
+        ("rustfft::", "preprocess/scene/shift.rs"),
         ("gemm::", "train/kernel.rs"),
         ("unsafe ", "train/kernel.rs"),
         ("unsafe ", "capture/v4l2/sys/"),
         ("v4l::", "capture/v4l2/sys/"),
+        ("use ::nokhwa::", "capture/nokhwa.rs"),
         ("safetensors::", "score/"),
         ("sysinfo::", "publish/machine.rs"),
         ("rumqttc::", "publish/mqtt/"),

@@ -31,6 +31,7 @@ mod sink;
 mod spool;
 #[cfg(target_os = "linux")]
 mod v4l2;
+mod view;
 mod watchdog;
 
 mod authority;

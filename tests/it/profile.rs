@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use inspectd::capture::synthetic::Synthetic;
 use inspectd::infer::{Teacher, TeacherFile};
+use inspectd::preprocess::View;
 use inspectd::score::Scoring;
 use inspectd::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use inspectd::train::Supervisor;
@@ -26,6 +27,7 @@ pub(crate) fn make(dir: &Path) {
         rate: 0.005,
         cache_bytes: 100_000_000,
         most_frames: 120,
+        view: View::default(),
     };
     let supervisor = Supervisor {
         progress: &|_, _, _| {},
@@ -41,6 +43,7 @@ pub(crate) fn make(dir: &Path) {
         frame: learnt
             .size
             .map(|(width, height)| FrameSize { width, height }),
+        view: wishes.view,
         normal_frames: learnt.used,
         epochs: learnt.epochs,
         seed: wishes.seed,
@@ -53,7 +56,13 @@ pub(crate) fn make(dir: &Path) {
         host: "test".into(),
         teacher: None,
     };
-    Profile::new(origin, learnt.statistics, learnt.student, receipt)
-        .save(dir)
-        .unwrap();
+    Profile::new(
+        origin,
+        learnt.statistics,
+        learnt.scene,
+        learnt.student,
+        receipt,
+    )
+    .save(dir)
+    .unwrap();
 }

@@ -16,7 +16,8 @@ use crate::workshop::{Daemon, Workshop, profile};
 const MJPEG: &str = "size = \"640x480\", format = \"mjpeg\"";
 const YUYV: &str = "size = \"640x480\", format = \"yuyv\"";
 /// A frame deadline below the default's five seconds, so that no test waits for long.
-const PACE: &str = "fps = 4\ndeadline_s = 1.5";
+/// Faults of the scene are tested elsewhere, but for a camera that repeats one picture.
+const PACE: &str = "fps = 4\ndeadline_s = 1.5\nscene = \"off\"\nfrozen_after_s = 2\nsettle_s = 0.5";
 /// What users are promised, for both.
 const LIMIT: u64 = 10;
 
@@ -224,6 +225,34 @@ fn another_size_after_a_replug_is_not_judged() {
     assert!(tried > gone, "it was opened again: {journal:?}");
     scene.camera.does("ok");
     scene.until(LIMIT, at, "faulty/availability", |r| r.payload == "online");
+    scene.scored_only_what_it_plays();
+    scene.ends_well();
+}
+
+#[test]
+fn one_picture_again_and_again_is_no_picture() {
+    let mut scene = Scene::new(MJPEG);
+    let from = scene.subscriber.seen.len();
+    scene.camera.does("freeze");
+    scene.until(LIMIT, from, "faulty/availability", |r| {
+        r.payload == "offline"
+    });
+    let judged = scene.judged();
+    sleep(Duration::from_secs(3));
+    assert_eq!(scene.judged(), judged, "{}", scene.daemon.log());
+    let reopened = scene
+        .camera
+        .journal()
+        .iter()
+        .filter(|line| line.starts_with("open"))
+        .count();
+    assert!(
+        reopened > 1,
+        "a camera that is opened anew may come to its senses"
+    );
+    let end = scene.subscriber.seen.len();
+    scene.camera.does("ok");
+    scene.until(LIMIT, end, "faulty/availability", |r| r.payload == "online");
     scene.scored_only_what_it_plays();
     scene.ends_well();
 }

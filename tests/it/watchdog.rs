@@ -105,6 +105,13 @@ impl Held {
     }
 }
 
+/// Lines of the journal that say so of the spool.
+fn said_to_hang(daemon: &Daemon) -> usize {
+    let log = daemon.log();
+    let lines = log.lines().filter(|line| line.contains("a stage hangs"));
+    lines.filter(|line| line.contains("spool")).count()
+}
+
 #[test]
 fn a_spool_that_hangs_is_named_and_not_vouched_for_until_it_goes_on() {
     let workshop = Workshop::new(free_port());
@@ -114,16 +121,15 @@ fn a_spool_that_hangs_is_named_and_not_vouched_for_until_it_goes_on() {
     manager.wait("WATCHDOG=1", 3, &daemon);
     let held = Held::at_the_disk(&daemon);
     let deadline = Instant::now() + Duration::from_secs(40);
-    while !daemon.log().contains("a stage hangs") {
+    while said_to_hang(&daemon) == 0 {
         assert!(Instant::now() < deadline, "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(daemon.log().contains("stage=\"spool\""), "{}", daemon.log());
     // What was sent before, and then nothing: three pings would have come by now.
     while manager.within(Duration::from_millis(1)).is_some() {}
     assert_eq!(manager.within(Duration::from_secs(3)), None);
     held.free();
     manager.wait("WATCHDOG=1", 2, &daemon);
     assert!(daemon.log().contains("goes on"), "{}", daemon.log());
-    assert_eq!(daemon.log().matches("a stage hangs").count(), 1);
+    assert_eq!(said_to_hang(&daemon), 1);
 }

@@ -5,6 +5,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+/// The picture of noise.
+const NOISE: &str = "noise.png";
+
 /// Made once for all tests of this run; removed with the build's folder of temporary files.
 static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("profile");
@@ -50,8 +53,14 @@ impl Workshop {
              [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\nhourly_cap = 3600\n"
         );
         for (name, source, more) in cameras {
+            // Made-up pictures have no exposure that settles, and noise is no scene.
+            let watch = match source.contains(NOISE) {
+                true => "settle_s = 0\nscene = \"off\"\nfrozen_after_s = 0",
+                false => "settle_s = 0",
+            };
             text += &format!(
-                "[[camera]]\nname = \"{name}\"\nprofile = \"{profile}\"\nsource = {source}\n{more}\n"
+                "[[camera]]\nname = \"{name}\"\nprofile = \"{profile}\"\nsource = {source}\n{watch}\n\
+                 {more}\n"
             );
         }
         std::fs::write(self.path(), text).unwrap();
@@ -64,13 +73,14 @@ impl Workshop {
         std::fs::write(self.path(), text.replace(from, to)).unwrap();
     }
 
-    /// A source that shows nothing but noise, without end: every frame is anomalous.
+    /// A source that shows nothing but noise, without end: every frame is anomalous, since
+    /// `configure` turns off what would find that this is another scene.
     pub(crate) fn noise(&self) -> String {
         let picture = image::RgbImage::from_fn(640, 480, |x, y| {
             let mix = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761);
             image::Rgb([(mix >> 24) as u8, (mix >> 16) as u8, (mix >> 8) as u8])
         });
-        let path = self.folder.path().join("noise.png");
+        let path = self.folder.path().join(NOISE);
         picture.save(&path).unwrap();
         format!(
             "{{ kind = \"images\", path = \"{}\", repeat = true }}",

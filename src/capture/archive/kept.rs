@@ -40,6 +40,14 @@ impl Opener for Kept {
     fn is_live(&self) -> bool {
         false
     }
+
+    fn is_footage(&self) -> bool {
+        true
+    }
+
+    fn is_film(&self) -> bool {
+        true
+    }
 }
 
 struct OpenKept {

@@ -9,15 +9,11 @@
 //! stand in the log as warnings. A stream has no end: one that its server closes, however politely,
 //! is a fault.
 
-mod child;
-mod ppm;
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use child::{Decoder, Took};
-
+use super::child::{Decoder, Format, Task, Took};
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Next, Opener, Source};
 
@@ -53,6 +49,23 @@ impl Ffmpeg {
             input,
             fps,
             program: PathBuf::from("ffmpeg"),
+        }
+    }
+
+    fn task(&self) -> Task {
+        Task {
+            program: self.program.clone(),
+            arguments: self.arguments(),
+            format: Format::Ppm,
+            input: self.input.to_string(),
+            // ffmpeg quotes its input in complaints.
+            secret: match &self.input {
+                Input::Stream(url) => Some(url.0.clone()),
+                Input::File(_) => None,
+            },
+            is_live: matches!(self.input, Input::Stream(_)),
+            missing: "install the package `ffmpeg` (Debian: apt install ffmpeg)".to_owned(),
+            advice: "try `ffprobe` on it".to_owned(),
         }
     }
 
@@ -115,7 +128,7 @@ impl Opener for Ffmpeg {
         }
         Ok(Box::new(OpenFfmpeg {
             input: self.input.clone(),
-            decoder: Some(Decoder::start(self)?),
+            decoder: Some(Decoder::start(self.task())?),
             // A stream is thinned by ffmpeg.
             pace: Pace::new(match self.input {
                 Input::File(_) => self.fps,
@@ -134,6 +147,10 @@ impl Opener for Ffmpeg {
 
     fn is_footage(&self) -> bool {
         matches!(self.input, Input::File(_))
+    }
+
+    fn is_film(&self) -> bool {
+        true
     }
 }
 
@@ -219,11 +236,6 @@ impl fmt::Display for Input {
 impl StreamUrl {
     fn scheme(&self) -> &str {
         self.0.split("://").next().unwrap_or_default()
-    }
-
-    /// `text` with what is secret in this URL blotted out: ffmpeg quotes its input in complaints.
-    fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, &self.to_string())
     }
 }
 

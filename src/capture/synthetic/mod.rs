@@ -60,6 +60,10 @@ impl Opener for Synthetic {
     fn is_footage(&self) -> bool {
         true
     }
+
+    fn is_film(&self) -> bool {
+        true
+    }
 }
 
 struct OpenSynthetic {

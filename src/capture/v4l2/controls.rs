@@ -147,18 +147,21 @@ impl Held {
     }
 }
 
-/// What the controls that make the picture are at, by name.
+/// What the controls that make the picture are at, by name. The automatic's own switch is there; the
+/// value that it moves is not, since that differs at every reading.
 pub(super) fn settings(node: &Node) -> BTreeMap<String, i64> {
-    let of_the_picture = node.controls().into_iter().filter_map(|control| {
-        let name = name(&control.title);
-        let is_meant =
-            OF_THE_PICTURE.iter().any(|part| name.contains(part)) || name == "power_line_frequency";
-        let has_value = control.kind.has_value() && !control.is_disabled;
-        (is_meant && has_value).then_some((control.id, name))
-    });
-    of_the_picture
-        .filter_map(|(id, name)| Some((name, node.control(id).ok()?)))
+    let controls = node.controls().into_iter().filter(is_setting);
+    controls
+        .filter_map(|control| Some((name(&control.title), node.control(control.id).ok()?)))
         .collect()
+}
+
+/// Whether the picture depends on the control, and nothing but a setting moves it.
+fn is_setting(control: &DescribedControl) -> bool {
+    let name = name(&control.title);
+    let is_of_the_picture = OF_THE_PICTURE.iter().any(|part| name.contains(part));
+    let is_moved = control.is_volatile || control.is_inactive || control.is_disabled;
+    (is_of_the_picture || name == "power_line_frequency") && control.kind.has_value() && !is_moved
 }
 
 /// The settings with those that decide over others first, else as they were.

@@ -14,6 +14,7 @@ fn control(title: &str, kind: ControlKind) -> DescribedControl {
         is_disabled: false,
         is_read_only: false,
         is_inactive: false,
+        is_volatile: false,
     }
 }
 
@@ -111,4 +112,35 @@ fn a_value_that_the_control_can_not_have_is_refused_beforehand() {
         ..gain
     };
     assert!(refusal(&empty, 1).is_some());
+}
+
+#[test]
+fn settings_are_what_makes_the_picture_and_moves_by_nothing_else() {
+    let integer = |title| control(title, ControlKind::Integer);
+    for title in [
+        "Exposure Time, Absolute",
+        "Gain",
+        "Power Line Frequency",
+        "Hue",
+    ] {
+        assert!(is_setting(&integer(title)), "{title}");
+    }
+    for title in ["Zoom, Absolute", "Pan, Absolute", "Privacy", "LED1 Mode"] {
+        assert!(!is_setting(&integer(title)), "{title}");
+    }
+    assert!(is_setting(&control(
+        "Gain, Automatic",
+        ControlKind::Boolean
+    )));
+    let moved = DescribedControl {
+        is_volatile: true,
+        ..integer("Gain")
+    };
+    assert!(!is_setting(&moved));
+    let at_rest = DescribedControl {
+        is_inactive: true,
+        ..integer("Gain")
+    };
+    assert!(!is_setting(&at_rest));
+    assert!(!is_setting(&control("Gain", ControlKind::Button)));
 }

@@ -93,13 +93,13 @@ fn controls(node: &Node) -> Vec<OfferedControl> {
             let has_value = control.kind.has_value();
             let value = has_value.then(|| node.control(control.id).ok()).flatten();
             let menu = node.menu(&control);
-            offered(control, value, menu)
+            offered(&control, value, menu)
         })
         .collect()
 }
 
 fn offered(
-    control: DescribedControl,
+    control: &DescribedControl,
     value: Option<i64>,
     menu: Vec<(i64, String)>,
 ) -> OfferedControl {

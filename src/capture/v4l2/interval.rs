@@ -36,10 +36,11 @@ impl Interval {
         self.fps().map(|fps| Duration::from_secs_f64(1.0 / fps))
     }
 
-    /// Whether frames come at least as often as with the other; a thousandth does not count.
+    /// Whether frames come at least as often as with the other; a thousandth (30 for 29.97)
+    /// does not count.
     fn is_as_fast_as(self, other: Interval) -> bool {
         match (self.fps(), other.fps()) {
-            (Some(own), Some(other)) => own >= other * 0.999,
+            (Some(own), Some(other)) => own >= other * 0.9985,
             _ => false,
         }
     }
@@ -142,6 +143,13 @@ mod tests {
         ] {
             assert_eq!(listed.choose(fps), Some(chosen), "{fps:?}");
         }
+    }
+
+    #[test]
+    fn the_rates_of_television_count_as_the_round_ones_that_they_are_called_by() {
+        let ntsc = interval(1001, 30_000);
+        let listed = Intervals::Listed(vec![interval(1, 60), ntsc]);
+        assert_eq!(listed.choose(pace(30.0)), Some(ntsc));
     }
 
     #[test]

@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     /// How many frames of each second are taken of a camera with so many, that come early and late
-    /// by as much as `jitter_ms`, at a pace; over 20 s.
+    /// by as much as `jitter_ms`, the first one late, at a pace; over 20 s.
     fn taken_each_second(camera: f64, jitter_ms: f64, pace: Option<f64>, is_known: bool) -> f64 {
         let start = Instant::now() + HOUR;
         let period = Duration::from_secs_f64(1.0 / camera);
@@ -267,7 +267,7 @@ mod tests {
         let frames = (camera * 20.0) as u32;
         let mut taken = 0;
         for i in 0..frames {
-            let jitter = jitter_ms * 1e-3 * f64::from(i % 3);
+            let jitter = jitter_ms * 1e-3 * f64::from((i + 2) % 3);
             let now = start + period * i + Duration::from_secs_f64(jitter);
             if due.is_due(now) {
                 due.taken(now);

@@ -26,7 +26,7 @@ use crate::capture::synthetic::{Product, Synthetic, truth};
 use crate::capture::{Frame, replay};
 use crate::cli::DemoArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
-use crate::preprocess::decode;
+use crate::preprocess::{View, decode};
 use crate::score::Scoring;
 use crate::train::calibrate::Wishes;
 
@@ -116,6 +116,7 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
             rate: 0.005,
             cache_bytes: 500_000_000,
             most_frames: NORMAL_FRAMES as usize,
+            view: View::default(),
         },
         dump: None,
         camera: None,
@@ -195,7 +196,7 @@ fn configuration(args: &DemoArgs, broker: &Broker, state: &Path) -> anyhow::Resu
     Ok(format!(
         "[node]\nname = \"demo\"\nstate_dir = {state:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
          [incident]\nhits = 2\nwindow = 4\nrelease_after = 3\ncooldown_s = 0\n\n\
-         [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\n\
+         [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\nsettle_s = 0\n\
          source = {{ kind = \"synthetic\", seed = {}, frames = {LIVE_FRAMES}, defects = true }}\n",
         broker.host, broker.port, args.seed
     ))
@@ -212,7 +213,8 @@ fn draw(args: &DemoArgs, profile: &Path, outcome: &Outcome, out: &Path) -> anyho
         let score = judge.judge(&frame)?.score;
         let scale = heat_scale(&score);
         let picture = decode(&frame.pixels)?;
-        let drawn = overlay(&picture, &score.map, score.grid, scale);
+        let grid = score.patches.grid();
+        let drawn = overlay(&picture, &score.map, grid, scale, &View::default());
         let verdict = if defect.caught { "caught" } else { "missed" };
         let name = format!(
             "{middle:04}-{}-{verdict}.png",

@@ -8,6 +8,8 @@ use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Manifest;
+use crate::infer::{Grid, Patches};
+use crate::preprocess::SceneReference;
 use crate::score::gaussian::Gaussian;
 use crate::score::map::MapStatistics;
 use crate::score::paper::PaperGaussians;
@@ -17,8 +19,8 @@ use crate::score::threshold::Threshold;
 use crate::score::tokens::TokenGaussian;
 use crate::score::whitening::Whitening;
 
-/// The file's bytes; equal statistics give equal bytes.
-pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
+/// The file's bytes; equal content gives equal bytes.
+pub(super) fn encode(statistics: &Statistics, scene: Option<&SceneReference>) -> Vec<u8> {
     let fit = &statistics.fit;
     let mut arrays = Writer::default();
     let projection = fit.paper.whitening.projection();
@@ -39,7 +41,8 @@ pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
         arrays.put_gaussian(&format!("part.{name}"), gaussian);
     }
     arrays.put_gaussian("tokens", fit.tokens.gaussian());
-    let grid = [fit.map.grid().rows, fit.map.grid().columns];
+    let Grid { rows, columns } = fit.map.patches().grid();
+    let grid = [rows, columns];
     arrays.put("map.mean", &grid, fit.map.mean());
     arrays.put("map.deviation", &grid, fit.map.deviation());
     for (name, threshold) in [
@@ -49,11 +52,17 @@ pub(super) fn encode(statistics: &Statistics) -> Vec<u8> {
         let scores = threshold.held_out();
         arrays.put(&format!("held_out.{name}"), &[scores.len()], scores);
     }
+    for (name, shape, values) in scene.map(SceneReference::arrays).unwrap_or_default() {
+        arrays.put(name, &shape, &values);
+    }
     arrays.finish()
 }
 
 /// The statistics again; the text of the error says what is wrong with the file.
-pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Statistics, String> {
+pub(super) fn decode(
+    bytes: &[u8],
+    manifest: &Manifest,
+) -> Result<(Statistics, Option<SceneReference>), String> {
     let arrays = SafeTensors::deserialize(bytes);
     let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
     let parts = |part: usize| arrays.gaussian(&format!("part.{}", NAMES[part]));
@@ -74,13 +83,19 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Statistics, St
         let (_, scores) = arrays.get(&format!("held_out.{name}"))?;
         Threshold::from_numbers(numbers, scores).ok_or_else(|| unsound(name))
     };
-    Ok(Statistics {
+    let statistics = Statistics {
         scoring: manifest.scoring,
         fit,
         scales: manifest.scales,
         deciding: threshold("deciding", manifest.deciding)?,
         local: threshold("local", manifest.local)?,
-    })
+    };
+    let values = |name: &str| arrays.get(name).map(|(_, values)| values);
+    let scene = manifest
+        .scene
+        .clone()
+        .map(|numbers| SceneReference::from_arrays(numbers, values));
+    Ok((statistics, scene.transpose()?))
 }
 
 /// Whether the arrays fit each other, the teacher and the student.
@@ -211,7 +226,10 @@ impl Reader<'_> {
     fn map(&self, manifest: &Manifest) -> Result<MapStatistics, String> {
         let (_, mean) = self.get("map.mean")?;
         let (_, deviation) = self.get("map.deviation")?;
-        let map = MapStatistics::from_arrays(manifest.origin.teacher.grid, mean, deviation);
+        let origin = &manifest.origin;
+        let patches =
+            Patches::of(&origin.view, origin.teacher.grid).map_err(|_| unsound("view"))?;
+        let map = MapStatistics::from_arrays(patches, mean, deviation);
         map.ok_or_else(|| unsound("map"))
     }
 }

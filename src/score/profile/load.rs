@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{FORMAT, IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT, Receipt};
 use super::{STATISTICS, STUDENT, arrays, identity, sha256};
@@ -24,13 +25,14 @@ impl Profile {
         }
         let student = read_verified(dir, STUDENT, &manifest)?;
         let bytes = read_verified(dir, STATISTICS, &manifest)?;
-        let statistics = arrays::decode(&bytes, &manifest);
-        let statistics = statistics.map_err(|what| damaged(&dir.join(STATISTICS), &what))?;
+        let (statistics, scene) = arrays::decode(&bytes, &manifest)
+            .map_err(|what| damaged(&dir.join(STATISTICS), &what))?;
         Ok(Profile {
             id,
             manifest,
             receipt: issued.receipt,
             statistics,
+            scene: scene.map(Arc::new),
             student,
         })
     }

@@ -12,6 +12,7 @@ mod load;
 mod save;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -23,9 +24,13 @@ use super::statistics::Statistics;
 use super::threshold::ThresholdNumbers;
 use crate::capture::CameraSettings;
 use crate::infer::TeacherInfo;
-use crate::preprocess::Rejection;
+use crate::preprocess::scene::SceneNumbers;
+use crate::preprocess::{Rejection, SceneReference, View};
 
 /// The version of the format that is written, and the newest that is read.
+///
+/// 2: the view, the camera's settings, what the scene looks like. A Profile of format 1 is read as
+/// one without them.
 pub const FORMAT: u32 = 2;
 
 const MANIFEST: &str = "profile.json";
@@ -43,6 +48,9 @@ pub struct Origin {
     pub student: StudentShape,
     /// Size of the footage's pictures; none where they differed.
     pub frame: Option<FrameSize>,
+    /// The part of the pictures that was looked at; all of it in format 1.
+    #[serde(default, skip_serializing_if = "View::is_whole")]
+    pub view: View,
     /// Normal frames calibrated on.
     pub normal_frames: usize,
     /// Passes over them that the student was trained for.
@@ -109,6 +117,9 @@ pub struct Manifest {
     pub deciding: ThresholdNumbers,
     /// Threshold of the local score.
     pub local: ThresholdNumbers,
+    /// What the scene looks like as a whole; none in format 1.
+    #[serde(default)]
+    pub scene: Option<SceneNumbers>,
     /// Lower-case hexadecimal SHA-256 of each other file, by name.
     pub files: BTreeMap<String, String>,
 }
@@ -145,6 +156,7 @@ pub struct Profile {
     manifest: Manifest,
     receipt: Receipt,
     statistics: Statistics,
+    scene: Option<Arc<SceneReference>>,
     student: Vec<u8>,
 }
 
@@ -153,12 +165,16 @@ impl Profile {
     pub fn new(
         origin: Origin,
         statistics: Statistics,
+        scene: Option<SceneReference>,
         student: Vec<u8>,
         receipt: Receipt,
     ) -> Profile {
         let files = [
             (STUDENT, sha256(&student)),
-            (STATISTICS, sha256(&arrays::encode(&statistics))),
+            (
+                STATISTICS,
+                sha256(&arrays::encode(&statistics, scene.as_ref())),
+            ),
         ];
         let manifest = Manifest {
             format: FORMAT,
@@ -167,6 +183,7 @@ impl Profile {
             scales: statistics.scales,
             deciding: statistics.deciding.numbers(),
             local: statistics.local.numbers(),
+            scene: scene.as_ref().map(|scene| scene.numbers().clone()),
             files: files
                 .into_iter()
                 .map(|(name, hash)| (name.to_owned(), hash))
@@ -178,6 +195,7 @@ impl Profile {
             manifest,
             receipt,
             statistics,
+            scene: scene.map(Arc::new),
             student,
         }
     }
@@ -200,6 +218,11 @@ impl Profile {
     /// What scores a frame.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// What the scene looks like as a whole; none in a Profile of format 1.
+    pub fn scene(&self) -> Option<&Arc<SceneReference>> {
+        self.scene.as_ref()
     }
 
     /// The student's ONNX file.

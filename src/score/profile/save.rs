@@ -68,7 +68,10 @@ impl Profile {
             (MANIFEST, json(&self.manifest)),
             (RECEIPT, json(&receipt)),
             (STUDENT, self.student.clone()),
-            (STATISTICS, arrays::encode(&self.statistics)),
+            (
+                STATISTICS,
+                arrays::encode(&self.statistics, self.scene.as_deref()),
+            ),
         ]
     }
 }

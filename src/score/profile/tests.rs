@@ -278,11 +278,11 @@ fn another_teacher_or_other_preprocessing_is_refused() {
 #[test]
 fn arrays_that_calibration_cannot_have_written_are_refused() {
     let profile = fixture::profile(30, 1);
-    let bytes = arrays::encode(profile.statistics());
-    assert_eq!(
-        arrays::decode(&bytes, profile.manifest()).as_ref(),
-        Ok(profile.statistics())
-    );
+    let bytes = arrays::encode(profile.statistics(), profile.scene.as_deref());
+    let (statistics, scene) = arrays::decode(&bytes, profile.manifest()).unwrap();
+    assert_eq!(&statistics, profile.statistics());
+    assert_eq!(scene.as_ref(), profile.scene.as_deref());
+    assert!(scene.is_some());
     let mut manifest = profile.manifest().clone();
     manifest.origin.student.blocks.push(9);
     let error = arrays::decode(&bytes, &manifest).unwrap_err();
@@ -296,6 +296,31 @@ fn arrays_that_calibration_cannot_have_written_are_refused() {
     );
 }
 
+#[test]
+fn a_profile_of_the_first_format_is_read_as_one_without_a_scene() {
+    let (_folder, dir) = saved();
+    let mut profile = fixture::profile(30, 1);
+    let arrays = arrays::encode(profile.statistics(), None);
+    profile.manifest.format = 1;
+    profile.manifest.scene = None;
+    let files = &mut profile.manifest.files;
+    files.insert(STATISTICS.to_owned(), sha256(&arrays));
+    let text = String::from_utf8(json(&profile.manifest)).unwrap();
+    let text = text.replace("  \"scene\": null,\n", "");
+    assert!(!text.contains("scene"), "{text}");
+    let receipt = IssuedReceipt {
+        profile: identity(text.as_bytes()),
+        receipt: profile.receipt.clone(),
+    };
+    fs::write(dir.join(MANIFEST), &text).unwrap();
+    fs::write(dir.join(RECEIPT), json(&receipt)).unwrap();
+    fs::write(dir.join(STATISTICS), arrays).unwrap();
+    let loaded = load(&dir).unwrap();
+    assert!(loaded.scene().is_none());
+    assert_eq!(loaded.statistics(), profile.statistics());
+    assert!(fixture::profile(30, 1).scene().is_some());
+}
+
 proptest! {
     #[test]
     fn a_byte_changed_in_the_arrays_is_an_error_or_other_values_but_no_panic(
@@ -303,7 +328,7 @@ proptest! {
     ) {
         static SAVED: std::sync::LazyLock<Profile> =
             std::sync::LazyLock::new(|| fixture::profile(30, 1));
-        let mut bytes = arrays::encode(SAVED.statistics());
+        let mut bytes = arrays::encode(SAVED.statistics(), SAVED.scene.as_deref());
         let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
         let at = place.index(if in_header { header } else { bytes.len() });
         bytes[at] = value;

@@ -33,6 +33,8 @@ pub(in super::super) struct Described {
     pub(in super::super) is_read_only: bool,
     /// At rest while another control decides.
     pub(in super::super) is_inactive: bool,
+    /// The device moves it on its own.
+    pub(in super::super) is_volatile: bool,
 }
 
 /// The kinds of controls.
@@ -141,6 +143,7 @@ fn described(answer: &c::v4l2_query_ext_ctrl) -> Described {
         is_disabled: has(c::V4L2_CTRL_FLAG_DISABLED),
         is_read_only: has(c::V4L2_CTRL_FLAG_READ_ONLY),
         is_inactive: has(c::V4L2_CTRL_FLAG_INACTIVE),
+        is_volatile: has(c::V4L2_CTRL_FLAG_VOLATILE),
     }
 }
 

@@ -1,0 +1,202 @@
+//! A program that writes pictures to its standard output as a source: a CSI camera through rpicam-vid
+//! or libcamera-vid, a GStreamer line, anything.
+//!
+//! The program runs as long as the source is open, and is killed with it. It must never end by itself
+//! and must write whole pictures only: an end and a damaged stream are faults, and the pipeline starts
+//! it anew. Above its pace, frames are taken and passed over, so that none grows old in the pipe.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::child::{Decoder, Format, Task, Took};
+use super::pace::Thinning;
+use super::{CaptureError, Fps, Layout, Next, Opener, Source};
+
+/// The programs that read a Raspberry Pi's CSI camera, the newer name first.
+const CSI_PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+
+/// Runs a program and reads its pictures.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The first of these that is found is run: paths, or names that are looked for in `PATH`.
+    programs: Vec<PathBuf>,
+    arguments: Vec<OsString>,
+    format: Format,
+    fps: Option<Fps>,
+    /// For people.
+    name: String,
+    advice: &'static str,
+}
+
+/// What a program writes, as the configuration names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// JPEG files, one after another.
+    Mjpeg,
+    /// Binary PPM files, one after another.
+    Ppm,
+    /// Raw pictures.
+    Yuyv,
+    /// Raw pictures.
+    Nv12,
+    /// Raw pictures.
+    Grey,
+    /// Raw pictures.
+    Rgb24,
+}
+
+impl Output {
+    /// The layout of pictures that don't tell their own size.
+    pub fn raw(self) -> Option<Layout> {
+        match self {
+            Output::Mjpeg | Output::Ppm => None,
+            Output::Yuyv => Some(Layout::Yuyv),
+            Output::Nv12 => Some(Layout::Nv12),
+            Output::Grey => Some(Layout::Grey),
+            Output::Rgb24 => Some(Layout::Rgb24),
+        }
+    }
+}
+
+impl Command {
+    /// Any program. Raw pictures are of the size given, which the others tell themselves.
+    pub fn new(
+        program: &str,
+        arguments: &[String],
+        output: Output,
+        [width, height]: [u32; 2],
+        fps: Option<Fps>,
+    ) -> Self {
+        let raw = |layout| Format::Raw {
+            layout,
+            width,
+            height,
+        };
+        Self {
+            programs: vec![program.into()],
+            arguments: arguments.iter().map(Into::into).collect(),
+            format: match output {
+                Output::Ppm => Format::Ppm,
+                _ => output.raw().map_or(Format::Mjpeg, raw),
+            },
+            fps,
+            name: format!("command {program}"),
+            advice: "run the command by hand: does it write pictures to its standard output?",
+        }
+    }
+
+    /// A CSI camera by its index, through the program given or the one that is installed.
+    pub fn csi(
+        program: Option<&str>,
+        camera: u32,
+        size: Option<[u32; 2]>,
+        fps: Option<Fps>,
+    ) -> Self {
+        let mut arguments: Vec<OsString> = ["--nopreview", "--timeout", "0", "--codec", "mjpeg"]
+            .map(Into::into)
+            .into();
+        let mut add = |key: &str, value: String| arguments.extend([key.into(), value.into()]);
+        add("--camera", camera.to_string());
+        if let Some([width, height]) = size {
+            add("--width", width.to_string());
+            add("--height", height.to_string());
+        }
+        if let Some(fps) = fps {
+            add("--framerate", fps.get().to_string());
+        }
+        add("--output", "-".to_owned());
+        let programs = match program {
+            Some(program) => vec![program.into()],
+            None => CSI_PROGRAMS.map(PathBuf::from).into(),
+        };
+        Self {
+            programs,
+            arguments,
+            format: Format::Mjpeg,
+            fps,
+            name: format!("csi camera {camera}"),
+            advice: "does `rpicam-hello --list-cameras` show the camera? Another program may hold it",
+        }
+    }
+
+    fn task(&self) -> Task {
+        let found = self.programs.iter().find(|program| is_there(program));
+        let first = found.or(self.programs.first()).cloned();
+        Task {
+            program: first.unwrap_or_default(),
+            arguments: self.arguments.clone(),
+            format: self.format,
+            input: self.name.clone(),
+            secret: None,
+            is_live: true,
+            missing: "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another \
+                      program"
+                .to_owned(),
+            advice: self.advice.to_owned(),
+        }
+    }
+}
+
+/// Whether a program is there: at its path, or below `PATH`.
+fn is_there(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.is_file();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
+impl Opener for Command {
+    fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
+        Ok(Box::new(OpenCommand {
+            decoder: Some(Decoder::start(self.task())?),
+            name: self.name.clone(),
+            thinning: Thinning::new(self.fps),
+        }))
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+struct OpenCommand {
+    /// None once it has ended.
+    decoder: Option<Decoder>,
+    name: String,
+    thinning: Thinning,
+}
+
+impl Source for OpenCommand {
+    fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
+        let deadline = Instant::now() + timeout;
+        while let Some(decoder) = &self.decoder {
+            match decoder.take(deadline.saturating_duration_since(Instant::now())) {
+                Took::Frame(frame) if self.thinning.passes(&frame) => {
+                    return Ok(Next::Frame(frame));
+                }
+                Took::Frame(_) => {}
+                Took::Nothing => return Ok(Next::Idle),
+                Took::Finished => {
+                    if let Some(decoder) = self.decoder.take() {
+                        decoder.finish()?;
+                    }
+                }
+            }
+        }
+        Err(CaptureError::Broken(format!(
+            "{} ended by itself; a camera's program must run until it is stopped",
+            self.name
+        )))
+    }
+}
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

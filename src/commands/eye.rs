@@ -1,0 +1,144 @@
+//! The first two steps of a camera: frame to tensor, tensor to features, and the gate between them.
+//!
+//! An [`Eye`] prepares a frame and tells whether it hardly differs from the last one that was to be
+//! scored; [`Models`] then pass it on unseen. A frame that was rejected, or that comes after one, is
+//! never passed on so. Nothing here judges.
+
+use std::sync::Arc;
+
+use super::inspector::{Look, Seen};
+use crate::capture::{Frame, Pixels};
+use crate::config::Camera;
+use crate::decide::Picture;
+use crate::infer::Extractor;
+use crate::preprocess::{
+    Gate, Prepared, Preprocessing, Preprocessor, Rejection, SceneReference, SceneWatch, SceneZ,
+};
+use crate::score::profile::{Origin, Profile};
+
+/// A frame between decoding and the models.
+pub(super) struct Looked {
+    prepared: Prepared,
+    scene_z: Option<SceneZ>,
+    /// The frame itself, where pictures are published.
+    shot: Option<Pixels>,
+    /// Whether it hardly differs from the last one that was to be scored.
+    is_as_before: bool,
+}
+
+/// From frame to what the models take, and whether they need to.
+pub(super) struct Eye {
+    preprocessor: Preprocessor,
+    origin: Origin,
+    scene: Option<Arc<SceneReference>>,
+    watch: SceneWatch,
+    gate: Gate,
+    /// The last frame's number: it begins anew when the source is opened anew.
+    last_seq: Option<u64>,
+    keeps_shots: bool,
+}
+
+impl Eye {
+    /// Of a camera with this Profile, for a teacher that takes `input`. What is live may freeze, and
+    /// settles after it was opened.
+    pub(super) fn new(
+        input: &Preprocessing,
+        profile: &Profile,
+        camera: &Camera,
+        is_live: bool,
+    ) -> Self {
+        let origin = profile.manifest().origin.clone();
+        let scene = profile.scene().cloned();
+        Eye {
+            preprocessor: Preprocessor::new(input).looking_at(origin.view.clone()),
+            origin,
+            watch: SceneWatch::new(scene.clone(), camera.scene, is_live),
+            scene,
+            gate: Gate::new(camera.gate, input.width),
+            last_seq: None,
+            keeps_shots: camera.snapshot.is_some(),
+        }
+    }
+
+    /// The next frame.
+    pub(super) fn look(&mut self, frame: Frame) -> Result<Looked, Rejection> {
+        if self.last_seq.replace(frame.seq) >= Some(frame.seq) {
+            self.gate.forget();
+        }
+        let prepared = self.prepare(&frame).inspect_err(|_| self.gate.forget())?;
+        let passes = self
+            .gate
+            .passes(self.preprocessor.resized(), frame.at.since_boot);
+        let scene = self.scene.as_ref();
+        Ok(Looked {
+            scene_z: scene.map(|scene| scene.z(&prepared.scene)),
+            prepared,
+            shot: self.keeps_shots.then_some(frame.pixels),
+            is_as_before: !passes,
+        })
+    }
+
+    fn prepare(&mut self, frame: &Frame) -> Result<Prepared, Rejection> {
+        let prepared = self.preprocessor.prepare(frame)?;
+        self.origin.check_frame(prepared.width, prepared.height)?;
+        self.watch
+            .look(self.preprocessor.look(), frame.seq, frame.at)?;
+        Ok(prepared)
+    }
+}
+
+/// Teacher and student of one camera, run where a frame needs it.
+pub(super) struct Models {
+    extractor: Extractor,
+    /// Whether they could make something of the last frame that they were given.
+    was_seen: bool,
+}
+
+impl Models {
+    pub(super) fn new(extractor: Extractor) -> Self {
+        Models {
+            extractor,
+            was_seen: false,
+        }
+    }
+
+    /// What they see, unless that was seen before. What they failed on has no verdict that could be
+    /// repeated.
+    pub(super) fn see(&mut self, looked: Looked) -> Result<Look, Rejection> {
+        if looked.is_as_before && self.was_seen {
+            return Ok(Look::AsBefore);
+        }
+        // A panic leaves it so.
+        self.was_seen = false;
+        let seen = see(&self.extractor, looked)?;
+        self.was_seen = true;
+        Ok(Look::New(Box::new(seen)))
+    }
+}
+
+/// Both models on one picture; what else is known of it travels beside.
+fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
+    let Looked {
+        prepared,
+        scene_z,
+        shot,
+        ..
+    } = looked;
+    let features = extractor.features(&prepared)?;
+    let Prepared {
+        width,
+        height,
+        scene,
+        ..
+    } = prepared;
+    Ok(Seen {
+        features,
+        picture: Picture {
+            width,
+            height,
+            scene,
+            scene_z,
+        },
+        shot,
+    })
+}

@@ -1,0 +1,294 @@
+//! SceneReference: what the normal footage looks like as a whole; a part of the Profile.
+//!
+//! It is fitted on all frames of the footage at once and never changes afterwards. Measures of a
+//! frame are medians over the picture wherever they can be, so that a thing that covers a third of
+//! it stays the models' business. What follows from a measure is decided in [`super::check`].
+
+use super::super::SceneStatistics;
+use super::SceneZ;
+use super::footage::Kept;
+use super::look::{BINS, CELLS, GRID, Look, SIDE};
+use super::measures::{Arrays, Measures, fit_cells};
+use super::shift::{Correlator, View};
+use super::spread::Spread;
+
+/// The view must match this well in the worst frame of its footage. On the belt, where all but the
+/// rails moves, 12 was reached, and one normal frame in a few hundred then seemed to have moved.
+const PLAIN: f64 = 20.0;
+/// Share of the width by which footage of one view may move; more is no common view.
+const WIDEST: f64 = 0.2;
+/// A shift is one from this share of the width on, however still the footage is.
+const LEAST_SHIFT: f64 = 0.02;
+
+/// What the normal footage looks like as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SceneReference {
+    pub(super) numbers: SceneNumbers,
+    /// Median of the logarithm of each cell's colour.
+    cells: Vec<[f32; 3]>,
+    /// Deviation of each cell's logarithm, of the mean of its colours.
+    cell_spread: Vec<f32>,
+    /// The cells that count: those that no mask covers.
+    used: Vec<bool>,
+    /// Mean share of each bin.
+    histogram: [f32; BINS],
+    /// What stands still in all frames, where there is a common view.
+    pub(super) view: Option<View>,
+}
+
+/// The numbers of a reference beside its arrays.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneNumbers {
+    brightness: Spread,
+    contrast: Spread,
+    sharpness: Spread,
+    /// Natural logarithms.
+    pub(super) contrast_ln: Spread,
+    pub(super) sharpness_ln: Spread,
+    pub(super) acutance_ln: Spread,
+    /// Acutance by contrast: falls with blur, stays with the light.
+    pub(super) focus_ln: Spread,
+    pub(super) light: [Spread; 3],
+    pub(super) histogram: Spread,
+    pub(super) changed: Spread,
+    /// Where there is a common view: how it moves and how well it is found.
+    pub(super) view: Option<ViewNumbers>,
+    /// Mean difference of consecutive pictures that differ least, in grey levels; only of a film.
+    noise: Option<f64>,
+    /// The longest run of equal consecutive pictures.
+    pub(super) repeats: u64,
+}
+
+/// How the common view of the footage moves and how well it is found.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ViewNumbers {
+    /// Share of the width.
+    pub(super) shift: Spread,
+    pub(super) matched: Spread,
+}
+
+/// An array of a reference as it is stored: its name, shape and values.
+pub type SceneArray = (&'static str, Vec<usize>, Vec<f64>);
+
+/// Logarithms of contrast, sharpness, acutance, and acutance by contrast.
+pub(super) fn detail(statistics: &SceneStatistics, acutance: f32) -> [f64; 4] {
+    let ln = |value: f32| f64::from(value.max(1e-4)).ln();
+    let (contrast, acutance) = (ln(statistics.contrast), ln(acutance));
+    [
+        contrast,
+        ln(statistics.sharpness),
+        acutance,
+        acutance - contrast,
+    ]
+}
+
+/// Shift in cells as a share of the picture's width.
+pub(super) fn share_of_width(cells: [f32; 2], (width, height): (u32, u32)) -> f64 {
+    let [x, y] = cells.map(|cells| f64::from(cells) / SIDE as f64);
+    x.hypot(y * f64::from(height) / f64::from(width.max(1)))
+}
+
+impl SceneReference {
+    /// Fits the frames of a footage; `used` says which cells of the 16 x 16 grid count, row by row.
+    /// None where there are no frames or no cells.
+    pub(super) fn fit(
+        frames: &[Kept],
+        used: Option<&[bool]>,
+        noise: Option<f64>,
+        repeats: u64,
+    ) -> Option<SceneReference> {
+        let used = used.map_or_else(|| vec![true; CELLS], <[bool]>::to_vec);
+        if frames.is_empty() || used.len() != CELLS || !used.contains(&true) {
+            return None;
+        }
+        let (cells, cell_spread) = fit_cells(frames);
+        let mut histogram = [0.0; BINS];
+        for frame in frames {
+            for (mean, share) in histogram.iter_mut().zip(frame.histogram) {
+                *mean += share / frames.len() as f32;
+            }
+        }
+        let arrays = Arrays {
+            cells: &cells,
+            cell_spread: &cell_spread,
+            used: &used,
+            histogram: &histogram,
+        };
+        let measured: Vec<Measures> = frames
+            .iter()
+            .map(|frame| arrays.measure(&frame.cells, &frame.histogram))
+            .collect();
+        let (view, view_numbers) = fit_view(frames).unzip();
+        let of = |take: &dyn Fn(&Kept) -> f64| Spread::of(frames.iter().map(take));
+        let details = |i: usize| of(&|frame| detail(&frame.statistics, frame.acutance)[i]);
+        let light = |i: usize| Spread::of(measured.iter().map(|measures| measures.light[i]));
+        let numbers = SceneNumbers {
+            brightness: of(&|frame| frame.statistics.brightness.into())?,
+            contrast: of(&|frame| frame.statistics.contrast.into())?,
+            sharpness: of(&|frame| frame.statistics.sharpness.into())?,
+            contrast_ln: details(0)?,
+            sharpness_ln: details(1)?,
+            acutance_ln: details(2)?,
+            focus_ln: details(3)?,
+            light: [light(0)?, light(1)?, light(2)?],
+            histogram: Spread::of(measured.iter().map(|measures| measures.histogram))?,
+            changed: Spread::of(measured.iter().map(|measures| measures.changed))?,
+            view: view_numbers,
+            noise,
+            repeats,
+        };
+        Some(SceneReference {
+            numbers,
+            cells,
+            cell_spread,
+            used,
+            histogram,
+            view,
+        })
+    }
+
+    pub(super) fn measure(&self, look: &Look) -> Measures {
+        let arrays = Arrays {
+            cells: &self.cells,
+            cell_spread: &self.cell_spread,
+            used: &self.used,
+            histogram: &self.histogram,
+        };
+        arrays.measure(look.cells(), &look.histogram)
+    }
+
+    /// How far a picture's three numbers are from those of the normal footage, in deviations.
+    pub fn z(&self, statistics: &SceneStatistics) -> SceneZ {
+        let numbers = &self.numbers;
+        SceneZ {
+            brightness_z: numbers.brightness.z(statistics.brightness, 0.01),
+            contrast_z: numbers.contrast.z(statistics.contrast, 0.005),
+            sharpness_z: numbers.sharpness.z(statistics.sharpness, 0.002),
+        }
+    }
+
+    /// Pictures of a live source that differ by less, in grey levels, are the same picture.
+    pub(super) fn still_below(&self) -> Option<f64> {
+        self.numbers.noise.map(|noise| 0.1 * noise)
+    }
+
+    /// The largest shift that is normal, as a share of the width; none without a common view.
+    pub fn shift_limit(&self) -> Option<f64> {
+        let view = self.numbers.view?;
+        Some(view.shift.ceiling(0.01).max(LEAST_SHIFT))
+    }
+
+    /// The numbers beside the arrays.
+    pub fn numbers(&self) -> &SceneNumbers {
+        &self.numbers
+    }
+
+    /// The arrays.
+    pub fn arrays(&self) -> Vec<SceneArray> {
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
+        let used = self.used.iter().map(|&used| f64::from(u8::from(used)));
+        let mut arrays = vec![
+            (
+                "scene.cells",
+                vec![GRID, GRID, 3],
+                wide(self.cells.as_flattened()),
+            ),
+            (
+                "scene.cell_spread",
+                vec![GRID, GRID],
+                wide(&self.cell_spread),
+            ),
+            ("scene.used", vec![GRID, GRID], used.collect()),
+            ("scene.histogram", vec![BINS], wide(&self.histogram)),
+        ];
+        if let Some(view) = &self.view {
+            arrays.push(("scene.view", vec![SIDE, SIDE, 2], view.numbers()));
+        }
+        arrays
+    }
+
+    /// From what [`numbers`](Self::numbers) and [`arrays`](Self::arrays) gave; `array` finds the
+    /// values of an array by its name.
+    ///
+    /// # Errors
+    /// What `array` says, or which part can't be a reference's.
+    pub fn from_arrays(
+        numbers: SceneNumbers,
+        mut array: impl FnMut(&str) -> Result<Vec<f64>, String>,
+    ) -> Result<SceneReference, String> {
+        let mut finite = |name: &str, length: usize| {
+            let values = array(name)?;
+            if values.len() == length && values.iter().all(|value| value.is_finite()) {
+                Ok(values)
+            } else {
+                Err(format!("holds {name} that calibration can't have written"))
+            }
+        };
+        let narrow = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+        let cells = narrow(finite("scene.cells", 3 * CELLS)?);
+        let cell_spread = narrow(finite("scene.cell_spread", CELLS)?);
+        let used = finite("scene.used", CELLS)?.into_iter().map(|v| v > 0.5);
+        let used: Vec<bool> = used.collect();
+        let bins = narrow(finite("scene.histogram", BINS)?);
+        let view = match numbers.view {
+            Some(_) => View::from_numbers(&finite("scene.view", 2 * SIDE * SIDE)?),
+            None => None,
+        };
+        let mut histogram = [0.0; BINS];
+        histogram.copy_from_slice(&bins);
+        if !numbers.is_sound() || view.is_some() != numbers.view.is_some() || !used.contains(&true)
+        {
+            return Err("holds a scene that calibration can't have written".to_owned());
+        }
+        Ok(SceneReference {
+            numbers,
+            cells: cells.as_chunks::<3>().0.to_vec(),
+            cell_spread,
+            used,
+            histogram,
+            view,
+        })
+    }
+}
+
+impl SceneNumbers {
+    fn is_sound(&self) -> bool {
+        let view = self.view.iter().flat_map(|view| [view.shift, view.matched]);
+        let spreads = [
+            self.brightness,
+            self.contrast,
+            self.sharpness,
+            self.contrast_ln,
+            self.sharpness_ln,
+            self.acutance_ln,
+            self.focus_ln,
+            self.histogram,
+            self.changed,
+        ];
+        let all = spreads.into_iter().chain(self.light).chain(view);
+        let noise = self
+            .noise
+            .is_none_or(|noise| noise.is_finite() && noise >= 0.0);
+        noise && all.into_iter().all(|spread| spread.is_sound())
+    }
+}
+
+/// The common view, where the frames have one: found in all of them, and near one place.
+fn fit_view(frames: &[Kept]) -> Option<(View, ViewNumbers)> {
+    let mut correlator = Correlator::new();
+    let view = correlator.view(frames.iter().map(|frame| frame.thumbnail.as_slice()))?;
+    let shifts: Vec<_> = frames
+        .iter()
+        .map(|frame| correlator.shift(&view, &frame.thumbnail))
+        .collect();
+    let shares = frames.iter().zip(&shifts);
+    let numbers = ViewNumbers {
+        shift: Spread::of(shares.map(|(frame, shift)| share_of_width(shift.cells, frame.size)))?,
+        matched: Spread::of(shifts.iter().map(|shift| shift.matched.into()))?,
+    };
+    let is_found = numbers.matched.lowest >= PLAIN;
+    let is_steady = numbers.shift.ceiling(0.01) <= WIDEST;
+    (is_found && is_steady).then_some((view, numbers))
+}

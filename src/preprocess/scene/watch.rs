@@ -1,0 +1,216 @@
+//! SceneWatch: whether one camera's pictures can be judged, frame after frame.
+//!
+//! It holds each look against the reference and knows what only time shows: a frozen picture, and an
+//! exposure that settles after a start. Time comes with the frames; a replay decides the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{Rejection, SceneFault, SceneFaultKind};
+use super::check::SceneCheck;
+use super::footage::mean_difference;
+use super::look::Look;
+use super::reference::SceneReference;
+use crate::capture::Moment;
+
+/// So many equal frames at least make a frozen picture, however slow the source is.
+const FEWEST_EQUAL: u64 = 5;
+
+/// Light within this (natural logarithm) has not changed.
+const STEADY: f64 = 0.05;
+
+/// Settling ends after so many times the duration for which the light must be steady.
+const PATIENCE: u32 = 4;
+
+/// How a camera's scene is watched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SceneRules {
+    /// Whether pictures are held against the normal footage: blocked, moved, changed.
+    pub compares: bool,
+    /// A live source that repeats one picture for this long is frozen; zero turns that off.
+    pub frozen_after: Duration,
+    /// After an opening of a live source its light must be steady for this long; zero turns that off.
+    pub settle: Duration,
+    /// The largest shift of the view, as a share of the width; none is the footage's own limit.
+    pub moved_beyond: Option<f64>,
+}
+
+impl Default for SceneRules {
+    fn default() -> Self {
+        Self {
+            compares: true,
+            frozen_after: Duration::from_secs(20),
+            settle: Duration::from_secs(2),
+            moved_beyond: None,
+        }
+    }
+}
+
+/// Follows the scene of one camera.
+#[derive(Debug)]
+pub struct SceneWatch {
+    rules: SceneRules,
+    is_live: bool,
+    check: Option<SceneCheck>,
+    /// Pictures that differ by less, in grey levels, are one picture.
+    still_below: f64,
+    fewest_equal: u64,
+    last_seq: Option<u64>,
+    still: Option<Still>,
+    settling: Option<Settling>,
+    /// The fault of the frame before.
+    standing: Option<SceneFaultKind>,
+}
+
+/// A picture and how long it has been repeated. It outlasts a reopening of the source.
+#[derive(Debug)]
+struct Still {
+    picture: Vec<u8>,
+    since: Duration,
+    frames: u64,
+    is_frozen: bool,
+}
+
+/// A source that was opened a moment ago.
+#[derive(Debug)]
+struct Settling {
+    opened: Duration,
+    /// Since when the light is as it is now.
+    steady_since: Duration,
+    light: [f64; 3],
+}
+
+impl SceneWatch {
+    /// For a camera whose Profile has `reference`; one of an older format has none, and then only
+    /// a frozen picture is a fault.
+    pub fn new(
+        reference: Option<Arc<SceneReference>>,
+        rules: SceneRules,
+        is_live: bool,
+    ) -> SceneWatch {
+        let known = reference.as_deref();
+        Self {
+            rules,
+            is_live,
+            still_below: known
+                .and_then(SceneReference::still_below)
+                .unwrap_or_default(),
+            // Footage that repeats pictures, as encoders of still scenes do, asks for patience.
+            fewest_equal: known.map_or(FEWEST_EQUAL, |known| {
+                FEWEST_EQUAL.max(known.numbers.repeats.saturating_mul(2))
+            }),
+            check: reference
+                .filter(|_| rules.compares)
+                .map(|reference| SceneCheck::new(reference, rules.moved_beyond)),
+            last_seq: None,
+            still: None,
+            settling: None,
+            standing: None,
+        }
+    }
+
+    /// Looks at the frame `seq` of an opening, taken `at`.
+    ///
+    /// # Errors
+    /// [`Rejection::Scene`] where the camera does not see what it was calibrated for, and
+    /// [`Rejection::Settling`] soon after a start.
+    pub fn look(&mut self, look: &Look, seq: u64, at: Moment) -> Result<(), Rejection> {
+        let at = at.since_boot;
+        let is_opened = self.last_seq.replace(seq).is_none_or(|last| seq <= last);
+        let frozen = self.is_live.then(|| self.frozen(look, at)).flatten();
+        let settles = self.is_live && self.settles(look, is_opened, at);
+        if settles && frozen.is_none() {
+            return Err(Rejection::Settling);
+        }
+        let standing = self.standing;
+        let seen = self
+            .check
+            .as_mut()
+            .and_then(|check| check.fault(look, standing));
+        // A covered camera repeats its black picture: that it is covered says more.
+        let fault = match (frozen, seen) {
+            (_, Some(seen)) if seen.kind == SceneFaultKind::Blocked => Some(seen),
+            (frozen, seen) => frozen.or(seen),
+        };
+        self.standing = fault.as_ref().map(|fault| fault.kind);
+        fault.map_or(Ok(()), |fault| Err(Rejection::Scene(fault)))
+    }
+
+    fn frozen(&mut self, look: &Look, at: Duration) -> Option<SceneFault> {
+        let limit = self.rules.frozen_after;
+        if limit.is_zero() {
+            return None;
+        }
+        let is_same = self.still.as_ref().is_some_and(|still| {
+            still.picture == look.picture()
+                || mean_difference(&still.picture, look.picture()) < self.still_below
+        });
+        let mut still = self.still.take().unwrap_or_else(|| Still {
+            picture: Vec::new(),
+            since: at,
+            frames: 0,
+            is_frozen: false,
+        });
+        if is_same {
+            still.frames += 1;
+        } else {
+            still.picture.clear();
+            still.picture.extend_from_slice(look.picture());
+            still = Still {
+                since: at,
+                frames: 1,
+                is_frozen: false,
+                ..still
+            };
+        }
+        let lasted = at.saturating_sub(still.since);
+        still.is_frozen |= still.frames >= self.fewest_equal && lasted >= limit;
+        let fault = still.is_frozen.then(|| SceneFault {
+            kind: SceneFaultKind::Frozen,
+            scene: look.statistics(),
+            width: look.size.0,
+            height: look.size.1,
+            severity: lasted.div_duration_f32(limit),
+            detail: format!(
+                "the picture has not changed for {:.0} s ({} frames); limit {:.0} s",
+                lasted.as_secs_f64(),
+                still.frames,
+                limit.as_secs_f64()
+            ),
+        });
+        self.still = Some(still);
+        fault
+    }
+
+    /// Whether exposure and white balance still swing in.
+    fn settles(&mut self, look: &Look, is_opened: bool, at: Duration) -> bool {
+        let settle = self.rules.settle;
+        if settle.is_zero() || (!is_opened && self.settling.is_none()) {
+            return false;
+        }
+        let (light, is_normal) = match &self.check {
+            Some(check) => check.light(look),
+            None => (
+                [f64::from(look.statistics().brightness + 0.03).ln(); 3],
+                false,
+            ),
+        };
+        let former = self.settling.take().filter(|_| !is_opened);
+        let mut settling = former.unwrap_or(Settling {
+            opened: at,
+            steady_since: at,
+            light,
+        });
+        let mut steps = light.iter().zip(settling.light);
+        if !is_normal && steps.any(|(now, then)| (now - then).abs() > STEADY) {
+            settling.steady_since = at;
+            settling.light = light;
+        }
+        let is_over = at.saturating_sub(settling.steady_since) >= settle
+            || at.saturating_sub(settling.opened) >= settle * PATIENCE;
+        if !is_over {
+            self.settling = Some(settling);
+        }
+        !is_over
+    }
+}

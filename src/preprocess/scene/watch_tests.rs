@@ -1,0 +1,156 @@
+//! One camera followed in time: frozen pictures, settling, and a light that drifts.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use super::fixture::{Eye, Rgb, lit, reference, workshop};
+use super::*;
+use crate::capture::Moment;
+use crate::preprocess::Rejection;
+
+static WORKSHOP: LazyLock<Arc<SceneReference>> =
+    LazyLock::new(|| Arc::new(reference((0..60).map(|i| workshop(i, 0, 0)))));
+
+/// A camera at two frames a second.
+struct Story {
+    watch: SceneWatch,
+    eye: Eye,
+    half_seconds: u64,
+    seq: u64,
+}
+
+impl Story {
+    fn new(rules: SceneRules, is_live: bool) -> Self {
+        Self {
+            watch: SceneWatch::new(Some(Arc::clone(&WORKSHOP)), rules, is_live),
+            eye: Eye::new(),
+            half_seconds: 10_000,
+            seq: 0,
+        }
+    }
+
+    /// What is said of the next frame, in a word.
+    fn see(&mut self, picture: &[u8]) -> &'static str {
+        let at = Moment {
+            since_boot: Duration::from_millis(500 * self.half_seconds),
+            ..Moment::now()
+        };
+        let said = self.watch.look(self.eye.look(picture), self.seq, at);
+        self.half_seconds += 1;
+        self.seq += 1;
+        said.as_ref().map_or_else(Rejection::reason, |()| "seen")
+    }
+
+    fn reopen(&mut self) {
+        self.seq = 0;
+        self.half_seconds += 10;
+    }
+}
+
+fn at_once() -> SceneRules {
+    SceneRules {
+        settle: Duration::ZERO,
+        ..SceneRules::default()
+    }
+}
+
+#[test]
+fn a_repeated_picture_is_frozen_until_another_one_comes() {
+    let mut story = Story::new(at_once(), true);
+    let still = workshop(70, 0, 0);
+    for i in 0..40 {
+        assert_eq!(story.see(&still), "seen", "frame {i}");
+    }
+    assert_eq!(story.see(&still), "camera_frozen");
+    story.reopen();
+    assert_eq!(story.see(&still), "camera_frozen", "reopened, and the same");
+    assert_eq!(story.see(&workshop(71, 0, 0)), "seen");
+    assert_eq!(story.see(&still), "seen");
+}
+
+#[test]
+fn a_still_scene_with_its_noise_is_not_frozen_but_one_without_is() {
+    let mut story = Story::new(at_once(), true);
+    // The disc is at the same place every 900 frames: only the noise differs.
+    for i in 0..60 {
+        assert_eq!(story.see(&workshop(50 + 900 * i, 0, 0)), "seen");
+    }
+    let still = workshop(70, 0, 0);
+    let mut almost = still.clone();
+    almost[0] ^= 1;
+    let said: Vec<_> = (0..45)
+        .map(|i| story.see(if i % 2 == 0 { &still } else { &almost }))
+        .collect();
+    assert_eq!(said[44], "camera_frozen");
+}
+
+#[test]
+fn footage_may_repeat_itself_and_settles_never() {
+    let mut story = Story::new(SceneRules::default(), false);
+    let still = workshop(70, 0, 0);
+    assert!((0..100).all(|_| story.see(&still) == "seen"));
+}
+
+#[test]
+fn a_black_picture_that_repeats_is_blocked_and_no_frozen_one() {
+    let mut story = Story::new(at_once(), true);
+    let black: Rgb = vec![0; workshop(0, 0, 0).len()];
+    assert!((0..60).all(|_| story.see(&black) == "camera_blocked"));
+    let off = SceneRules {
+        compares: false,
+        ..at_once()
+    };
+    let mut story = Story::new(off, true);
+    assert!((0..40).all(|_| story.see(&black) == "seen"));
+    assert_eq!(story.see(&black), "camera_frozen");
+}
+
+#[test]
+fn exposure_may_settle_after_every_opening() {
+    let mut story = Story::new(SceneRules::default(), true);
+    for opening in 0..2 {
+        for i in 0..3 {
+            let swings = lit(&workshop(100 + i, 0, 0), [0.4 + 0.2 * i as f32; 3]);
+            assert_eq!(story.see(&swings), "settling", "opening {opening}");
+        }
+        let said: Vec<_> = (0..8)
+            .map(|i| story.see(&workshop(200 + i, 0, 0)))
+            .collect();
+        let settled = said.iter().position(|said| *said == "seen").unwrap();
+        assert!((3..=4).contains(&settled), "{said:?}");
+        assert!(said[settled..].iter().all(|said| *said == "seen"));
+        story.reopen();
+    }
+}
+
+#[test]
+fn an_exposure_that_never_settles_is_judged_all_the_same() {
+    let mut story = Story::new(SceneRules::default(), true);
+    let said: Vec<_> = (0..20)
+        .map(|i| {
+            let gain = if i % 2 == 0 { 0.45 } else { 0.6 };
+            story.see(&lit(&workshop(100 + i, 0, 0), [gain; 3]))
+        })
+        .collect();
+    assert!(
+        said[..16].iter().all(|said| *said == "settling"),
+        "{said:?}"
+    );
+    assert!(
+        said[16..].iter().all(|said| *said == "scene_changed"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_light_that_drifts_crosses_its_limit_once() {
+    let mut story = Story::new(at_once(), true);
+    let said: Vec<_> = (0..120)
+        .map(|i| story.see(&lit(&workshop(100 + i, 0, 0), [1.0 - 0.004 * i as f32; 3])))
+        .collect();
+    let crossings = said.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!(
+        (crossings, said[0], said[119]),
+        (1, "seen", "scene_changed")
+    );
+}
