@@ -81,6 +81,12 @@ webcam_faults() { # CAMERA, and whether damage without a flag can be told (JPEG)
   for word in stall ${2:+corrupt} truncate errbit halt; do
     fault "$1" $word 12 "tell_webcam $word" 'tell_webcam ok'
   done
+  # Kernels since 6.13 hand on what is damaged; older ones do so when asked.
+  echo 1 > /sys/module/uvcvideo/parameters/nodrop
+  for word in truncate errbit; do
+    fault "$1" ${word}_handed_on 12 "tell_webcam $word" 'tell_webcam ok'
+  done
+  echo 0 > /sys/module/uvcvideo/parameters/nodrop
 }
 vivid_faults() {
   local bus=/sys/bus/platform/drivers/vivid

@@ -72,7 +72,7 @@ def quiet_scores(messages, rows, start, end):
 
 def fill(row, messages, scores, known):
     """The figures of one fault."""
-    later = [m for m in messages if row["begin"] <= m.at <= row["over"] + 1]
+    later = [m for m in messages if row["begin"] <= m.at <= row["over"]]
     own = [m for m in later if m.camera == row["camera"]]
     offline = first(own, lambda m: m.kind == "availability" and m.word == "offline")
     back = max(row["end"], offline or row["end"])
@@ -111,16 +111,16 @@ def table(rows):
 
 
 def write(work, known):
-    """Writes board.md and board.json; the exit status. `known` are the host's scores of the webcam's JPEGs."""
+    """Writes board.md and board.json; the exit status. `known` are the host's scores of what the webcam plays."""
     with open(work / "faults/events") as file:
         rows, starts, trouble = faults(file)
     with open(work / "faults/messages") as file:
         messages = [Message(line) for line in file]
     notes = []
     for (daemon, start), (_, end) in zip(starts, [*starts[1:], (None, float("inf"))]):
-        by_host = known if daemon == "mjpeg" else []
+        by_host = known[daemon]
         scores = quiet_scores(messages, rows, start, end)
-        strangers = sum(all(abs(s - k) > ROUNDING for k in by_host) for s in scores) if by_host else "not compared:"
+        strangers = sum(all(abs(s - k) > ROUNDING for k in by_host) for s in scores)
         notes.append(f"webcam, {daemon}: {len(scores)} different scores while nothing was wrong; {strangers} "
                      "of them are not the host's")
         for row in rows:
