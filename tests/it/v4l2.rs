@@ -17,7 +17,7 @@ const MJPEG: &str = "size = \"640x480\", format = \"mjpeg\"";
 const YUYV: &str = "size = \"640x480\", format = \"yuyv\"";
 /// A frame deadline below the default's five seconds, so that no test waits for long.
 /// Faults of the scene are tested elsewhere, but for a camera that repeats one picture.
-const PACE: &str = "fps = 4\ndeadline_s = 1.5\nscene = \"off\"\nfrozen_after_s = 2\nsettle_s = 0.5";
+const PACE: &str = "fps = 4\ndeadline_s = 1.5\nscene = \"off\"\nfrozen_after_s = 2";
 /// What users are promised, for both.
 const LIMIT: u64 = 10;
 

@@ -150,7 +150,8 @@ static int stream(struct handle *h, bool is_on) {
     if (h->camera->streamer != h) return fail(EINVAL);
     if (h->run) return 0;
     h->run = ++runs;
-    h->sequence = h->next = 0;
+    h->sequence = 0;
+    h->next = h->camera->shown;
     note(h->camera, "stream", h->format.width);
     pthread_t thread;
     if (pthread_create(&thread, NULL, play, h)) abort();

@@ -50,6 +50,7 @@ struct camera {
     char path[400], word[16];
     struct frame frames[FRAMES];
     int count;
+    unsigned shown; // where the loop stands: a camera that is opened anew goes on from there
     struct control controls[5];
     struct handle *streamer; // who has the buffers; others get EBUSY
 };
@@ -179,7 +180,7 @@ static struct frame *pick(struct handle *h, unsigned from, bool other) {
         struct frame *frame = &camera->frames[(from + i) % camera->count];
         bool same = frame->width == h->format.width && frame->height == h->format.height;
         if (frame->fourcc != h->format.pixelformat || same == other) continue;
-        h->next = from + i + 1;
+        camera->shown = h->next = from + i + 1;
         return frame;
     }
     return NULL;
