@@ -1,6 +1,6 @@
 //! A folder with a Profile and a configuration, and the daemon run in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -17,6 +17,11 @@ static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
     crate::profile::make(&dir);
     dir
 });
+
+/// The Profile of all cameras here.
+pub(crate) fn profile() -> &'static Path {
+    &PROFILE
+}
 
 /// A folder with a configuration.
 pub(crate) struct Workshop {
