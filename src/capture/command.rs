@@ -151,7 +151,7 @@ fn is_there(program: &Path) -> bool {
 impl Opener for Command {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
         Ok(Box::new(OpenCommand {
-            decoder: Some(Decoder::start(self.task())?),
+            decoder: Some(Decoder::start(&self.task())?),
             name: self.name.clone(),
             thinning: Thinning::new(self.fps),
         }))

@@ -148,9 +148,8 @@ fn a_camera_that_fails_breaks_the_source_with_its_reason() {
 
 #[test]
 fn a_camera_that_does_not_open_says_why() {
-    let closed = || -> Result<Played<fn() -> Result<Pixels, String>>, String> {
-        Err("it is busy".to_owned())
-    };
+    type Never = Played<fn() -> Result<Pixels, String>>;
+    let closed = || -> Result<Never, String> { Err("it is busy".to_owned()) };
     let error = Studio::start("nokhwa 0".to_owned(), None, closed).err();
     assert!(error.unwrap().to_string().contains("it is busy"));
 }

@@ -144,9 +144,8 @@ impl Display for ControlLine<'_> {
         if control.inactive {
             write!(f, "  (can't be set now)")?;
         }
-        let menu = control.menu.iter();
-        menu.map(|(value, entry)| write!(f, "\n           {value}: {entry}"))
-            .collect()
+        let mut menu = control.menu.iter();
+        menu.try_for_each(|(value, entry)| write!(f, "\n           {value}: {entry}"))
     }
 }
 

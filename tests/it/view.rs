@@ -94,9 +94,7 @@ fn inspected(workshop: &Workshop) -> (Vec<Value>, Value) {
     let journal = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
-    let counts = journal
-        .filter(|line: &Value| line["message"] == "frames since start")
-        .last();
+    let counts = journal.rfind(|line: &Value| line["message"] == "frames since start");
     (lines.collect(), counts.unwrap_or_else(|| panic!("{log}")))
 }
 

@@ -78,14 +78,14 @@ pub(super) enum Took {
 }
 
 impl Decoder {
-    pub(super) fn start(task: Task) -> Result<Self, CaptureError> {
+    pub(super) fn start(task: &Task) -> Result<Self, CaptureError> {
         let mut child = Command::new(&task.program)
             .args(&task.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| not_started(&task, source))?;
+            .map_err(|source| not_started(task, source))?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (sender, frames) = bounded(1);
         let (words, last_words) = bounded(1);
@@ -106,7 +106,7 @@ impl Decoder {
         decoder.reader = out
             .map(|out| reader.spawn(move || read_frames(out, format, &sender)))
             .transpose()
-            .map_err(|source| not_started(&task, source))?;
+            .map_err(|source| not_started(task, source))?;
         let listen = err.map(|err| {
             let ear = Ear {
                 name: decoder.name.clone(),
@@ -118,7 +118,7 @@ impl Decoder {
         });
         listen
             .transpose()
-            .map_err(|source| not_started(&task, source))?;
+            .map_err(|source| not_started(task, source))?;
         Ok(decoder)
     }
 

@@ -128,7 +128,7 @@ impl Opener for Ffmpeg {
         }
         Ok(Box::new(OpenFfmpeg {
             input: self.input.clone(),
-            decoder: Some(Decoder::start(self.task())?),
+            decoder: Some(Decoder::start(&self.task())?),
             // A stream is thinned by ffmpeg.
             pace: Pace::new(match self.input {
                 Input::File(_) => self.fps,

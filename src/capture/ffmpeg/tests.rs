@@ -269,7 +269,7 @@ fn a_silent_child_lets_the_timeout_pass_and_is_gone_after_the_drop() {
     let text =
         "printf 'P6\\n1 1\\n255\\nabcP6\\n1 1\\n255\\ndefP6\\n1 1\\n255\\nghi'; exec sleep 600";
     let spec = played(folder.path(), Input::File("/dev/null".into()), text);
-    let decoder = Decoder::start(spec.task()).unwrap();
+    let decoder = Decoder::start(&spec.task()).unwrap();
     let process = PathBuf::from(format!("/proc/{}", decoder.process_id()));
     let mut source = OpenFfmpeg {
         input: spec.input.clone(),
