@@ -91,7 +91,7 @@ fn inspected(workshop: &Workshop) -> (Vec<Value>, Value) {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
     let log = daemon.log();
-    let journal = log
+    let mut journal = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let counts = journal.rfind(|line: &Value| line["message"] == "frames since start");
