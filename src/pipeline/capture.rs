@@ -133,10 +133,13 @@ impl Capture {
         let (camera, source) = (&self.name, self.opener.describe());
         debug!(camera, source, attempt = life.number, "opening");
         let opener = Arc::clone(&self.opener);
-        let opening = Opening::start(opener, PATIENCE.min(self.deadline)).map_err(|fault| {
-            Fault::NoFrames(format!("no thread could be started for it: {fault}"))
-        })?;
-        let result = self.pass_frames(&opening, life);
+        let opening = Opening::start(opener, PATIENCE.min(self.deadline));
+        let result = match &opening {
+            Ok(opening) => self.pass_frames(opening, life),
+            Err(fault) => Err(Fault::NoFrames(format!(
+                "no thread could be started for it: {fault}"
+            ))),
+        };
         let meter = self.meter.camera(self.camera);
         meter.gives_frames.store(false, Relaxed);
         if let Err(Fault::NoFrames(reason)) = &result
@@ -144,7 +147,9 @@ impl Capture {
         {
             return Ok(End::Asked);
         }
-        opening.close(CLOSING, left);
+        if let Ok(opening) = opening {
+            opening.close(CLOSING, left);
+        }
         let hanging = left.count();
         if hanging > 0 {
             debug!(camera, hanging, "threads hang in the driver");
@@ -250,7 +255,9 @@ impl Capture {
             stamp,
             content: Err(rejection),
         };
-        self.to.send_behind(item).ok()
+        let sent = self.to.send_kept(item).ok()?;
+        self.count(&sent);
+        Some(())
     }
 
     /// `None` when the next stage is gone.
@@ -269,9 +276,15 @@ impl Capture {
             content: Ok(frame),
         };
         let sent = self.to.send(item).ok()?;
-        let is_lost = matches!(sent, Sent::Replaced(Item { content: Ok(_), .. }));
-        meter.replaced.fetch_add(u64::from(is_lost), Relaxed);
+        self.count(&sent);
         Some(())
+    }
+
+    /// Counts a frame that gave way.
+    fn count(&self, sent: &Sent<Item<Frame>>) {
+        let is_lost = matches!(sent, Sent::Replaced(Item { content: Ok(_), .. }));
+        let meter = self.meter.camera(self.camera);
+        meter.replaced.fetch_add(u64::from(is_lost), Relaxed);
     }
 }
 

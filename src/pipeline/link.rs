@@ -1,9 +1,12 @@
 //! The links after the sources, and the inbox that gathers them.
 //!
 //! [`newest`] is the one place where frames are lost: a frame that nobody took gives way to the next
-//! one, and the sender learns it, to count it. [`waiting`] loses nothing and is for footage, where
-//! every frame counts and none is stale. [`FanIn`] takes from many links, each with the same chance.
+//! one, and the sender learns it, to count it. What must be heard (that there are no frames, and why) is
+//! kept beside it, with the frame before it, and gives way to nothing: a slow stage hears of each fault.
+//! [`waiting`] loses nothing and is for footage, where every frame counts and none is stale. [`FanIn`]
+//! takes from many links, each with the same chance.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{self as channel, Select};
@@ -28,7 +31,32 @@ enum ReceiverKind<T> {
     Waiting(channel::Receiver<T>),
 }
 
-type Slot<T> = Arc<Mutex<Option<T>>>;
+type Slot<T> = Arc<Mutex<Waiting<T>>>;
+
+/// What nobody has taken yet, in order.
+#[derive(Debug)]
+struct Waiting<T> {
+    /// What is not replaced, and what came before it.
+    kept: VecDeque<T>,
+    newest: Option<T>,
+}
+
+/// So many are kept: one more takes the place of the last. A camera at fault makes an entry or two for each
+/// opening, and what it last said is what counts.
+const KEPT: usize = 8;
+
+impl<T> Waiting<T> {
+    /// Keeps a value behind all that waits; gives back what had no room.
+    fn keep(&mut self, value: T) -> Option<T> {
+        self.kept.extend(self.newest.take());
+        let former = match self.kept.len() {
+            KEPT.. => self.kept.pop_back(),
+            _ => None,
+        };
+        self.kept.push_back(value);
+        former
+    }
+}
 
 /// What became of a value that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +73,10 @@ pub struct Closed;
 
 /// A link that keeps the newest value.
 pub fn newest<T>() -> (Sender<T>, Receiver<T>) {
-    let slot = Arc::new(Mutex::new(None));
+    let slot = Arc::new(Mutex::new(Waiting {
+        kept: VecDeque::with_capacity(KEPT + 1),
+        newest: None,
+    }));
     let (wake, woken) = channel::bounded(1);
     let sender = Sender(SenderKind::Newest(Arc::clone(&slot), wake));
     (sender, Receiver(ReceiverKind::Newest(slot, woken)))
@@ -72,57 +103,60 @@ impl<T> Sender<T> {
                 sender.send(value).map(|()| Sent::Queued).or(Err(Closed))
             }
             SenderKind::Newest(slot, wake) => {
-                let former = lock(slot).replace(value);
-                match (wake.try_send(()), former) {
-                    (Err(channel::TrySendError::Disconnected(())), _) => Err(Closed),
-                    (_, Some(former)) => Ok(Sent::Replaced(former)),
-                    (_, None) => Ok(Sent::Queued),
-                }
+                let former = lock(slot).newest.replace(value);
+                told(wake, former)
             }
         }
     }
 
-    /// Sends a value that takes no other's place: waits until the receiver has taken what it has.
+    /// Sends a value that takes no frame's place and that no frame takes the place of. Waits for nobody
+    /// on a link that keeps the newest value.
     ///
     /// # Errors
     ///
     /// [`Closed`] when the receiver is gone.
-    pub fn send_behind(&self, value: T) -> Result<(), Closed> {
-        if let SenderKind::Newest(_, wake) = &self.0 {
-            // The second wake-up goes through when the receiver has come back from the first one,
-            // and from the value before it.
-            for _ in 0..2 {
-                wake.send(()).or(Err(Closed))?;
+    pub fn send_kept(&self, value: T) -> Result<Sent<T>, Closed> {
+        match &self.0 {
+            SenderKind::Waiting(_) => self.send(value),
+            SenderKind::Newest(slot, wake) => {
+                let former = lock(slot).keep(value);
+                told(wake, former)
             }
         }
-        self.send(value).map(drop)
     }
 }
 
-fn lock<T>(slot: &Slot<T>) -> std::sync::MutexGuard<'_, Option<T>> {
+/// Wakes the receiver, and says what had to give way.
+fn told<T>(wake: &channel::Sender<()>, former: Option<T>) -> Result<Sent<T>, Closed> {
+    match (wake.try_send(()), former) {
+        (Err(channel::TrySendError::Disconnected(())), _) => Err(Closed),
+        (_, Some(former)) => Ok(Sent::Replaced(former)),
+        (_, None) => Ok(Sent::Queued),
+    }
+}
+
+fn lock<T>(slot: &Slot<T>) -> std::sync::MutexGuard<'_, Waiting<T>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gathers links until all are closed.
 pub struct FanIn<T> {
     inlets: Vec<Receiver<T>>,
-}
-
-/// What an inlet answered.
-enum Answer<T> {
-    Value(T),
-    Nothing,
-    Closed,
+    /// What was taken from an inlet at once.
+    ready: VecDeque<T>,
 }
 
 impl<T> FanIn<T> {
     /// Gathers these links.
     pub fn new(inlets: Vec<Receiver<T>>) -> Self {
-        FanIn { inlets }
+        FanIn {
+            inlets,
+            ready: VecDeque::new(),
+        }
     }
 
-    /// Waits for one inlet to answer; there must be one.
-    fn answer(&self) -> (usize, Answer<T>) {
+    /// Waits for one inlet and takes what it has; there must be one.
+    fn take(&mut self) {
         let mut select = Select::new();
         for inlet in &self.inlets {
             match &inlet.0 {
@@ -132,16 +166,24 @@ impl<T> FanIn<T> {
         }
         let operation = select.select();
         let index = operation.index();
-        let answer = match &self.inlets[index].0 {
-            ReceiverKind::Newest(slot, woken) => match operation.recv(woken) {
-                Ok(()) => lock(slot).take().map_or(Answer::Nothing, Answer::Value),
-                Err(_) => Answer::Closed,
-            },
-            ReceiverKind::Waiting(receiver) => operation
-                .recv(receiver)
-                .map_or(Answer::Closed, Answer::Value),
+        let is_open = match &self.inlets[index].0 {
+            ReceiverKind::Newest(slot, woken) => {
+                let is_open = operation.recv(woken).is_ok();
+                let mut waiting = lock(slot);
+                self.ready.extend(waiting.kept.drain(..));
+                self.ready.extend(waiting.newest.take());
+                is_open
+            }
+            ReceiverKind::Waiting(receiver) => {
+                let value = operation.recv(receiver).ok();
+                let is_open = value.is_some();
+                self.ready.extend(value);
+                is_open
+            }
         };
-        (index, answer)
+        if !is_open {
+            drop(self.inlets.swap_remove(index));
+        }
     }
 }
 
@@ -149,14 +191,10 @@ impl<T> Iterator for FanIn<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        while !self.inlets.is_empty() {
-            match self.answer() {
-                (_, Answer::Value(value)) => return Some(value),
-                (_, Answer::Nothing) => {}
-                (index, Answer::Closed) => drop(self.inlets.swap_remove(index)),
-            }
+        while self.ready.is_empty() && !self.inlets.is_empty() {
+            self.take();
         }
-        None
+        self.ready.pop_front()
     }
 }
 
@@ -202,20 +240,43 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_sent_behind_another_replaces_none() {
-        for _ in 0..500 {
-            let (sender, receiver) = newest();
-            let source = thread::spawn(move || {
-                sender.send(1).unwrap();
-                sender.send_behind(2)
-            });
-            let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
-            assert_eq!(values, [1, 2]);
-            assert_eq!(source.join().unwrap(), Ok(()));
+    fn what_must_be_heard_replaces_no_frame_and_is_replaced_by_none() {
+        let (sender, receiver) = newest();
+        for (value, kept) in [
+            (1, false),
+            (2, true),
+            (3, false),
+            (4, false),
+            (5, true),
+            (6, false),
+        ] {
+            let sent = match kept {
+                true => sender.send_kept(value),
+                false => sender.send(value),
+            };
+            // Of two frames in a row the older one goes, as ever.
+            let lost = (value == 4).then_some(3);
+            assert_eq!(sent, Ok(lost.map_or(Sent::Queued, Sent::Replaced)));
         }
+        drop(sender);
+        let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
+        assert_eq!(values, [1, 2, 4, 5, 6]);
         let (sender, receiver) = newest();
         drop(receiver);
-        assert_eq!(sender.send_behind(1), Err(Closed));
+        assert_eq!(sender.send_kept(1), Err(Closed));
+    }
+
+    #[test]
+    fn a_receiver_that_is_stuck_hears_the_first_and_the_last_of_what_must_be_heard() {
+        let (sender, receiver) = newest();
+        let lost = (0..100)
+            .filter(|n| matches!(sender.send_kept(*n), Ok(Sent::Replaced(_))))
+            .count();
+        drop(sender);
+        let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
+        assert_eq!(values.len() + lost, 100);
+        assert!(values.len() <= KEPT && values.is_sorted());
+        assert_eq!((values.first(), values.last()), (Some(&0), Some(&99)));
     }
 
     #[test]
