@@ -16,9 +16,11 @@
 //!
 //! 1. A stage imports from its upstream only the message that it consumes, and nothing from
 //!    downstream.
-//! 2. Each outside library that does a stage's work is named in one module: v4l in `capture::v4l2`,
-//!    tract in `infer`, gemm in `train::kernel`, rumqttc and rustls in `publish::mqtt`, rusqlite in
-//!    `publish::spool`, sysinfo in `publish::machine`, sd-notify in `commands::watchdog`.
+//! 2. Each outside library that does a stage's work is named in one module: v4l in
+//!    `capture::v4l2::sys`, nokhwa in `capture::nokhwa`, zune-jpeg in `preprocess::jpeg`, rustfft in
+//!    `preprocess::scene::shift`, tract in `infer`, gemm in `train::kernel`, rumqttc and rustls in
+//!    `publish::mqtt`, rusqlite in `publish::spool`, sysinfo in `publish::machine`, sd-notify in
+//!    `commands::watchdog`.
 //! 3. Frames are lost at exactly one place, the link after capture (newest wins), and are counted.
 //!    Alerts are never dropped in silence: they are on disk until the broker has acknowledged them,
 //!    and one that finds no room is refused, which the journal and `health` say.
@@ -30,6 +32,8 @@
 pub mod config;
 
 pub mod heartbeat;
+
+pub mod seam;
 
 pub mod capture;
 

@@ -1,8 +1,10 @@
 //! Where a panic is caught, and what happens to all others.
 //!
-//! Decoders and models work on what the world sends, and theirs may panic: at that seam a panic
-//! loses one frame. More than a few a minute mean a fault that does not go away. Any other panic is
-//! our bug: the process ends, rather than live on with a stage missing.
+//! Drivers, decoders and models work on what the world sends, and theirs may panic: at a seam that costs
+//! one frame, one opening or one file. More than a few a minute in a stage mean a fault that does not go
+//! away. Any other panic is our bug: the process ends, rather than live on with a stage missing. So
+//! [`caught`] is the one place that catches: a panic that is caught elsewhere ends the daemon all the same,
+//! because the hook comes first.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,11 +22,11 @@ thread_local! {
 }
 
 /// Runs a step; a panic in it becomes its text. What the step left half-done must not matter: the
-/// steps keep nothing between two frames but buffers that they overwrite.
-pub(super) fn caught<T>(step: impl FnOnce() -> T) -> Result<T, String> {
-    AT_SEAM.set(true);
+/// steps keep nothing between two frames but buffers that they overwrite. One may stand within another.
+pub fn caught<T>(step: impl FnOnce() -> T) -> Result<T, String> {
+    let was = AT_SEAM.replace(true);
     let result = catch_unwind(AssertUnwindSafe(step));
-    AT_SEAM.set(false);
+    AT_SEAM.set(was);
     result.map_err(|panic| text(panic.as_ref()))
 }
 
@@ -52,7 +54,7 @@ pub fn exit_on_panic() {
 
 /// How many panics a stage survives.
 #[derive(Debug, Default)]
-pub(super) struct PanicBudget(VecDeque<Instant>);
+pub struct PanicBudget(VecDeque<Instant>);
 
 impl PanicBudget {
     /// Panics within [`Self::SPAN`] that a stage survives. One bad frame is the world's fault, five
@@ -61,7 +63,7 @@ impl PanicBudget {
     const SPAN: Duration = Duration::from_secs(60);
 
     /// Counts a panic; `false` when it was one too many.
-    pub(super) fn spend(&mut self, now: Instant) -> bool {
+    pub fn spend(&mut self, now: Instant) -> bool {
         self.0.push_back(now);
         while self
             .0
@@ -83,6 +85,16 @@ mod tests {
         assert_eq!(caught(|| 1), Ok(1));
         let fault = caught(|| -> i32 { panic!("row {} of 3", 7) });
         assert_eq!(fault, Err("panic: row 7 of 3".to_owned()));
+    }
+
+    #[test]
+    fn a_seam_within_a_seam_leaves_the_outer_one_whole() {
+        assert!(!AT_SEAM.get());
+        let outer = caught(|| {
+            let inner = caught(|| panic!("within"));
+            assert!(inner.is_err() && AT_SEAM.get());
+        });
+        assert_eq!((outer, AT_SEAM.get()), (Ok(()), false));
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! are taken raw and decoded by preprocess. What nokhwa does not say can't be checked here: how many
 //! bytes the driver filled, which frames it calls damaged. On Linux, `v4l2` is the better choice.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 use super::pace::Thinning;
 use super::{CaptureError, Device, Fps, Frame, Layout, Moment, Next, OfferedFormat, OfferedSize};
 use super::{Opener, Pixels, RawPicture, Source};
+use crate::seam::caught;
 
 /// How long a camera may take to open.
 const OPENING: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ pub fn devices() -> Result<Vec<Device>, CaptureError> {
     let found = ::nokhwa::query(ApiBackend::Auto)
         .map_err(|error| CaptureError::Broken(format!("can't look for cameras: {error}")))?;
     let device = |info: ::nokhwa::utils::CameraInfo| {
-        let offered = catch_unwind(AssertUnwindSafe(|| offered(info.index())));
+        let offered = caught(|| offered(info.index()));
         let offered = offered.unwrap_or_else(|_| Err("nokhwa panicked on it".to_owned()));
         let (formats, fault) = match offered {
             Ok(formats) => (listed(&formats), None),
@@ -215,7 +215,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         let camera = self.camera.take();
         // nokhwa panics where the stream can't be stopped, as after an unplug.
-        if catch_unwind(AssertUnwindSafe(|| drop(camera))).is_err() {
+        if caught(|| drop(camera)).is_err() {
             tracing::debug!("nokhwa could not close the camera");
         }
     }

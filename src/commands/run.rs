@@ -26,8 +26,9 @@ use super::signals::{self, Asked};
 use super::watchdog::{Look, Watchdog, Watched};
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
-use crate::pipeline::{self, Failure, Outlet};
+use crate::pipeline::{Failure, Outlet};
 use crate::publish::{Folder, Info, Left, Message, Publisher, Reply, Spool, Told, Topics};
+use crate::seam;
 
 /// How often the counters are written to the journal.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
@@ -104,7 +105,7 @@ struct Daemon<'a> {
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = crate::config::load(&args.config)?;
     let journal = logging::start(&config.log);
-    pipeline::exit_on_panic();
+    seam::exit_on_panic();
     let signals = signals::listen()?;
     let boot_id = boot_id();
     let folder = Folder::lock(&config.node.state_dir)?;

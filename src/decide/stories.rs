@@ -109,7 +109,8 @@ pub(crate) fn tracker(rules: Rules) -> Tracker {
 }
 
 /// What comes of a story: `A` anomalous, `.` calm, `-` between release line and threshold,
-/// `?` not to be judged, `b`, `m`, `f` and `c` faults of the scene; before `M` the camera is muted, before `U` no longer, and neither is judged.
+/// `?` not to be judged, `b`, `m`, `f` and `c` faults of the scene; before `M` the camera is muted, before
+/// `U` no longer, and neither is judged.
 pub(crate) fn tell(tracker: &mut Tracker, story: &str) -> Vec<(u64, Incident)> {
     let mut reports = Vec::new();
     for (n, frame) in (0u64..).zip(story.chars()) {

@@ -4,7 +4,6 @@
 //! run has no `run`. A file that is damaged, or no ViT, ends as an error that names it; a panic inside
 //! the engine on such a file is caught and reported so too.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,6 +14,7 @@ use tract_onnx::tract_hir::internal::DimLike as _;
 use super::residual_stream::{NotAVit, ResidualStream};
 use super::{Grid, TeacherError, TeacherFile, TeacherInfo};
 use crate::preprocess::Preprocessing;
+use crate::seam::caught;
 
 /// A teacher whose residual stream was found.
 #[derive(Debug)]
@@ -132,13 +132,9 @@ fn typed(file: &TeacherFile) -> TractResult<Result<(TypedModel, [u32; 2]), NotAV
 
 /// Runs engine code that may panic on a damaged file, and gives its error or panic as text.
 pub(super) fn shielded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match caught(work) {
         Ok(result) => result.map_err(|error| format!("{error:#}")),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            Err(format!("the engine gave up: {}", text.unwrap_or_default()))
-        }
+        Err(panic) => Err(format!("the engine gave up: {panic}")),
     }
 }
 

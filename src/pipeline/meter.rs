@@ -1,4 +1,4 @@
-//! Counters and latencies: what the pipeline did, for the journal and for tests.
+//! Counters and latencies: what the pipeline did, for the journal, for `health` and for tests.
 //!
 //! The only shared mutable state beside the stop, and the one way back: capture reads here what became of
 //! its frames, the watchdog whether a stage hangs. Counters only grow; latencies start anew with each

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The steps are closures that the caller gives, per camera; every thread but source and capture serves
-//! all cameras. A source may hang in its driver; capture supervises it and never does. Stopping is one mechanism: capture is asked, returns, its sender drops, and each inbox
-//! closes in turn. A stage that fails drops its ends: the same path.
+//! all cameras. A source may hang in its driver; capture supervises it and never does. Stopping is one
+//! mechanism: capture is asked, returns, its sender drops, and each inbox closes in turn. A stage that fails
+//! drops its ends: the same path.
 
 mod capture;
 mod complaints;
@@ -16,7 +17,6 @@ mod link;
 mod meter;
 mod opening;
 mod outlet;
-mod seam;
 mod stage;
 mod stop;
 mod streak;
@@ -25,7 +25,6 @@ pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
 pub use meter::{CameraCounts, Meter, Reader, Report, StageTime};
 pub use outlet::Outlet;
-pub use seam::{EX_SOFTWARE, exit_on_panic};
 pub use stage::{Decide, Decided, Failure, Step};
 pub use stop::{Asker, Stop, stop};
 

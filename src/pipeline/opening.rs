@@ -15,8 +15,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use super::Stop;
-use super::seam::caught;
 use crate::capture::{CaptureError, Next, Opener};
+use crate::seam::caught;
 
 /// What a source answered.
 pub(super) type Answer = Result<Next, CaptureError>;

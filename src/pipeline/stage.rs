@@ -10,9 +10,9 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use tracing::error;
 
 use super::meter::Latency;
-use super::seam::{PanicBudget, caught};
 use super::{Item, Meter, Stamp};
 use crate::preprocess::Rejection;
+use crate::seam::{PanicBudget, caught};
 
 /// A step of one camera.
 pub type Step<A, B> = Box<dyn FnMut(A) -> Result<B, Rejection> + Send>;

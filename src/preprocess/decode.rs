@@ -8,13 +8,13 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageDecoder, Limits};
 
 use super::{Rejection, jpeg, raw};
 use crate::capture::Pixels;
+use crate::seam::caught;
 
 /// Largest side that is accepted.
 pub(super) const MAX_SIDE: u32 = 16_384;
@@ -96,8 +96,7 @@ fn decode_file(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
 
 /// Runs a decoder; a panic is a rejection. Nothing outlives the call, so nothing half-done is left.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, Rejection>) -> Result<T, Rejection> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| undecodable("the decoder panicked on it"))
+    caught(decode).unwrap_or_else(|_| undecodable("the decoder panicked on it"))
 }
 
 fn decode_png(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {

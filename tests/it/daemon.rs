@@ -204,6 +204,48 @@ fn a_second_signal_ends_a_daemon_that_still_drains() {
     assert_eq!(daemon.wait(2).code(), Some(75), "{}", daemon.log());
 }
 
+/// The bundled teacher with an axis that no tensor has: the engine panics on it.
+fn damaged_teacher(folder: &std::path::Path) {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    std::fs::copy(models.join("teacher.toml"), folder.join("damaged.toml")).unwrap();
+    let mut bytes = std::fs::read(models.join("teacher.onnx")).unwrap();
+    // The attribute of a Transpose: its name, then each axis behind the tag of field 8.
+    let perm = bytes.windows(4).position(|name| name == b"perm").unwrap();
+    let mut tags = (perm..).filter(|&at| bytes[at] == 8 << 3);
+    let axis = 1 + tags.nth(1).unwrap();
+    bytes[axis] = 57;
+    std::fs::write(folder.join("damaged.onnx"), bytes).unwrap();
+}
+
+#[test]
+fn a_teacher_that_the_engine_panics_on_is_refused_by_a_reload_and_the_old_one_goes_on() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(ENDLESS, "fps = 5");
+    damaged_teacher(workshop.folder.path());
+    let mut daemon = workshop.start();
+    let judged = |seen: &[Received], from: usize| {
+        let mut later = seen.iter().skip(from);
+        later.any(|r| r.topic == "inspectd/press/cam0/state" && r.json()["judged"] == true)
+    };
+    subscriber.wait(60, |seen| judged(seen, 0)).unwrap();
+    workshop.replace("[mqtt]", "[teacher]\npath = \"damaged.onnx\"\n[mqtt]");
+    daemon.signal("HUP");
+    let says_why = |seen: &[Received]| {
+        let infos = seen.iter().filter(|r| r.topic == "inspectd/press/info");
+        infos
+            .clone()
+            .any(|r| r.payload.contains("the engine gave up"))
+    };
+    let told = subscriber.wait(30, says_why);
+    told.unwrap_or_else(|text| panic!("{text}\n{}", daemon.log()));
+    let so_far = subscriber.seen.len();
+    subscriber.wait(20, |seen| judged(seen, so_far)).unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+}
+
 #[test]
 fn a_node_that_a_reload_renames_leaves_no_ghost_behind() {
     let broker = Broker::start();
