@@ -22,7 +22,7 @@ use crate::studio::{Labelled, names, program, stderr};
 /// Parts that have no training in them.
 const TOLERANCE: f64 = 0.02;
 
-fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     let Some(folder) = std::env::var_os("INSPECTD_DATA") else {
         panic!(
             "INSPECTD_DATA is not set: it names the folder with magnetic-tile/, cifar10/ and \

@@ -1,4 +1,4 @@
-// Cameras made of files, for a program that runs with LD_PRELOAD=fake_v4l2.so. No kernel module, no root.
+// Cameras made of files, for a program that runs with LD_PRELOAD=fake_camera.so. No kernel module, no root.
 //
 // FAKE_V4L2_DEVICE names them, at most two, separated by ':'. A device /x/cam is
 //   /x/cam           a file with one word, read again for each frame: what the camera does (below);
