@@ -121,7 +121,6 @@ faults() {
 }
 
 SERVICE="-p Type=notify -p NotifyAccess=main -p WatchdogSec=60"
-[ "${NOTIFY:-yes}" = no ] && SERVICE="-p Type=exec"
 trap 'cp /tmp/messages $OUT/messages 2>/dev/null; journalctl -u inspectd -o short-precise --no-pager > $OUT/daemon.log' EXIT
 cameras
 "$WHAT"
