@@ -163,10 +163,9 @@ fn spawn_prepare<P: Send + 'static>(
     meter: Arc<Meter>,
 ) -> io::Result<JoinHandle<Result<(), Failure>>> {
     spawn("prepare", move || {
-        let latency = &meter.prepare;
         let stage = Guarded {
             stage: "prepare",
-            latency,
+            meter: &meter.prepare,
             rejection: Rejection::Undecodable,
         };
         stage.run(FanIn::new(inlets), steps, &to)
@@ -180,10 +179,9 @@ fn spawn_infer<P: Send + 'static, F: Send + 'static>(
     meter: Arc<Meter>,
 ) -> io::Result<JoinHandle<Result<(), Failure>>> {
     spawn("infer", move || {
-        let latency = &meter.infer;
         let stage = Guarded {
             stage: "infer",
-            latency,
+            meter: &meter.infer,
             rejection: Rejection::Inference,
         };
         stage.run(inbox.into_iter(), steps, &to)

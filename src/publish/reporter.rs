@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::alert::{Data, milliseconds};
-use super::measured::{Scene, Score, words};
+use super::measured::{Scene, Score, shortened};
 use super::media::{Media, MediaNames};
 use super::presence::{Presence, Turn};
+use super::retained::retained;
 use super::{Alert, CameraTopics, Control, Delivery, Message, ProfileIdentity, Retained};
 use crate::capture::Moment;
 use crate::decide::{Cause, Identity, Incident, Judged, Picture, Tracker};
@@ -191,7 +192,7 @@ impl Reporter {
             Turn::Offline => {
                 let rejection = judgement.err();
                 let reason = rejection.map(Rejection::reason);
-                let detail = rejection.map(words);
+                let detail = rejection.map(shortened);
                 tracing::warn!(camera, reason, detail, "the camera is offline");
                 self.availability("offline")
             }
@@ -316,7 +317,7 @@ impl Blind<'_> {
     /// The same for people.
     fn detail(self) -> String {
         match self {
-            Blind::Rejected(rejection) => words(rejection),
+            Blind::Rejected(rejection) => shortened(rejection),
             Blind::Disabled => "the camera is turned off".to_owned(),
             Blind::Stopped => "the inspection has ended".to_owned(),
         }
@@ -360,16 +361,6 @@ fn word(topic: String, payload: &str) -> Message {
         topic,
         payload: payload.as_bytes().to_vec(),
         delivery: Delivery::AtLeastOnce,
-    })
-}
-
-/// A retained message of JSON.
-pub(super) fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Message {
-    let payload = serde_json::to_vec(content).expect("a message has text keys and finite numbers");
-    Message::Retained(Retained {
-        topic: topic.to_owned(),
-        payload,
-        delivery,
     })
 }
 
