@@ -124,6 +124,9 @@ impl Capture {
                 return;
             }
             self.wait_for_room(&mut left, &mut complaints);
+            if self.stop.is_asked() {
+                return;
+            }
         }
     }
 

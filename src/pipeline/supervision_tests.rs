@@ -136,6 +136,29 @@ fn no_more_than_four_threads_of_a_camera_hang_and_all_goes_on_when_they_come_bac
 }
 
 #[test]
+fn a_stop_while_four_threads_hang_opens_no_fifth_and_waits_for_none() {
+    let gate = Gate::default();
+    let shut = gate.shut();
+    let (waits, openings) = (gate.clone(), Arc::new(AtomicU32::new(0)));
+    let counter = Arc::clone(&openings);
+    let hangs = move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        waits.pass();
+        Ok(())
+    };
+    let running = run(vec![opened_by("a", hangs, |_, step| steady(0, step))]);
+    wait_until("four have failed", || counts(&running, 0).faults == 4);
+    // Its pause is over by then, and it waits for room.
+    thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    running.join(|_| Vec::new()).result.unwrap();
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert_eq!(openings.load(Ordering::SeqCst), 4);
+    drop(shut);
+}
+
+#[test]
 fn a_source_that_hangs_in_its_driver_does_not_keep_the_pipeline_from_ending() {
     let gate = Gate::default();
     let shut = gate.shut();
