@@ -4,7 +4,6 @@
 //! A reload loads the new configuration whole while the old generation inspects; a faulty one
 //! changes nothing but `last_reload_error` in the node's info. Delivery goes on through it.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use serde_json::Value;
 use tracing::{error, info};
 
 use super::controls::Controls;
-use super::generation::{Ended, Generation};
+use super::generation::{Carried, Generation};
 use super::health::Pulse;
 use super::inspection::Inspection;
 use super::introduction::Introduction;
@@ -151,7 +150,7 @@ impl Daemon<'_> {
         &mut self,
         mut inspection: Inspection,
     ) -> io::Result<(Result<(), Failure>, Turn)> {
-        let mut trackers = HashMap::new();
+        let mut carried = Carried::default();
         let mut leftovers = Vec::new();
         let mut info = inspection.info(&self.boot_id, Timestamp::now());
         loop {
@@ -166,7 +165,7 @@ impl Daemon<'_> {
             let outlet = self.outlet.sender();
             let controls = &self.controls;
             let mut generation =
-                Generation::start(&inspection, &self.boot_id, trackers, controls, &outlet)?;
+                Generation::start(&inspection, &self.boot_id, carried, controls, &outlet)?;
             drop(outlet);
             info!(
                 version = info.version,
@@ -175,15 +174,13 @@ impl Daemon<'_> {
             );
             self.watchdog.ready();
             let turn = self.supervise(&mut generation, &inspection, &mut info);
-            let Ended {
-                trackers: carried,
-                result,
-            } = generation.finish(|camera| match &turn {
+            let ended = generation.finish(|camera| match &turn {
                 Turn::Reload(next) => next.goes_on_with(camera, &inspection),
                 Turn::Switch => self.controls.of(camera).enabled,
                 Turn::Stop | Turn::DiskFailed(_) => false,
             });
-            trackers = carried;
+            let result = ended.result;
+            carried = ended.carried;
             match turn {
                 Turn::Reload(next) if result.is_ok() => {
                     self.journal.change(&next.config.log);

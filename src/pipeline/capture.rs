@@ -36,6 +36,7 @@ pub(super) struct Capture {
     pub(super) camera: usize,
     pub(super) name: String,
     pub(super) opener: Arc<dyn Opener>,
+    pub(super) left_behind: LeftBehind,
     pub(super) deadline: Duration,
     pub(super) first_frame: Duration,
     pub(super) retry: Retry,
@@ -94,22 +95,27 @@ impl Life {
 }
 
 impl Capture {
-    /// Opens the source again and again, until its footage ends or a stop is asked.
-    pub(super) fn run(self) {
+    /// Opens the source again and again, until its footage ends or a stop is asked; the threads that hang
+    /// in its driver then.
+    pub(super) fn run(mut self) -> LeftBehind {
+        let mut left = std::mem::take(&mut self.left_behind).of(self.opener.describe());
         let camera = self.name.as_str();
-        let mut left = LeftBehind::default();
         let mut complaints = Complaints::default();
         let mut failures = 0;
         for number in 1.. {
+            self.wait_for_room(&mut left, &mut complaints);
+            if self.stop.is_asked() {
+                break;
+            }
             let mut life = Life::new(number);
             let fault = match self.run_once(&mut life, &mut left) {
                 Ok(End::Footage) => {
                     info!(camera, "the footage has ended");
                     // The next stage may be gone; nothing is left to be done either way.
                     let _ = self.pass_on_absence(number, "the footage has ended".to_owned());
-                    return;
+                    break;
                 }
-                Ok(End::Asked) => return,
+                Ok(End::Asked) => break,
                 Err(fault) => fault,
             };
             if life.was_stable() {
@@ -121,13 +127,10 @@ impl Capture {
             let pause = self.retry.pause(failures, rand::random());
             self.complain(&fault, pause, &mut complaints);
             if self.stop.wait(pause) {
-                return;
-            }
-            self.wait_for_room(&mut left, &mut complaints);
-            if self.stop.is_asked() {
-                return;
+                break;
             }
         }
+        left
     }
 
     /// Opens the source and passes its frames on until the first fault, tells subscribers of it, and
