@@ -28,8 +28,10 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a source that is let go may take to close before it is left behind.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Frames for this long make the next pause the shortest again.
+/// Frames for this long make the next pause the shortest again, ...
 const STABLE: Duration = Duration::from_secs(30);
+/// ... and for this long the next fault news: a camera that fails each minute is told of once an hour.
+const LASTING: Duration = Duration::from_secs(600);
 
 /// One source and where its frames go.
 pub(super) struct Capture {
@@ -88,9 +90,9 @@ impl Life {
         self.first.get_or_insert(self.since);
     }
 
-    /// Whether it gave frames for long.
-    fn was_stable(&self) -> bool {
-        self.first.is_some_and(|first| self.since - first >= STABLE)
+    /// Whether it gave frames for so long.
+    fn lasted(&self, time: Duration) -> bool {
+        self.first.is_some_and(|first| self.since - first >= time)
     }
 }
 
@@ -118,8 +120,10 @@ impl Capture {
                 Ok(End::Asked) => break,
                 Err(fault) => fault,
             };
-            if life.was_stable() {
+            if life.lasted(LASTING) {
                 complaints.forget();
+            }
+            if life.lasted(STABLE) {
                 failures = 0;
             } else {
                 failures += 1;

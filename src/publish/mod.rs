@@ -8,6 +8,7 @@
 mod alert;
 mod alert_line;
 pub mod discovery;
+mod flapping;
 mod health;
 mod info;
 mod late;
