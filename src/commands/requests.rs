@@ -21,7 +21,8 @@ use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Mute;
 use crate::publish::{
-    Control, Heard, Hush, Incoming, Message, Position, Refusal, Reply, Request, Setting, Topics,
+    Control, Heard, Hush, Incoming, Message, Position, Ration, Refusal, Reply, Request, Setting,
+    Topics,
 };
 
 /// How long the cameras have to hand their pictures over; a stage takes orders between two frames.
@@ -38,6 +39,8 @@ pub(super) struct Desk<'a> {
     /// The state folder.
     pub(super) folder: &'a Path,
     pub(super) order: Orders<'a>,
+    /// Lines about what is asked wrongly.
+    pub(super) refusals: &'a mut Ration,
 }
 
 /// What follows from requests.
@@ -66,10 +69,19 @@ impl Desk<'_> {
             Some(Ok(Heard::Asked(request, reply))) => self.handle(request, reply, follows),
             Some(Ok(Heard::Set(Setting { camera, to }))) => {
                 let set = self.set(&camera, to, follows);
-                set.unwrap_or_else(|Busy| warn!(%camera, ?to, "a control is not set: {BUSY}"));
+                if set.is_err()
+                    && let Some(left_out) = self.refusals.take(Instant::now())
+                {
+                    warn!(%camera, ?to, left_out, "a control is not set: {BUSY}");
+                }
             }
             Some(Err(Refusal::Asked(answer))) => {
-                warn!(topic, "a request can't be understood; it is answered why");
+                if let Some(left_out) = self.refusals.take(Instant::now()) {
+                    warn!(
+                        topic,
+                        left_out, "a request can't be understood; it is answered why"
+                    );
+                }
                 follows.messages.push(answer);
             }
             Some(Err(Refusal::Set {
@@ -77,7 +89,9 @@ impl Desk<'_> {
                 control,
                 fault,
             })) => {
-                warn!(topic, fault, "a control is not set");
+                if let Some(left_out) = self.refusals.take(Instant::now()) {
+                    warn!(topic, fault, left_out, "a control is not set");
+                }
                 let told = (self.order)(&camera, Order::Tell(control));
                 follows.messages.extend(told.unwrap_or_default());
             }

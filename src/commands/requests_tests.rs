@@ -33,7 +33,9 @@ impl Room {
     fn hear(&mut self, topic: &str, payload: &str) -> Follows {
         let topics = Topics::new(&Prefix::default(), &"press".parse().unwrap());
         let (orders, is_busy) = (&mut self.orders, self.is_busy);
+        let mut refusals = Ration::default();
         let mut desk = Desk {
+            refusals: &mut refusals,
             topics: &topics,
             cameras: &names(),
             controls: &mut self.controls,

@@ -26,7 +26,7 @@ use super::watchdog::{Look, Watchdog, Watched};
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::pipeline::{self, Failure, Outlet};
-use crate::publish::{Folder, Info, Left, Message, Publisher, Reply, Spool, Told, Topics};
+use crate::publish::{Folder, Info, Left, Message, Publisher, Ration, Reply, Spool, Told, Topics};
 
 /// How often the counters are written to the journal.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
@@ -95,6 +95,8 @@ struct Daemon<'a> {
     introduction: Introduction,
     pulse: Pulse,
     watchdog: Watchdog,
+    /// Lines about what is asked wrongly.
+    refusals: Ration,
     /// The loops that outlive the generations.
     delivery: [Watched; 2],
 }
@@ -126,6 +128,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         introduction: Introduction::load(folder.path()),
         pulse: Pulse::new(),
         watchdog: Watchdog::new(),
+        refusals: Ration::default(),
         delivery,
     };
     let (result, turn) = daemon.generations(inspection)?;
@@ -277,6 +280,7 @@ impl Daemon<'_> {
                         controls: &mut self.controls,
                         folder: &self.folder,
                         order: &mut |camera, order| generation.order(camera, order),
+                        refusals: &mut self.refusals,
                     };
                     desk.hear(&heard, &mut follows);
                 }
