@@ -15,7 +15,7 @@ use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Tracker;
 use crate::heartbeat::Heartbeat;
-use crate::pipeline::{self, Decide as _, Failure, Finished, Meter, Running};
+use crate::pipeline::{self, Decide as _, Failure, Finished, LeftBehind, Meter, Running};
 use crate::publish::Message;
 
 /// Too many orders wait for a camera.
@@ -29,12 +29,21 @@ pub(super) struct Generation {
     /// The cameras in the pipeline, by their index in it.
     awake: Vec<Name>,
     asleep: Vec<Inspector>,
+    /// What hangs in the drivers of cameras that are not in the pipeline.
+    left_behind: HashMap<Name, LeftBehind>,
     none: Receiver<Infallible>,
+}
+
+/// What a generation goes on with, of each camera that the former one had.
+#[derive(Default)]
+pub(super) struct Carried {
+    pub(super) trackers: HashMap<Name, Tracker>,
+    pub(super) left_behind: HashMap<Name, LeftBehind>,
 }
 
 /// What the next generation goes on with, and why this one ended where that was a fault.
 pub(super) struct Ended {
-    pub(super) trackers: HashMap<Name, Tracker>,
+    pub(super) carried: Carried,
     pub(super) result: Result<(), Failure>,
 }
 
@@ -43,11 +52,11 @@ impl Generation {
     pub(super) fn start(
         inspection: &Inspection,
         boot_id: &Arc<str>,
-        mut trackers: HashMap<Name, Tracker>,
+        mut carried: Carried,
         controls: &Controls,
         to_publish: &Sender<Message>,
     ) -> io::Result<Generation> {
-        let (mut on, mut asleep) = inspection.cameras(boot_id, &mut trackers, controls);
+        let (mut on, mut asleep) = inspection.cameras(boot_id, &mut carried, controls);
         let now = Moment::now();
         let awake: Vec<Name> = on.iter().map(|on| on.decide.camera.clone()).collect();
         let inspectors = on.iter_mut().map(|on| &mut on.decide).chain(&mut asleep);
@@ -73,6 +82,7 @@ impl Generation {
             running,
             awake,
             asleep,
+            left_behind: carried.left_behind,
             none: never(),
         })
     }
@@ -114,6 +124,7 @@ impl Generation {
         let finished = match self.running {
             None => Finished {
                 deciders: Vec::new(),
+                left_behind: Vec::new(),
                 result: Ok(()),
             },
             Some(running) => {
@@ -128,8 +139,14 @@ impl Generation {
             }
         };
         let inspectors = finished.deciders.into_iter().chain(self.asleep);
+        let mut left_behind = self.left_behind;
+        left_behind.extend(self.awake.into_iter().zip(finished.left_behind));
+        left_behind.retain(|_, left| left.count() > 0);
         Ended {
-            trackers: inspectors.map(Inspector::into_tracker).collect(),
+            carried: Carried {
+                trackers: inspectors.map(Inspector::into_tracker).collect(),
+                left_behind,
+            },
             result: finished.result,
         }
     }

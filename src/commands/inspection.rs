@@ -2,7 +2,6 @@
 //! statistics and source. Everything that can fail at start fails here, all faults at once, before
 //! any thread starts. Nothing is opened that others could miss: no camera, no connection.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,14 @@ use super::controls::{Controls, Knobs};
 use super::darkroom::Darkroom;
 use super::eye::{Eye, Looked, Models};
 use super::gallery::Gallery;
+use super::generation::Carried;
 use super::inspector::Inspector;
 use super::judge::{load_student, load_teacher};
 use crate::capture::{Calibrated, Opener};
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
-use crate::pipeline;
+use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
     Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
@@ -201,21 +201,23 @@ impl Inspection {
         self.topics() == former.topics() && self.names().contains(camera)
     }
 
-    /// The cameras for the pipeline, and the inspectors of those that are turned off. `carried`
-    /// holds the trackers of a former generation by camera; those that are used are taken out.
+    /// The cameras for the pipeline, and the inspectors of those that are turned off. What is used of
+    /// `carried` is taken out.
     pub(super) fn cameras(
         &self,
         boot_id: &Arc<str>,
-        carried: &mut HashMap<Name, Tracker>,
+        carried: &mut Carried,
         controls: &Controls,
     ) -> (Vec<PipelineCamera>, Vec<Inspector>) {
         let (mut on, mut off) = (Vec::new(), Vec::new());
         for (camera, loaded) in self.config.cameras.iter().zip(&self.cameras) {
             let knobs = controls.of(&camera.name);
-            let former = carried.remove(&camera.name);
+            let former = carried.trackers.remove(&camera.name);
             let inspector = self.inspector(camera, loaded, boot_id, former, knobs);
             if knobs.enabled {
-                on.push(self.pipeline_camera(camera, loaded, inspector));
+                let left = carried.left_behind.remove(&camera.name);
+                let left = left.unwrap_or_default();
+                on.push(self.pipeline_camera(camera, loaded, inspector, left));
             } else {
                 off.push(inspector);
             }
@@ -269,6 +271,7 @@ impl Inspection {
         camera: &Camera,
         loaded: &Loaded,
         decide: Inspector,
+        left_behind: LeftBehind,
     ) -> PipelineCamera {
         let input = &self.teacher.info().preprocessing;
         let opener = opener_of(camera, &loaded.profile);
@@ -279,6 +282,7 @@ impl Inspection {
         pipeline::Camera {
             name: camera.name.to_string(),
             opener,
+            left_behind,
             deadline: camera.deadline,
             first_frame: camera.deadline.max(FIRST_FRAME),
             retry: RETRY,

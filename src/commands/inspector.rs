@@ -1,7 +1,8 @@
 //! The last step of a camera: features to score, score to incident, incident to messages. Each is a
 //! pure step of its own module; this value only strings them together, and takes orders.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
@@ -13,7 +14,7 @@ use crate::decide::{Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
-use crate::publish::{Control, Message, Reporter};
+use crate::publish::{Control, Message, Ration, Reporter};
 use crate::score::Score;
 use crate::score::profile::Profile;
 use crate::score::threshold::Level;
@@ -44,7 +45,14 @@ pub(super) enum Order {
     /// Say anew how a control stands.
     Tell(Control),
     /// Hand the latest picture over.
-    Snapshot(Sender<Result<Latest, String>>),
+    Snapshot(Asker),
+}
+
+/// Who asks for a picture.
+pub(super) struct Asker {
+    pub(super) to: Sender<Result<Latest, String>>,
+    /// Gone once nobody waits any more: a picture takes a second to make.
+    pub(super) waits: Weak<()>,
 }
 
 /// Decides for one camera.
@@ -62,6 +70,8 @@ pub(super) struct Inspector {
     repeats: bool,
     /// Where they may, what the models saw last, and the judgement of it.
     last: Option<(Features, Result<Judged, Rejection>)>,
+    /// Lines about what it is told.
+    orders: Ration,
     /// Whether the hourly cap kept an incident back at the last frame.
     was_capped: bool,
 }
@@ -86,6 +96,7 @@ impl Inspector {
             gallery,
             repeats: false,
             last: None,
+            orders: Ration::default(),
             was_capped: false,
         }
     }
@@ -263,12 +274,17 @@ impl Decide for Inspector {
     fn order(&mut self, order: Order) -> Vec<Message> {
         match order {
             Order::Mute(mute) => {
-                tracing::info!(camera = %self.camera, ?mute, "muting is set");
+                if let Some(left_out) = self.orders.take(Instant::now()) {
+                    tracing::info!(camera = %self.camera, ?mute, left_out, "muting is set");
+                }
                 self.tracker.mute(mute);
                 vec![self.reporter.mute(&self.tracker)]
             }
             Order::Threshold(level) => {
-                tracing::info!(camera = %self.camera, value = level.get(), "the threshold is set");
+                if let Some(left_out) = self.orders.take(Instant::now()) {
+                    let value = level.get();
+                    tracing::info!(camera = %self.camera, value, left_out, "the threshold is set");
+                }
                 self.level = level;
                 self.judge_again();
                 vec![self.reporter.threshold(level)]
@@ -276,9 +292,11 @@ impl Decide for Inspector {
             Order::Tell(control) => {
                 vec![self.reporter.tell(control, self.enabled, &self.tracker)]
             }
-            Order::Snapshot(asker) => {
-                // Who asked may have given up waiting.
-                let _ = asker.send(self.latest());
+            Order::Snapshot(Asker { to, waits }) => {
+                if waits.strong_count() > 0 {
+                    // Who asked may have given up meanwhile.
+                    let _ = to.send(self.latest());
+                }
                 Vec::new()
             }
         }

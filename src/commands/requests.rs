@@ -5,6 +5,7 @@
 //! [`Follows`]. Nothing here waits for long: a camera that does not answer in time is told as such.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
@@ -16,12 +17,13 @@ use super::controls::Controls;
 use super::feedback;
 use super::gallery::Latest;
 use super::generation::Busy;
-use super::inspector::Order;
+use super::inspector::{Asker, Order};
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Mute;
 use crate::publish::{
-    Control, Heard, Hush, Incoming, Message, Position, Refusal, Reply, Request, Setting, Topics,
+    Control, Heard, Hush, Incoming, Message, Position, Ration, Refusal, Reply, Request, Setting,
+    Topics,
 };
 
 /// How long the cameras have to hand their pictures over; a stage takes orders between two frames.
@@ -38,6 +40,8 @@ pub(super) struct Desk<'a> {
     /// The state folder.
     pub(super) folder: &'a Path,
     pub(super) order: Orders<'a>,
+    /// Lines about what is asked wrongly.
+    pub(super) refusals: &'a mut Ration,
 }
 
 /// What follows from requests.
@@ -66,10 +70,19 @@ impl Desk<'_> {
             Some(Ok(Heard::Asked(request, reply))) => self.handle(request, reply, follows),
             Some(Ok(Heard::Set(Setting { camera, to }))) => {
                 let set = self.set(&camera, to, follows);
-                set.unwrap_or_else(|Busy| warn!(%camera, ?to, "a control is not set: {BUSY}"));
+                if set.is_err()
+                    && let Some(left_out) = self.refusals.take(Instant::now())
+                {
+                    warn!(%camera, ?to, left_out, "a control is not set: {BUSY}");
+                }
             }
             Some(Err(Refusal::Asked(answer))) => {
-                warn!(topic, "a request can't be understood; it is answered why");
+                if let Some(left_out) = self.refusals.take(Instant::now()) {
+                    warn!(
+                        topic,
+                        left_out, "a request can't be understood; it is answered why"
+                    );
+                }
                 follows.messages.push(answer);
             }
             Some(Err(Refusal::Set {
@@ -77,7 +90,9 @@ impl Desk<'_> {
                 control,
                 fault,
             })) => {
-                warn!(topic, fault, "a control is not set");
+                if let Some(left_out) = self.refusals.take(Instant::now()) {
+                    warn!(topic, fault, left_out, "a control is not set");
+                }
                 let told = (self.order)(&camera, Order::Tell(control));
                 follows.messages.extend(told.unwrap_or_default());
             }
@@ -151,13 +166,15 @@ impl Desk<'_> {
     /// error where no picture came of any.
     fn snapshot(&mut self, camera: Option<Name>, reply: &Reply, follows: &mut Follows) {
         let deadline = Instant::now() + PATIENCE;
+        let waits = Arc::new(());
         let asked: Vec<(Name, Receiver<_>)> = self
             .meant(camera)
             .into_iter()
             .map(|camera| {
-                let (asker, answer) = bounded(1);
+                let (to, answer) = bounded(1);
+                let waits = Arc::downgrade(&waits);
                 // An order that is not taken drops its end, which is an answer as well.
-                let _ = (self.order)(&camera, Order::Snapshot(asker));
+                let _ = (self.order)(&camera, Order::Snapshot(Asker { to, waits }));
                 (camera, answer)
             })
             .collect();
@@ -175,6 +192,7 @@ impl Desk<'_> {
                 Err(_) => faults.push(format!("{camera}: {BUSY}")),
             }
         }
+        drop(waits);
         let faults = faults.join("; ");
         follows.messages.push(if data.is_empty() {
             reply.error(&faults)

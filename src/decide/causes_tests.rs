@@ -76,7 +76,7 @@ fn an_anomaly_stays_open_while_the_camera_is_blocked() {
 }
 
 #[test]
-fn a_fault_of_one_kind_says_that_the_others_are_over() {
+fn a_fault_says_that_graver_ones_are_over() {
     let reports = tell(&mut tracker(Rules::default()), "bbbbbmmmmmccccc");
     let expected = [
         (4, "camera_blocked", Phase::Opened),
@@ -86,6 +86,20 @@ fn a_fault_of_one_kind_says_that_the_others_are_over() {
         (14, "scene_changed", Phase::Opened),
     ];
     assert_eq!(changes(&reports), expected);
+}
+
+#[test]
+fn a_fault_says_nothing_of_lesser_ones_which_it_may_hide() {
+    let mut tracker = tracker(Rules::default());
+    let reports = tell(&mut tracker, "cccccmmmmmfffffbbbbb");
+    let expected = [
+        (4, "scene_changed", Phase::Opened),
+        (9, "camera_moved", Phase::Opened),
+        (10, "camera_frozen", Phase::Opened),
+        (19, "camera_blocked", Phase::Opened),
+    ];
+    assert_eq!(changes(&reports), expected);
+    assert_eq!(tracker.open().count(), 4);
 }
 
 #[test]
@@ -188,6 +202,9 @@ fn signs(story: &str, cause: Cause) -> Vec<(u64, char)> {
         | (Cause::CameraMoved, 'm')
         | (Cause::CameraFrozen, 'f')
         | (Cause::SceneChanged, 'c') => Some('x'),
+        (Cause::CameraFrozen, 'b')
+        | (Cause::CameraMoved, 'b' | 'f')
+        | (Cause::SceneChanged, 'b' | 'f' | 'm') => None,
         _ => Some('.'),
     };
     let frames = (0..).zip(story.chars());

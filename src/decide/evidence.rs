@@ -98,7 +98,10 @@ impl Sign {
             (_, Err(Rejection::Scene(fault))) if cause == fault.kind.into() => {
                 Evidence::scene(fault).map(Sign::Hit)
             }
-            (_, Err(Rejection::Scene(_))) => Some(Sign::Calm),
+            // Only the gravest fault is named; nobody can say whether a lesser one is still there.
+            (_, Err(Rejection::Scene(fault))) if cause.is_graver_than(fault.kind.into()) => {
+                Some(Sign::Calm)
+            }
             (_, Err(_)) => None,
         }
     }

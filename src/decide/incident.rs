@@ -58,6 +58,18 @@ impl Cause {
             Cause::SceneChanged => SceneFaultKind::Changed.word(),
         }
     }
+
+    /// Whether a frame that shows both is said to show this one alone.
+    pub(super) fn is_graver_than(self, other: Cause) -> bool {
+        let place = |cause| match cause {
+            Cause::CameraBlocked => 0,
+            Cause::CameraFrozen => 1,
+            Cause::CameraMoved => 2,
+            Cause::SceneChanged => 3,
+            Cause::Anomaly => 4,
+        };
+        place(self) < place(other)
+    }
 }
 
 impl From<Cause> for &'static str {

@@ -52,7 +52,7 @@ impl Tracker {
         self
     }
 
-    /// Whether nothing was ever seen of the camera.
+    /// Whether nothing was seen of the camera since it was last stopped, if ever.
     pub fn is_new(&self) -> bool {
         self.last_seen.is_none()
     }
@@ -114,7 +114,7 @@ impl Tracker {
 
     /// Ends the inspection: what is open is closed as stopped.
     pub fn stop(&mut self) -> Vec<Incident> {
-        let Some(at) = self.last_seen else {
+        let Some(at) = self.last_seen.take() else {
             return Vec::new();
         };
         let cooldown = self.rules.cooldown;

@@ -28,14 +28,17 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a source that is let go may take to close before it is left behind.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Frames for this long make the next pause the shortest again.
+/// Frames for this long make the next pause the shortest again, ...
 const STABLE: Duration = Duration::from_secs(30);
+/// ... and for this long the next fault news: a camera that fails each minute is told of once an hour.
+const LASTING: Duration = Duration::from_secs(600);
 
 /// One source and where its frames go.
 pub(super) struct Capture {
     pub(super) camera: usize,
     pub(super) name: String,
     pub(super) opener: Arc<dyn Opener>,
+    pub(super) left_behind: LeftBehind,
     pub(super) deadline: Duration,
     pub(super) first_frame: Duration,
     pub(super) retry: Retry,
@@ -87,33 +90,40 @@ impl Life {
         self.first.get_or_insert(self.since);
     }
 
-    /// Whether it gave frames for long.
-    fn was_stable(&self) -> bool {
-        self.first.is_some_and(|first| self.since - first >= STABLE)
+    /// Whether it gave frames for so long.
+    fn lasted(&self, time: Duration) -> bool {
+        self.first.is_some_and(|first| self.since - first >= time)
     }
 }
 
 impl Capture {
-    /// Opens the source again and again, until its footage ends or a stop is asked.
-    pub(super) fn run(self) {
+    /// Opens the source again and again, until its footage ends or a stop is asked; the threads that hang
+    /// in its driver then.
+    pub(super) fn run(mut self) -> LeftBehind {
+        let mut left = std::mem::take(&mut self.left_behind).of(self.opener.describe());
         let camera = self.name.as_str();
-        let mut left = LeftBehind::default();
         let mut complaints = Complaints::default();
         let mut failures = 0;
         for number in 1.. {
+            self.wait_for_room(&mut left, &mut complaints);
+            if self.stop.is_asked() {
+                break;
+            }
             let mut life = Life::new(number);
             let fault = match self.run_once(&mut life, &mut left) {
                 Ok(End::Footage) => {
                     info!(camera, "the footage has ended");
                     // The next stage may be gone; nothing is left to be done either way.
                     let _ = self.pass_on_absence(number, "the footage has ended".to_owned());
-                    return;
+                    break;
                 }
-                Ok(End::Asked) => return,
+                Ok(End::Asked) => break,
                 Err(fault) => fault,
             };
-            if life.was_stable() {
+            if life.lasted(LASTING) {
                 complaints.forget();
+            }
+            if life.lasted(STABLE) {
                 failures = 0;
             } else {
                 failures += 1;
@@ -121,10 +131,10 @@ impl Capture {
             let pause = self.retry.pause(failures, rand::random());
             self.complain(&fault, pause, &mut complaints);
             if self.stop.wait(pause) {
-                return;
+                break;
             }
-            self.wait_for_room(&mut left, &mut complaints);
         }
+        left
     }
 
     /// Opens the source and passes its frames on until the first fault, tells subscribers of it, and

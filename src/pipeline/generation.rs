@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::capture::Capture;
 use super::link::{self, FanIn};
+use super::opening::LeftBehind;
 use super::stage::{Decide, Failure, Guarded, Step, decide};
 use super::{Asker, Camera, Item, Meter, Stop, stop};
 use crate::capture::{Frame, Moment};
@@ -30,7 +31,7 @@ const ORDER_DEPTH: usize = 16;
 /// A pipeline that runs.
 pub struct Running<D: Decide> {
     asker: Option<Asker>,
-    captures: Vec<(String, JoinHandle<()>)>,
+    captures: Vec<(String, JoinHandle<LeftBehind>)>,
     prepare: JoinHandle<Result<(), Failure>>,
     infer: JoinHandle<Result<(), Failure>>,
     decide: JoinHandle<Vec<D>>,
@@ -45,6 +46,8 @@ pub struct Running<D: Decide> {
 pub struct Finished<D> {
     /// The deciders, in the order of the cameras.
     pub deciders: Vec<D>,
+    /// What hangs in the driver of each camera, in the same order.
+    pub left_behind: Vec<LeftBehind>,
     /// Why it ended, where that was a fault.
     pub result: Result<(), Failure>,
 }
@@ -144,6 +147,7 @@ fn take_apart<P, D: Decide>(
             camera: index,
             name: camera.name,
             opener: camera.opener.into(),
+            left_behind: camera.left_behind,
             deadline: camera.deadline,
             first_frame: camera.first_frame,
             retry: camera.retry,
@@ -163,10 +167,9 @@ fn spawn_prepare<P: Send + 'static>(
     meter: Arc<Meter>,
 ) -> io::Result<JoinHandle<Result<(), Failure>>> {
     spawn("prepare", move || {
-        let latency = &meter.prepare;
         let stage = Guarded {
             stage: "prepare",
-            latency,
+            meter: &meter.prepare,
             rejection: Rejection::Undecodable,
         };
         stage.run(FanIn::new(inlets), steps, &to)
@@ -180,10 +183,9 @@ fn spawn_infer<P: Send + 'static, F: Send + 'static>(
     meter: Arc<Meter>,
 ) -> io::Result<JoinHandle<Result<(), Failure>>> {
     spawn("infer", move || {
-        let latency = &meter.infer;
         let stage = Guarded {
             stage: "infer",
-            latency,
+            meter: &meter.infer,
             rejection: Rejection::Inference,
         };
         stage.run(inbox.into_iter(), steps, &to)
@@ -219,11 +221,14 @@ impl<D: Decide> Running<D> {
     pub fn join(mut self, mut last: impl FnMut(&mut D) -> Vec<D::Message>) -> Finished<D> {
         drop(self.asker.take());
         let prepare = joined(self.prepare, "prepare").and_then(|result| result);
-        for (camera, capture) in self.captures {
-            if capture.join().is_err() {
+        let captures = self.captures.into_iter();
+        let left_behind = captures.map(|(camera, capture)| {
+            capture.join().unwrap_or_else(|_| {
                 warn!(camera, "its supervisor ended by a panic");
-            }
-        }
+                LeftBehind::default()
+            })
+        });
+        let left_behind = left_behind.collect();
         let infer = joined(self.infer, "infer").and_then(|result| result);
         let mut result = prepare.and(infer);
         let deciders = joined(self.decide, "decide");
@@ -238,7 +243,11 @@ impl<D: Decide> Running<D> {
         if lost > 0 {
             warn!(messages = lost, "nobody publishes the last messages");
         }
-        Finished { deciders, result }
+        Finished {
+            deciders,
+            left_behind,
+            result,
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::pipeline::{CameraCounts, Decided, Outlet, Stamp};
 #[path = "supervision_tests.rs"]
 mod supervision;
 
+#[path = "hanging_tests.rs"]
+mod hanging;
+
 /// What a source does at its n-th opening and step.
 type Script = Arc<dyn Fn(u32, u64) -> Result<Next, CaptureError> + Send + Sync>;
 
@@ -121,6 +124,7 @@ fn camera(
             openings: AtomicU32::new(0),
             live,
         }),
+        left_behind: LeftBehind::default(),
         // A machine that is busy must not look like a camera that is silent.
         deadline: Duration::from_secs(20),
         first_frame: Duration::from_secs(20),
@@ -159,6 +163,7 @@ struct Generation {
 /// What both give back.
 struct Whole {
     deciders: Vec<Teller>,
+    left_behind: Vec<LeftBehind>,
     result: Result<(), Failure>,
     published: Vec<Told>,
 }
@@ -173,10 +178,15 @@ impl std::ops::Deref for Generation {
 
 impl Generation {
     fn join(self, last: impl FnMut(&mut Teller) -> Vec<Told>) -> Whole {
-        let Finished { deciders, result } = self.running.join(last);
+        let Finished {
+            deciders,
+            left_behind,
+            result,
+        } = self.running.join(last);
         let published = self.outlet.close();
         Whole {
             deciders,
+            left_behind,
             result,
             published,
         }

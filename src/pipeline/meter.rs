@@ -19,9 +19,9 @@ use crate::preprocess::Rejection;
 #[derive(Debug)]
 pub struct Meter {
     cameras: Vec<(String, CameraMeter)>,
-    pub(super) prepare: Latency,
-    pub(super) infer: Latency,
-    pub(super) decide: Latency,
+    pub(super) prepare: StageMeter,
+    pub(super) infer: StageMeter,
+    pub(super) decide: StageMeter,
 }
 
 /// The counters of one camera.
@@ -91,7 +91,7 @@ pub struct StageTime {
 
 /// How long a stage takes for a frame, for each reader, and whether it is at work on one now.
 #[derive(Debug, Default)]
-pub(super) struct Latency {
+pub(super) struct StageMeter {
     spans: [Span; 2],
     heartbeat: Heartbeat,
 }
@@ -112,9 +112,9 @@ impl Meter {
                 .into_iter()
                 .map(|name| (name, CameraMeter::default()))
                 .collect(),
-            prepare: Latency::default(),
-            infer: Latency::default(),
-            decide: Latency::default(),
+            prepare: StageMeter::default(),
+            infer: StageMeter::default(),
+            decide: StageMeter::default(),
         }
     }
 
@@ -137,7 +137,7 @@ impl Meter {
             ("infer", &self.infer),
             ("decide", &self.decide),
         ];
-        stages.map(|(stage, latency)| (stage, latency.heartbeat.clone()))
+        stages.map(|(stage, meter)| (stage, meter.heartbeat.clone()))
     }
 
     /// How many cameras give frames now, and how many there are.
@@ -149,7 +149,7 @@ impl Meter {
 
     /// What `reader` has not read yet of the latencies, and the counters as they are.
     pub fn report(&self, reader: Reader) -> Report {
-        let time = |latency: &Latency| latency.take(reader);
+        let time = |stage: &StageMeter| stage.take(reader);
         Report {
             cameras: self.counts(),
             prepare: time(&self.prepare),
@@ -212,7 +212,7 @@ impl CameraMeter {
     }
 }
 
-impl Latency {
+impl StageMeter {
     /// Runs a step and adds its time.
     pub(super) fn time<T>(&self, step: impl FnOnce() -> T) -> T {
         let start = Instant::now();

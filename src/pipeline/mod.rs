@@ -24,6 +24,7 @@ mod streak;
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
 pub use meter::{CameraCounts, Meter, Reader, Report, StageTime};
+pub use opening::LeftBehind;
 pub use outlet::Outlet;
 pub use stage::{Decide, Decided, Failure, Step};
 pub use stop::{Asker, Stop, stop};
@@ -62,6 +63,8 @@ pub struct Camera<P, D: Decide> {
     pub name: String,
     /// The source.
     pub opener: Box<dyn Opener>,
+    /// What a former generation left in its driver.
+    pub left_behind: LeftBehind,
     /// No frame for this long: the source is given up and opened anew.
     pub deadline: Duration,
     /// The same for its first frame, which takes longer: some cameras must be called first.

@@ -58,7 +58,7 @@ impl Opening {
     pub(super) fn close(self, patience: Duration, left: &mut LeftBehind) {
         drop(self.answers);
         if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-            left.0.push(self.ended);
+            left.threads.push(self.ended);
         }
     }
 }
@@ -86,16 +86,31 @@ fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
     let _ = caught(|| drop(source));
 }
 
-/// Threads that hang in their drivers; each ends by itself when its call returns.
+/// Threads of one source that hang in its driver; each ends by itself when its call returns. They outlive
+/// their generation, and count in the next.
 #[derive(Debug, Default)]
-pub(super) struct LeftBehind(Vec<Receiver<Infallible>>);
+pub struct LeftBehind {
+    source: String,
+    threads: Vec<Receiver<Infallible>>,
+}
 
 impl LeftBehind {
+    /// Those of `source`: another one of the same camera owes nothing to them.
+    pub(super) fn of(self, source: String) -> LeftBehind {
+        if self.source == source {
+            return self;
+        }
+        LeftBehind {
+            source,
+            threads: Vec::new(),
+        }
+    }
+
     /// How many there are now.
-    pub(super) fn count(&mut self) -> usize {
+    pub fn count(&mut self) -> usize {
         let hangs = |ended: &Receiver<Infallible>| ended.try_recv() == Err(TryRecvError::Empty);
-        self.0.retain(hangs);
-        self.0.len()
+        self.threads.retain(hangs);
+        self.threads.len()
     }
 
     /// Whether another thread may be risked.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, never, select};
 use tracing::error;
 
-use super::meter::Latency;
+use super::meter::StageMeter;
 use super::{Item, Meter, Stamp};
 use crate::preprocess::Rejection;
 use crate::seam::{PanicBudget, caught};
@@ -70,7 +70,7 @@ pub struct Decided<M> {
 /// A stage whose step may panic.
 pub(super) struct Guarded<'a> {
     pub(super) stage: &'static str,
-    pub(super) latency: &'a Latency,
+    pub(super) meter: &'a StageMeter,
     /// What a panic is to the frame.
     pub(super) rejection: fn(String) -> Rejection,
 }
@@ -95,7 +95,7 @@ impl Guarded<'_> {
                 Err(rejection) => Err(rejection),
                 Ok(content) => {
                     let step = &mut steps[camera];
-                    match self.latency.time(|| caught(|| step(content))) {
+                    match self.meter.time(|| caught(|| step(content))) {
                         Ok(result) => result,
                         Err(reason) if budget.spend(Instant::now()) => {
                             Err((self.rejection)(reason))

@@ -7,7 +7,7 @@ use super::*;
 use crate::preprocess::{SceneFault, SceneFaultKind, SceneStatistics};
 
 /// A camera whose n-th opening does `open` first.
-fn opened_by(
+pub(super) fn opened_by(
     name: &'static str,
     open: impl Fn(u32) -> Result<(), CaptureError> + Send + Sync + 'static,
     script: impl Fn(u32, u64) -> Result<Next, CaptureError> + Send + Sync + 'static,
@@ -24,21 +24,21 @@ fn opened_by(
 
 /// A place where threads wait until it is opened.
 #[derive(Clone, Default)]
-struct Gate(Arc<Mutex<()>>);
+pub(super) struct Gate(Arc<Mutex<()>>);
 
 impl Gate {
     /// Does not come back before the guard of [`Gate::shut`] is gone.
-    fn pass(&self) {
+    pub(super) fn pass(&self) {
         drop(self.0.lock());
     }
 
-    fn shut(&self) -> std::sync::MutexGuard<'_, ()> {
+    pub(super) fn shut(&self) -> std::sync::MutexGuard<'_, ()> {
         self.0.lock().unwrap()
     }
 }
 
 /// Frames from `from` on, one each few milliseconds.
-fn steady(from: u64, step: u64) -> Result<Next, CaptureError> {
+pub(super) fn steady(from: u64, step: u64) -> Result<Next, CaptureError> {
     thread::sleep(Duration::from_millis(5));
     frame(from + step)
 }
@@ -111,47 +111,6 @@ fn a_source_that_hangs_while_it_is_opened_is_given_up_and_opened_anew() {
         no_frames("no first frame within 0.15 s of opening it")
     );
     assert!(told[1].is_ok(), "{told:?}");
-}
-
-#[test]
-fn no_more_than_four_threads_of_a_camera_hang_and_all_goes_on_when_they_come_back() {
-    let gate = Gate::default();
-    let shut = gate.shut();
-    let (waits, openings) = (gate.clone(), Arc::new(AtomicU32::new(0)));
-    let counter = Arc::clone(&openings);
-    let hangs = move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        waits.pass();
-        Ok(())
-    };
-    let running = run(vec![opened_by("a", hangs, |_, step| steady(0, step))]);
-    wait_until("four hang", || openings.load(Ordering::SeqCst) == 4);
-    // Longer than a fifth one would take to come: its deadline, its closing and its pause.
-    thread::sleep(Duration::from_secs(4));
-    assert_eq!(openings.load(Ordering::SeqCst), 4);
-    assert_eq!(counts(&running, 0).faults, 4);
-    drop(shut);
-    wait_until("it gives frames", || counts(&running, 0).captured > 5);
-    running.join(|_| Vec::new()).result.unwrap();
-}
-
-#[test]
-fn a_source_that_hangs_in_its_driver_does_not_keep_the_pipeline_from_ending() {
-    let gate = Gate::default();
-    let shut = gate.shut();
-    let waits = gate.clone();
-    let hanging = camera("a", true, move |_, _| {
-        waits.pass();
-        Ok(Next::End)
-    });
-    let running = run(vec![hanging, camera("b", false, footage(3))]);
-    thread::sleep(Duration::from_millis(50));
-    let start = Instant::now();
-    let finished = running.join(|_| Vec::new());
-    assert!(start.elapsed() < Duration::from_secs(10));
-    finished.result.unwrap();
-    assert_eq!(finished.published.len(), 4, "three frames and their end");
-    drop(shut);
 }
 
 /// Holds a device, and takes its time to let go of it.

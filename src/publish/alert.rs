@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
-use tracing::info;
+use tracing::{debug, info};
 
 use super::measured::{Fault, Region, Scene, Score};
 use super::media::MediaNames;
@@ -156,20 +156,29 @@ impl Alert {
         }
     }
 
-    /// Writes to the journal that it is accepted. `alert` and `report` make the event's id.
+    /// Writes to the journal that it is accepted: news, unless the incident merely goes on. `alert` and
+    /// `report` make the event's id.
     pub(super) fn log(&self) {
         let Event { source, data, .. } = &self.event;
-        info!(
-            source,
-            alert = data.alert_id,
-            report = self.report,
-            phase = ?data.phase,
-            cause = data.cause.as_str(),
-            score = data.score.as_ref().map(Score::value),
-            basis = data.score.as_ref().map(|score| tracing::field::debug(score.basis())),
-            fault = data.fault.as_ref().map(Fault::detail),
-            "incident"
-        );
+        macro_rules! line {
+            ($level:ident) => {
+                $level!(
+                    source,
+                    alert = data.alert_id,
+                    report = self.report,
+                    phase = ?data.phase,
+                    cause = data.cause.as_str(),
+                    score = data.score.as_ref().map(Score::value),
+                    basis = data.score.as_ref().map(|score| tracing::field::debug(score.basis())),
+                    fault = data.fault.as_ref().map(Fault::detail),
+                    "incident"
+                )
+            };
+        }
+        match data.phase {
+            Phase::Opened | Phase::Closed => line!(info),
+            Phase::Updated => line!(debug),
+        }
     }
 }
 
@@ -269,9 +278,11 @@ pub(super) fn shared<T: Serialize + ?Sized, S: Serializer>(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Seek as _};
     use std::time::Duration;
 
     use super::*;
+    use crate::decide::{Rules, stories};
 
     #[test]
     fn a_clock_that_was_set_in_between_makes_no_incident_of_fifty_years() {
@@ -287,5 +298,38 @@ mod tests {
         assert_eq!(shown(&report), "2026-09-30T10:00:00Z");
         let slewed = moment("2026-09-30T09:59:30.4Z", 60);
         assert_eq!(shown(&slewed), "2026-09-30T09:59:30.4Z");
+    }
+
+    #[test]
+    fn an_incident_that_goes_on_is_no_news_to_the_journal() {
+        let journal = Arc::new(tempfile::tempfile().unwrap());
+        let lines = tracing_subscriber::fmt().with_writer(Arc::clone(&journal));
+        let lines = lines.with_max_level(tracing::Level::INFO).finish();
+        let profile = Arc::new(ProfileIdentity {
+            id: "sha256:9a".into(),
+            teacher: "sha256:1f".into(),
+            calibrated_at: None,
+            normal_frames: 420,
+        });
+        let mut tracker = stories::tracker(Rules::default());
+        let story = format!("{}{}", "A".repeat(120), ".".repeat(20));
+        let reports = stories::tell(&mut tracker, &story);
+        let identity = Identity {
+            node: "press".into(),
+            camera: "cam0".into(),
+            boot_id: "b".into(),
+        };
+        tracing::subscriber::with_default(lines, || {
+            for (_, report) in &reports {
+                Alert::new("topic".into(), &identity, report, &profile, None).log();
+            }
+        });
+        let mut text = String::new();
+        let mut journal = &*journal;
+        journal.rewind().unwrap();
+        journal.read_to_string(&mut text).unwrap();
+        let said = text.lines().filter(|line| line.contains("incident"));
+        assert!(reports.len() > 5, "{}", reports.len());
+        assert_eq!(said.count(), 2, "{text}");
     }
 }

@@ -13,7 +13,7 @@ use super::alert::milliseconds;
 use super::line::LineStatus;
 use super::machine::Readings;
 use super::mqtt::Protocol;
-use super::reporter::retained;
+use super::retained::retained;
 use super::spool::{State, Status};
 use super::{Delivery, Message, Reply};
 use crate::capture::Moment;

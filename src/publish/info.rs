@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::alert::shared;
-use super::reporter::retained;
+use super::retained::retained;
 use super::{Delivery, Message, ProfileIdentity};
 
 /// What is said of the node on connect and on change. Never holds an address or a secret.

@@ -14,6 +14,7 @@ use tracing::warn;
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Endpoint, Happening, Loss, Wish};
 use super::packet::size;
+use super::ration::Ration;
 use super::retained::Newest;
 use super::window::{Carried, SPAN, Window};
 use super::{Delivery, Incoming, Published, Retained};
@@ -30,6 +31,8 @@ pub(super) struct LiveLine {
     line: Line,
     newest: Newest,
     answers: VecDeque<Published>,
+    /// Lines about answers that are dropped.
+    dropped: Ration,
     /// Answers on their way. The client passes on nothing at all while too many are.
     window: Window,
     span: usize,
@@ -57,6 +60,7 @@ impl LiveLine {
             line: Line::new(endpoint, wish),
             newest: Newest::default(),
             answers: VecDeque::new(),
+            dropped: Ration::default(),
             window: Window::default(),
             span: SPAN,
             largest: LARGEST,
@@ -98,11 +102,9 @@ impl LiveLine {
     pub(super) fn answer(&mut self, response: Published) {
         if self.answers.len() < ANSWERS {
             self.answers.push_back(response);
-        } else {
-            warn!(
-                topic = response.topic,
-                "too many answers wait, one is dropped"
-            );
+        } else if let Some(left_out) = self.dropped.take(Instant::now()) {
+            let topic = response.topic;
+            warn!(topic, left_out, "too many answers wait, one is dropped");
         }
     }
 

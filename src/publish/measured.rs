@@ -114,7 +114,7 @@ impl Fault {
         match evidence {
             Evidence::Score(_) => None,
             Evidence::Scene(fault) => Some(Fault {
-                detail: words(fault),
+                detail: shortened(fault),
                 severity: rounded(fault.severity.into()),
             }),
         }
@@ -176,7 +176,7 @@ fn rounded_value(value: f64) -> f64 {
 const MAX_WORDS: usize = 500;
 
 /// A text for people, cut where it is too long.
-pub(super) fn words(text: &impl ToString) -> String {
+pub(super) fn shortened(text: &impl ToString) -> String {
     let mut text = text.to_string();
     if let Some((end, _)) = text.char_indices().nth(MAX_WORDS) {
         text.truncate(end);
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_two_characters() {
         let long = "\u{e4}".repeat(MAX_WORDS + 1);
-        assert_eq!(words(&long).chars().count(), MAX_WORDS + 1);
-        assert!(words(&long).ends_with('\u{2026}'));
+        assert_eq!(shortened(&long).chars().count(), MAX_WORDS + 1);
+        assert!(shortened(&long).ends_with('\u{2026}'));
         let short = "\u{e4}".repeat(MAX_WORDS);
-        assert_eq!(words(&short), short);
+        assert_eq!(shortened(&short), short);
     }
 }

@@ -8,6 +8,7 @@
 mod alert;
 mod alert_line;
 pub mod discovery;
+mod flapping;
 mod health;
 mod info;
 mod late;
@@ -21,6 +22,7 @@ mod packet;
 mod pages;
 mod presence;
 mod publisher;
+mod ration;
 mod reporter;
 mod request;
 mod response;
@@ -42,6 +44,7 @@ pub use machine::{Machine, Readings};
 pub use media::{Media, MediaNames};
 pub use mqtt::{Endpoint, Protocol};
 pub use publisher::{Left, Publisher, Told};
+pub use ration::Ration;
 pub use reporter::Reporter;
 #[cfg(test)]
 pub(crate) use reporter::tests as camera;

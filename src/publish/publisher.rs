@@ -17,6 +17,7 @@ use super::alert_line::AlertLine;
 use super::health::{BrokerHealth, HealthReport, SpoolHealth};
 use super::live_line::LiveLine;
 use super::mqtt::Happening;
+use super::ration::Ration;
 use super::sink::Sink;
 use super::spool::{Event, IN_DOUBT, Spool, State, Status};
 use super::{Alert, Delivery, Incoming, Message, Retained, Settings};
@@ -39,6 +40,8 @@ pub struct Publisher {
     /// To the supervisor.
     to: Sender<Told>,
     has_told_failure: bool,
+    /// Lines about requests that are dropped.
+    dropped: Ration,
     heartbeat: Heartbeat,
 }
 
@@ -81,6 +84,7 @@ impl Publisher {
             in_doubt: VecDeque::new(),
             to,
             has_told_failure: false,
+            dropped: Ration::default(),
             heartbeat: Heartbeat::default(),
         }
     }
@@ -257,8 +261,10 @@ impl Publisher {
         if heard.retained {
             return;
         }
-        if let Err(fault) = self.to.try_send(Told::Heard(heard)) {
-            warn!(%fault, "too many requests at once, one is dropped");
+        if let Err(fault) = self.to.try_send(Told::Heard(heard))
+            && let Some(left_out) = self.dropped.take(Instant::now())
+        {
+            warn!(%fault, left_out, "too many requests at once, one is dropped");
         }
     }
 

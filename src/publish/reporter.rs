@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::alert::{Data, milliseconds};
-use super::measured::{Scene, Score, words};
+use super::flapping::Flapping;
+use super::measured::{Scene, Score, shortened};
 use super::media::{Media, MediaNames};
 use super::presence::{Presence, Turn};
+use super::retained::retained;
 use super::{Alert, CameraTopics, Control, Delivery, Message, ProfileIdentity, Retained};
 use crate::capture::Moment;
 use crate::decide::{Cause, Identity, Incident, Judged, Picture, Tracker};
@@ -44,6 +46,8 @@ pub struct Reporter {
     profile: Arc<ProfileIdentity>,
     said: Option<Said>,
     presence: Presence,
+    /// What the journal is told of it.
+    flapping: Flapping,
     level: Level,
     /// The state of the mute that was told last.
     is_muted: Option<bool>,
@@ -93,6 +97,7 @@ impl Reporter {
             profile,
             said: None,
             presence: Presence::default(),
+            flapping: Flapping::default(),
             level: Level::CALIBRATED,
             is_muted: None,
             media: None,
@@ -164,7 +169,7 @@ impl Reporter {
     ) -> Vec<Message> {
         let mut messages = Vec::new();
         if let Some(turn) = self.presence.observe(at, judgement) {
-            messages.push(self.turn(turn, judgement));
+            messages.push(self.turn(turn, at, judgement));
         }
         messages.extend(self.incidents(changes, tracker));
         let judgement = judgement.map_err(Blind::Rejected);
@@ -179,20 +184,31 @@ impl Reporter {
         messages
     }
 
-    /// The camera comes or goes; the journal learns of it too.
-    fn turn(&self, turn: Turn, judgement: Result<&Judged, &Rejection>) -> Message {
+    /// The camera comes or goes; the journal learns of it where that is news.
+    fn turn(&mut self, turn: Turn, at: Moment, judgement: Result<&Judged, &Rejection>) -> Message {
+        let untold = self.flapping.hear(turn, at.since_boot);
         let camera = &*self.identity.camera;
         match turn {
             Turn::Online(away) => {
                 let away_s = away.map(|away| away.as_secs_f64());
-                tracing::info!(camera, away_s, "the camera is online");
+                match untold {
+                    Some(untold) => {
+                        tracing::info!(camera, away_s, untold, "the camera is online");
+                    }
+                    None => tracing::debug!(camera, away_s, "the camera is online"),
+                }
                 self.availability("online")
             }
             Turn::Offline => {
                 let rejection = judgement.err();
                 let reason = rejection.map(Rejection::reason);
-                let detail = rejection.map(words);
-                tracing::warn!(camera, reason, detail, "the camera is offline");
+                let detail = rejection.map(shortened);
+                match untold {
+                    Some(untold) => {
+                        tracing::warn!(camera, reason, detail, untold, "the camera is offline");
+                    }
+                    None => tracing::debug!(camera, reason, detail, "the camera is offline"),
+                }
                 self.availability("offline")
             }
         }
@@ -316,7 +332,7 @@ impl Blind<'_> {
     /// The same for people.
     fn detail(self) -> String {
         match self {
-            Blind::Rejected(rejection) => words(rejection),
+            Blind::Rejected(rejection) => shortened(rejection),
             Blind::Disabled => "the camera is turned off".to_owned(),
             Blind::Stopped => "the inspection has ended".to_owned(),
         }
@@ -360,16 +376,6 @@ fn word(topic: String, payload: &str) -> Message {
         topic,
         payload: payload.as_bytes().to_vec(),
         delivery: Delivery::AtLeastOnce,
-    })
-}
-
-/// A retained message of JSON.
-pub(super) fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Message {
-    let payload = serde_json::to_vec(content).expect("a message has text keys and finite numbers");
-    Message::Retained(Retained {
-        topic: topic.to_owned(),
-        payload,
-        delivery,
     })
 }
 

@@ -185,6 +185,21 @@ fn over_a_reload_a_camera_stays_what_it_was_until_a_frame_or_its_absence_says_ot
 }
 
 #[test]
+fn a_camera_that_is_turned_on_again_is_offline_until_it_gives_frames() {
+    let judged = stories::judged(-1.0);
+    let mut tracker = stories::tracker(Rules::default());
+    tracker.observe(0, stories::moment(0), Ok(&judged));
+    tracker.stop();
+    reporter().stop(stories::moment(1), &tracker);
+    reporter().disabled(stories::moment(1), &tracker);
+    let on = words(&reporter().start(&tracker));
+    assert!(
+        on.contains(&"cam0/availability \"offline\"".to_owned()),
+        "{on:?}"
+    );
+}
+
+#[test]
 fn what_a_camera_saw_last_does_not_outlive_its_inspection() {
     let mut tracker = stories::tracker(Rules::default());
     let mut reporter = reporter();

@@ -1,10 +1,23 @@
-//! The newest retained message of each topic, and which of them the broker has not heard yet.
+//! Retained messages: how one is made, the newest of each topic, and which of them the broker has not
+//! heard yet.
 //!
 //! Bounded by the number of topics. Topics wait their turn in the order in which they changed.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Delivery, Retained, Topics};
+use serde::Serialize;
+
+use super::{Delivery, Message, Retained, Topics};
+
+/// A retained message of JSON.
+pub(super) fn retained(topic: &str, content: &impl Serialize, delivery: Delivery) -> Message {
+    let payload = serde_json::to_vec(content).expect("a message has text keys and finite numbers");
+    Message::Retained(Retained {
+        topic: topic.to_owned(),
+        payload,
+        delivery,
+    })
+}
 
 impl Retained {
     /// Whether the node is there.

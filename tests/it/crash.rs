@@ -13,7 +13,7 @@ use crate::workshop::Workshop;
 
 /// Reports of one incident as fast as frames come.
 const STORM: &str = "fps = 20\n[camera.incident]\nupdate_every_s = 0.01";
-const JSON_LOG: &str = "[log]\nformat = \"json\"\n[mqtt]";
+const JSON_LOG: &str = "[log]\nformat = \"json\"\nlevel = \"debug\"\n[mqtt]";
 
 /// What came of the alerts that were accepted.
 #[derive(Debug)]

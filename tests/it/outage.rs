@@ -8,7 +8,7 @@ use crate::broker::{Broker, Subscriber, free_port};
 use crate::workshop::Workshop;
 
 const DEFECTS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
-const JSON_LOG: &str = "[log]\nformat = \"json\"\n[mqtt]";
+const JSON_LOG: &str = "[log]\nformat = \"json\"\nlevel = \"debug\"\n[mqtt]";
 
 #[test]
 fn a_broker_killed_in_the_middle_loses_no_alert_of_the_journal() {

@@ -16,7 +16,7 @@ use crate::workshop::Workshop;
 
 /// Reports of one incident, five a second.
 const STORM: &str = "fps = 5\n[camera.incident]\nupdate_every_s = 0.2";
-const JSON_LOG: &str = "[log]\nformat = \"json\"\n[mqtt]";
+const JSON_LOG: &str = "[log]\nformat = \"json\"\nlevel = \"debug\"\n[mqtt]";
 /// The workshop's node.
 pub(crate) const NODE: &str = "press";
 /// What the workshop's configuration says of TLS.

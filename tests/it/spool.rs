@@ -11,7 +11,7 @@ use crate::workshop::{Daemon, Workshop};
 
 /// Reports of one incident as fast as frames come.
 const STORM: &str = "fps = 10\n[camera.incident]\nupdate_every_s = 0.01";
-const JSON_LOG: &str = "[log]\nformat = \"json\"\n[mqtt]";
+const JSON_LOG: &str = "[log]\nformat = \"json\"\nlevel = \"debug\"\n[mqtt]";
 
 /// A camera that reports at every frame.
 fn storm(port: u16) -> Workshop {

@@ -29,9 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Complaints that an error quotes.
 const LAST_WORDS: usize = 4;
 
-/// Warnings let into the log per [`WINDOW`]; a broken stream complains about every packet.
+/// Warnings let into the log per [`WINDOW`]; a broken stream complains about every packet, for years.
 const WARNINGS: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(10);
+const WINDOW: Duration = Duration::from_secs(3600);
 
 /// A stream that has not failed within this time was there: what its program says later is news.
 const CALLING: Duration = Duration::from_secs(30);

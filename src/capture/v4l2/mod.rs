@@ -64,7 +64,8 @@ impl Opener for V4l2 {
         let started = monotonic();
         let queue = Queue::start(node).map_err(|(what, reason)| refused(what, &path, reason))?;
         held.restore(queue.node(), &path)?;
-        tracing::info!(
+        // A frozen camera is opened each few seconds; that it is online is said elsewhere.
+        tracing::debug!(
             device = %path.display(),
             camera = capability.card,
             format = agreed.layout.name(),
