@@ -129,6 +129,7 @@ impl Command {
             arguments: self.arguments.clone(),
             format: self.format,
             input: self.name.clone(),
+            // Known only as what a URL holds, which is blotted out of all lines.
             secret: None,
             is_live: true,
             missing: "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another \

@@ -87,6 +87,17 @@ fn a_program_that_stalls_lets_the_timeout_pass() {
 }
 
 #[test]
+fn nothing_secret_in_a_url_is_repeated() {
+    let text = "echo 'ERROR: no route to rtsp://me:hush1@cam:554/a?pwd=hush2: timeout' >&2; exit 1";
+    let error = failure(&mut *shell(text, Output::Mjpeg).open().unwrap());
+    assert!(
+        error.contains("rtsp://***@cam:554/a?***: timeout"),
+        "{error}"
+    );
+    assert!(!error.contains("hush"), "{error}");
+}
+
+#[test]
 fn garbage_breaks_the_source() {
     let mut source = shell("echo hello; exec sleep 600", Output::Mjpeg)
         .open()

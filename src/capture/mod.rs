@@ -5,6 +5,7 @@
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
 pub mod archive;
+mod blot;
 mod calibrated;
 mod child;
 mod clock;

@@ -21,6 +21,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 
 pub(super) use format::Format;
 
+use super::blot::blotted;
 use super::{CaptureError, Frame, Moment};
 
 /// How long a child that closed its pipes, or was killed, may take to go.
@@ -260,9 +261,10 @@ impl Ear {
 
     /// A line with what is secret blotted out.
     fn shown(&self, line: &str) -> String {
+        let line = line.trim_end();
         match &self.secret {
-            Some(secret) => line.trim_end().replace(secret, &self.input),
-            None => line.trim_end().to_owned(),
+            Some(secret) => blotted(&line.replace(secret, &self.input)),
+            None => blotted(line),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::blot::blotted;
 use super::child::{Decoder, Format, Task, Took};
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Next, Opener, Source};
@@ -37,7 +38,7 @@ pub enum Input {
     Stream(StreamUrl),
 }
 
-/// Where a stream is found. Shown without its user name and password; these are visible to other
+/// Where a stream is found. Shown without its user name, password and query; these are visible to other
 /// users of the machine all the same, in ffmpeg's arguments.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamUrl(String);
@@ -241,12 +242,7 @@ impl StreamUrl {
 
 impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        match authority.rsplit_once('@') {
-            Some((_, host)) => write!(f, "{scheme}://***@{host}{path}"),
-            None => write!(f, "{scheme}://{rest}"),
-        }
+        f.write_str(&blotted(&self.0))
     }
 }
 
