@@ -1,15 +1,17 @@
 //! A program that writes pictures to its standard output as a source: a CSI camera through rpicam-vid
 //! or libcamera-vid, a GStreamer line, anything.
 //!
-//! The program runs as long as the source is open, and is killed with it. It must never end by itself
-//! and must write whole pictures only: an end and a damaged stream are faults, and the pipeline starts
-//! it anew. Above its pace, frames are taken and passed over, so that none grows old in the pipe.
+//! The program runs as long as the source is open, and is killed with it and with all that it started,
+//! so that a script may stand in between. It must never end by itself and must write whole pictures
+//! only: an end and a damaged stream are faults, and the pipeline starts it anew. Above its pace, frames
+//! are taken and passed over, so that none grows old in the pipe.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::child::{Decoder, Format, Task, Took};
+use super::living::Living;
 use super::pace::Thinning;
 use super::{CaptureError, Fps, Layout, Next, Opener, Source};
 
@@ -27,6 +29,7 @@ pub struct Command {
     /// For people.
     name: String,
     advice: &'static str,
+    living: Living,
 }
 
 /// What a program writes, as the configuration names it.
@@ -84,6 +87,7 @@ impl Command {
             fps,
             name: format!("command {program}"),
             advice: "run the command by hand: does it write pictures to its standard output?",
+            living: Living::default(),
         }
     }
 
@@ -118,6 +122,7 @@ impl Command {
             fps,
             name: format!("csi camera {camera}"),
             advice: "does `rpicam-hello --list-cameras` show the camera? Another program may hold it",
+            living: Living::default(),
         }
     }
 
@@ -132,6 +137,7 @@ impl Command {
             // Known only as what a URL holds, which is blotted out of all lines.
             secret: None,
             is_live: true,
+            living: self.living.clone(),
             missing: "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another \
                       program"
                 .to_owned(),

@@ -13,6 +13,7 @@ pub mod command;
 mod device;
 pub mod ffmpeg;
 pub mod images;
+mod living;
 pub mod nokhwa;
 mod pace;
 mod raw;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::blot::blotted;
 use super::child::{Decoder, Format, Task, Took};
+use super::living::Living;
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Next, Opener, Source};
 
@@ -27,6 +28,7 @@ pub struct Ffmpeg {
     pub fps: Option<Fps>,
     /// The program: a path, or a name that is looked for in `PATH`.
     pub program: PathBuf,
+    living: Living,
 }
 
 /// What ffmpeg reads.
@@ -50,6 +52,7 @@ impl Ffmpeg {
             input,
             fps,
             program: PathBuf::from("ffmpeg"),
+            living: Living::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Ffmpeg {
                 Input::File(_) => None,
             },
             is_live: matches!(self.input, Input::Stream(_)),
+            living: self.living.clone(),
             missing: "install the package `ffmpeg` (Debian: apt install ffmpeg)".to_owned(),
             advice: "try `ffprobe` on it".to_owned(),
         }
