@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::child::{Decoder, Format, Task, Took};
+use super::child::{Decoder, Format, Says, Task, Took};
 use super::living::Living;
 use super::pace::Thinning;
 use super::{CaptureError, Fps, Layout, Next, Opener, Source};
@@ -137,6 +137,8 @@ impl Command {
             // Known only as what a URL holds, which is blotted out of all lines.
             secret: None,
             is_live: true,
+            // Its pictures stand for themselves.
+            says: |_| Says::Nothing,
             living: self.living.clone(),
             missing: "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another \
                       program"
@@ -189,6 +191,7 @@ impl Source for OpenCommand {
                     return Ok(Next::Frame(frame));
                 }
                 Took::Frame(_) => {}
+                Took::Damaged(how) => return Ok(Next::Damaged(how)),
                 Took::Nothing => return Ok(Next::Idle),
                 Took::Finished => {
                     if let Some(decoder) = self.decoder.take() {

@@ -84,7 +84,7 @@ pub struct Frame {
 pub enum Next {
     /// A frame.
     Frame(Frame),
-    /// A frame that its driver calls damaged; the text says how. It is never decoded.
+    /// A frame that its driver or decoder calls damaged; the text says how. It is never looked at.
     Damaged(String),
     /// Nothing came within the timeout. Not a fault by itself: the caller knows the deadline.
     Idle,

@@ -1,10 +1,12 @@
-//! Who hears what a child complains of: it goes to the log, and the last of it into an error.
+//! Who hears what a child complains of: it goes to the log, the last of it into an error, and what it
+//! says of the pictures is heeded.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::super::blot::blotted;
 use super::Task;
+use super::shadow::{Says, Shadow};
 
 /// Complaints that an error quotes.
 const LAST_WORDS: usize = 4;
@@ -25,12 +27,15 @@ pub(super) struct Ear {
     input: String,
     secret: Option<String>,
     is_live: bool,
+    says: fn(&str) -> Says,
     /// What has come of a line.
     line: Vec<u8>,
     last: VecDeque<String>,
     started: Instant,
     /// Since when warnings are counted, and how many there were.
     window: (Instant, u32),
+    /// What the complaints mean for the pictures.
+    pub(super) shadow: Shadow,
 }
 
 impl Ear {
@@ -41,10 +46,12 @@ impl Ear {
             input: task.input.clone(),
             secret: task.secret.clone(),
             is_live: task.is_live,
+            says: task.says,
             line: Vec::new(),
             last: VecDeque::with_capacity(LAST_WORDS),
             started,
             window: (started, 0),
+            shadow: Shadow::default(),
         }
     }
 
@@ -69,6 +76,7 @@ impl Ear {
     fn end_line(&mut self) {
         let text = self.shown(&String::from_utf8_lossy(&self.line));
         self.line.clear();
+        self.shadow.hear((self.says)(&text), &text, Instant::now());
         if self.window.0.elapsed() > WINDOW {
             self.window = (Instant::now(), 0);
         }

@@ -10,21 +10,24 @@ mod format;
 mod mjpeg;
 mod pipes;
 mod ppm;
+mod shadow;
 
 use std::ffi::OsString;
 use std::io::{BufReader, PipeWriter};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 
 use ear::Ear;
 use family::{Family, PATIENCE, until};
 use pipes::Pipes;
+use shadow::Fate;
 
 pub(super) use format::Format;
+pub(super) use shadow::Says;
 
 use super::living::Living;
 use super::{CaptureError, Frame, Moment};
@@ -45,6 +48,8 @@ pub(super) struct Task {
     pub(super) secret: Option<String>,
     /// Whether it is a camera or a stream, which is started again and again while it is not there.
     pub(super) is_live: bool,
+    /// What a line of its complaints says of its pictures.
+    pub(super) says: fn(&str) -> Says,
     /// What is left of earlier ones.
     pub(super) living: Living,
     /// What to do where the program is not there.
@@ -56,8 +61,9 @@ pub(super) struct Task {
 /// A running program.
 pub(super) struct Decoder {
     family: Family,
-    /// One picture ahead: the next is read while the last is being taken.
-    pictures: Receiver<Frame>,
+    /// One picture ahead: the next is read while the last is being taken. An error is a picture that is
+    /// damaged, and says how.
+    pictures: Receiver<Result<Frame, String>>,
     /// None once its thread has been waited for.
     reader: Option<JoinHandle<Ending>>,
     /// Dropped to tell the reader that nobody reads on.
@@ -71,6 +77,8 @@ pub(super) struct Decoder {
 /// What [`Decoder::take`] found.
 pub(super) enum Took {
     Frame(Frame),
+    /// A picture that is not to be looked at; the text says why.
+    Damaged(String),
     Nothing,
     /// The pictures have ended, well or badly: [`Decoder::finish`] tells.
     Finished,
@@ -115,7 +123,8 @@ impl Decoder {
     /// Waits at most `timeout` for a picture.
     pub(super) fn take(&self, timeout: Duration) -> Took {
         match self.pictures.recv_timeout(timeout) {
-            Ok(frame) => Took::Frame(frame),
+            Ok(Ok(frame)) => Took::Frame(frame),
+            Ok(Err(how)) => Took::Damaged(how),
             Err(RecvTimeoutError::Timeout) => Took::Nothing,
             Err(RecvTimeoutError::Disconnected) => Took::Finished,
         }
@@ -191,7 +200,7 @@ fn not_started(task: &Task, source: std::io::Error) -> CaptureError {
 
 /// Reads pictures until the pipe ends or nobody takes them. Waits until each is taken, and the child
 /// with it: frames of a stream are lost behind the capture thread, which never waits, and not here.
-fn read(pipes: Pipes, format: Format, sender: Sender<Frame>) -> Ending {
+fn read(pipes: Pipes, format: Format, sender: Sender<Result<Frame, String>>) -> Ending {
     let mut pipes = BufReader::with_capacity(1 << 16, pipes);
     let pictures = read_pictures(&mut pipes, format, &sender);
     // The taker learns now that it was the last.
@@ -207,7 +216,7 @@ fn read(pipes: Pipes, format: Format, sender: Sender<Frame>) -> Ending {
 fn read_pictures(
     pipes: &mut BufReader<Pipes>,
     format: Format,
-    sender: &Sender<Frame>,
+    sender: &Sender<Result<Frame, String>>,
 ) -> std::io::Result<u64> {
     let mut seq = 0;
     while let Some(pixels) = format.read(pipes)? {
@@ -218,7 +227,12 @@ fn read_pictures(
             pixels,
         };
         seq += 1;
-        if sender.send(frame).is_err() {
+        let picture = match pipes.get_mut().ear.shadow.fate(Instant::now()) {
+            Fate::Given => Ok(frame),
+            Fate::Damaged(how) => Err(how),
+            Fate::PassedOver => continue,
+        };
+        if sender.send(picture).is_err() {
             break;
         }
     }

@@ -6,15 +6,19 @@
 //! and reaped when the source is dropped. Starting it anew after a fault is left to the pipeline.
 //!
 //! A damaged file that ffmpeg reads to the end all the same is footage that ended: its complaints
-//! stand in the log as warnings. A stream has no end: one that its server closes, however politely,
-//! is a fault.
+//! stand in the log as warnings, and what it made up is among the frames. A stream has no end: one that
+//! its server closes, however politely, is a fault.
+//!
+//! Of a stream, what is damaged is never a frame: see `damage`.
+
+mod damage;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::blot::blotted;
-use super::child::{Decoder, Format, Task, Took};
+use super::child::{Decoder, Format, Says, Task, Took};
 use super::living::Living;
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Next, Opener, Source};
@@ -68,6 +72,10 @@ impl Ffmpeg {
                 Input::File(_) => None,
             },
             is_live: matches!(self.input, Input::Stream(_)),
+            says: match self.input {
+                Input::Stream(_) => damage::says,
+                Input::File(_) => |_| Says::Nothing,
+            },
             living: self.living.clone(),
             missing: "install the package `ffmpeg` (Debian: apt install ffmpeg)".to_owned(),
             advice: "try `ffprobe` on it".to_owned(),
@@ -86,7 +94,11 @@ impl Ffmpeg {
                 arguments.extend(["-i".into(), file]);
             }
             Input::Stream(url) => {
-                arguments.extend(to_os("-fflags nobuffer -flags low_delay"));
+                // A packet or picture that is known to be damaged is left out, not mended. This is asked
+                // of the decoder (`:v`) and not of the demuxer, which would give up the whole stream.
+                arguments.extend(to_os(
+                    "-fflags +nobuffer+discardcorrupt -flags low_delay -err_detect:v explode",
+                ));
                 if url.scheme().starts_with("rtsp") {
                     // Over UDP, a lost packet is a grey band in the picture.
                     arguments.extend(to_os("-rtsp_transport tcp"));
@@ -180,6 +192,7 @@ impl Source for OpenFfmpeg {
                 self.pace.taken();
                 Ok(Next::Frame(frame))
             }
+            Took::Damaged(how) => Ok(Next::Damaged(how)),
             Took::Nothing => Ok(Next::Idle),
             Took::Finished => {
                 if let Some(decoder) = self.decoder.take() {
@@ -256,5 +269,7 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;
