@@ -91,16 +91,16 @@ impl Command {
         }
     }
 
-    /// A CSI camera by its index, through the program given or the one that is installed.
+    /// A CSI camera by its index, through the program given or the one that is installed. It must flush:
+    /// the end of a picture would else wait in its buffer for the next picture.
     pub fn csi(
         program: Option<&str>,
         camera: u32,
         size: Option<[u32; 2]>,
         fps: Option<Fps>,
     ) -> Self {
-        let mut arguments: Vec<OsString> = ["--nopreview", "--timeout", "0", "--codec", "mjpeg"]
-            .map(Into::into)
-            .into();
+        let words = "--nopreview --timeout 0 --codec mjpeg --flush";
+        let mut arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
         let mut add = |key: &str, value: String| arguments.extend([key.into(), value.into()]);
         add("--camera", camera.to_string());
         if let Some([width, height]) = size {

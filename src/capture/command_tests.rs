@@ -201,7 +201,7 @@ fn a_csi_camera_is_read_through_the_program_that_is_there() {
     let arguments = std::fs::read_to_string(log).unwrap();
     assert_eq!(
         arguments.trim(),
-        "--nopreview --timeout 0 --codec mjpeg --camera 1 --width 640 --height 480 \
+        "--nopreview --timeout 0 --codec mjpeg --flush --camera 1 --width 640 --height 480 \
          --framerate 5 --output -"
     );
 }
