@@ -23,12 +23,11 @@ pub(super) fn nokhwa(
             return None;
         }
     };
-    Some(SourceSpec::Nokhwa(Nokhwa {
-        device,
-        size: size(section, issues),
-        format: section.get("format", issues),
-        fps,
-    }))
+    let mut camera = Nokhwa::new(device);
+    camera.size = size(section, issues);
+    camera.format = section.get("format", issues);
+    camera.fps = fps;
+    Some(SourceSpec::Nokhwa(camera))
 }
 
 /// A CSI camera through rpicam-vid or libcamera-vid.
