@@ -18,6 +18,28 @@ use super::{CaptureError, Fps, Layout, Next, Opener, Source};
 /// The programs that read a Raspberry Pi's CSI camera, the newer name first.
 const CSI_PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 
+/// The options that are given to them here. Given twice, they refuse to start.
+const CSI_OPTIONS: [&str; 12] = [
+    "--nopreview",
+    "-n",
+    "--timeout",
+    "-t",
+    "--codec",
+    "--flush",
+    "--camera",
+    "--width",
+    "--height",
+    "--framerate",
+    "--output",
+    "-o",
+];
+
+/// Whether a CSI camera's program gets this option from us: `--codec` and `--codec=h264` alike.
+pub fn is_own_csi_option(argument: &str) -> bool {
+    let option = argument.split('=').next().unwrap_or_default();
+    CSI_OPTIONS.contains(&option)
+}
+
 /// Runs a program and reads its pictures.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -92,12 +114,14 @@ impl Command {
     }
 
     /// A CSI camera by its index, through the program given or the one that is installed. It must flush:
-    /// the end of a picture would else wait in its buffer for the next picture.
+    /// the end of a picture would else wait in its buffer for the next picture. `more` arguments hold
+    /// what else is to be set, such as exposure and white balance.
     pub fn csi(
         program: Option<&str>,
         camera: u32,
         size: Option<[u32; 2]>,
         fps: Option<Fps>,
+        more: &[String],
     ) -> Self {
         let words = "--nopreview --timeout 0 --codec mjpeg --flush";
         let mut arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
@@ -110,7 +134,8 @@ impl Command {
         if let Some(fps) = fps {
             add("--framerate", fps.get().to_string());
         }
-        add("--output", "-".to_owned());
+        arguments.extend(more.iter().map(Into::into));
+        arguments.extend(["--output".into(), "-".into()]);
         let programs = match program {
             Some(program) => vec![program.into()],
             None => CSI_PROGRAMS.map(PathBuf::from).into(),

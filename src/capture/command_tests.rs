@@ -193,7 +193,8 @@ fn a_csi_camera_is_read_through_the_program_that_is_there() {
     std::fs::write(&program, text).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let fps = Some(Fps::new(5.0).unwrap());
-    let mut spec = Command::csi(None, 1, Some([640, 480]), fps);
+    let locked = ["--gain", "1"].map(str::to_owned);
+    let mut spec = Command::csi(None, 1, Some([640, 480]), fps, &locked);
     // As if only the second name were found in PATH.
     spec.programs = vec![folder.path().join("rpicam-vid"), program];
     assert_eq!(spec.describe(), "csi camera 1");
@@ -202,13 +203,13 @@ fn a_csi_camera_is_read_through_the_program_that_is_there() {
     assert_eq!(
         arguments.trim(),
         "--nopreview --timeout 0 --codec mjpeg --flush --camera 1 --width 640 --height 480 \
-         --framerate 5 --output -"
+         --framerate 5 --gain 1 --output -"
     );
 }
 
 #[test]
 fn a_missing_program_is_named_with_its_package() {
-    let spec = Command::csi(Some("rpicam-vid-not-there"), 0, None, None);
+    let spec = Command::csi(Some("rpicam-vid-not-there"), 0, None, None, &[]);
     let error = spec.open().err().unwrap().to_string();
     assert!(
         error.contains("`rpicam-vid-not-there` was not found"),

@@ -3,7 +3,7 @@
 use super::Issues;
 use super::section::Section;
 use super::v4l2::size;
-use crate::capture::command::{Command, Output};
+use crate::capture::command::{Command, Output, is_own_csi_option};
 use crate::capture::nokhwa::Nokhwa;
 use crate::capture::{Fps, SourceSpec};
 
@@ -40,8 +40,13 @@ pub(super) fn csi(
     let size = size(section, issues);
     let program = section.text("program", issues);
     let program = program.as_deref().filter(|program| *program != "auto");
+    let more: Vec<String> = section.get("arguments", issues).unwrap_or_default();
+    if let Some(own) = more.iter().find(|argument| is_own_csi_option(argument)) {
+        let why = format!("holds {own}, which is set by the other keys or must be as it is");
+        issues.add(section.path("arguments"), why);
+    }
     Some(SourceSpec::Command(Command::csi(
-        program, camera, size, fps,
+        program, camera, size, fps, &more,
     )))
 }
 
@@ -70,3 +75,7 @@ pub(super) fn command(
         program, arguments, output, size, fps,
     )))
 }
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;
