@@ -28,6 +28,9 @@
 //! 6. `calibrate`, `score`, `evaluate` and `run` use the very same steps.
 //! 7. Everything that can fail at start fails before the first thread starts.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("inspectd is a program for Linux");
+
 pub mod config;
 
 pub mod heartbeat;

@@ -21,7 +21,6 @@ mod replay;
 mod settings;
 mod spec;
 pub mod synthetic;
-#[cfg(target_os = "linux")]
 pub mod v4l2;
 
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
-//! A camera through nokhwa, which works on Linux, macOS and Windows alike.
+//! Any camera that nokhwa knows: a second way to those of Linux.
 //!
 //! nokhwa knows no timeout and its camera may not change threads, so it lives in a thread of its own
 //! from its opening to its end; one that blocks is left behind when the source is dropped, and at most
 //! four are. Pictures are taken raw and decoded by preprocess. What nokhwa does not say can't be checked here: how many
-//! bytes the driver filled, which frames it calls damaged. On Linux, `v4l2` is the better choice.
+//! bytes the driver filled, which frames it calls damaged. `v4l2` is the better choice.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;

@@ -1,9 +1,9 @@
 //! The cameras of Linux, as written: `kind = "v4l2"`, and `kind = "auto"`, which is the same with the
-//! camera looked for. On other systems the first is a fault, and so is the second unless another
-//! backend takes it.
+//! camera looked for.
 
 use super::Issues;
 use super::section::Section;
+use crate::capture::v4l2::V4l2;
 use crate::capture::{Fps, Layout, SourceSpec};
 
 /// Sizes beyond this are typing errors.
@@ -39,23 +39,13 @@ fn camera(
     let size = size(section, issues);
     let format: Option<Layout> = section.get("format", issues);
     let controls = controls(section, issues);
-    #[cfg(target_os = "linux")]
-    {
-        Some(SourceSpec::V4l2(crate::capture::v4l2::V4l2 {
-            device: device.map(Into::into),
-            size,
-            format,
-            fps,
-            controls,
-        }))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (device, size, format, fps, controls);
-        let key = section.path("kind");
-        issues.add(key, "is for Linux alone; use \"nokhwa\" here");
-        None
-    }
+    Some(SourceSpec::V4l2(V4l2 {
+        device: device.map(Into::into),
+        size,
+        format,
+        fps,
+        controls,
+    }))
 }
 
 /// Columns and rows, written as `1280x720`.
@@ -101,10 +91,8 @@ fn controls(section: &mut Section, issues: &mut Issues) -> Vec<(String, i64)> {
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
-    use crate::capture::v4l2::V4l2;
 
     fn read(text: &str) -> (Option<SourceSpec>, Vec<String>) {
         let mut issues = Issues::default();
