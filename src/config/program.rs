@@ -59,10 +59,17 @@ pub(super) fn command(
     let purpose = "the program and its arguments, such as [\"rpicam-vid\", \"-o\", \"-\"]";
     let words: Option<Vec<String>> = section.required("command", purpose, issues);
     let output = section.get("format", issues).unwrap_or(Output::Mjpeg);
+    let is_given = section.given("size");
     let size = size(section, issues);
-    if output.raw().is_some() && size.is_none() {
+    if output.raw().is_some() && !is_given {
         let key = section.path("size");
         issues.add(key, "is missing: raw pictures don't tell their own size");
+    }
+    if let (Some(layout), Some(size)) = (output.raw(), size)
+        && !layout.allows(size)
+    {
+        let why = "has an odd side, which pictures of this format can't have";
+        issues.add(section.path("size"), why);
     }
     let words = words?;
     let Some((program, arguments)) = words.split_first().filter(|(first, _)| !first.is_empty())

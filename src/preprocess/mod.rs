@@ -14,6 +14,7 @@ mod scan;
 pub mod scene;
 mod view;
 
+pub(crate) use decode::accept_size;
 pub use decode::{Picture, decode};
 pub use gate::Gate;
 pub use resize::Preprocessor;
