@@ -24,10 +24,14 @@
 //! 3. Frames are lost at exactly one place, the link after capture (newest wins), and are counted.
 //!    Alerts are never dropped in silence: they are on disk until the broker has acknowledged them,
 //!    and one that finds no room is refused, which the journal and `health` say.
-//! 4. No shared mutable state but shutdown, the meter and the heartbeats; no global flags.
+//! 4. No shared mutable state but shutdown, the meter, the heartbeats, and a source's count of what its
+//!    earlier openings left alive; no global flags.
 //! 5. Time enters at capture; steps are pure functions of values.
 //! 6. `calibrate`, `score`, `evaluate` and `run` use the very same steps.
 //! 7. Everything that can fail at start fails before the first thread starts.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("inspectd is a program for Linux");
 
 pub mod config;
 

@@ -33,7 +33,6 @@ impl Moment {
     }
 
     /// The moment that lies so long before this one.
-    #[cfg(target_os = "linux")]
     pub(super) fn before(self, age: Duration) -> Self {
         Self {
             wall: self.wall.checked_sub(age).unwrap_or(self.wall),

@@ -1,20 +1,44 @@
 //! A program that writes pictures to its standard output as a source: a CSI camera through rpicam-vid
 //! or libcamera-vid, a GStreamer line, anything.
 //!
-//! The program runs as long as the source is open, and is killed with it. It must never end by itself
-//! and must write whole pictures only: an end and a damaged stream are faults, and the pipeline starts
-//! it anew. Above its pace, frames are taken and passed over, so that none grows old in the pipe.
+//! The program runs as long as the source is open, and is killed with it and with all that it started,
+//! so that a script may stand in between. It must never end by itself and must write whole pictures
+//! only: an end and a damaged stream are faults, and the pipeline starts it anew. Above its pace, frames
+//! are taken and passed over, so that none grows old in the pipe.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::child::{Decoder, Format, Task, Took};
+use super::child::{Decoder, Format, Says, Task, Took};
+use super::living::Living;
 use super::pace::Thinning;
 use super::{CaptureError, Fps, Layout, Next, Opener, Source};
 
 /// The programs that read a Raspberry Pi's CSI camera, the newer name first.
 const CSI_PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+
+/// The options that are given to them here. Given twice, they refuse to start.
+const CSI_OPTIONS: [&str; 12] = [
+    "--nopreview",
+    "-n",
+    "--timeout",
+    "-t",
+    "--codec",
+    "--flush",
+    "--camera",
+    "--width",
+    "--height",
+    "--framerate",
+    "--output",
+    "-o",
+];
+
+/// Whether a CSI camera's program gets this option from us: `--codec` and `--codec=h264` alike.
+pub fn is_own_csi_option(argument: &str) -> bool {
+    let option = argument.split('=').next().unwrap_or_default();
+    CSI_OPTIONS.contains(&option)
+}
 
 /// Runs a program and reads its pictures.
 #[derive(Debug, Clone)]
@@ -27,6 +51,7 @@ pub struct Command {
     /// For people.
     name: String,
     advice: &'static str,
+    living: Living,
 }
 
 /// What a program writes, as the configuration names it.
@@ -84,19 +109,22 @@ impl Command {
             fps,
             name: format!("command {program}"),
             advice: "run the command by hand: does it write pictures to its standard output?",
+            living: Living::default(),
         }
     }
 
-    /// A CSI camera by its index, through the program given or the one that is installed.
+    /// A CSI camera by its index, through the program given or the one that is installed. It must flush:
+    /// the end of a picture would else wait in its buffer for the next picture. `more` arguments hold
+    /// what else is to be set, such as exposure and white balance.
     pub fn csi(
         program: Option<&str>,
         camera: u32,
         size: Option<[u32; 2]>,
         fps: Option<Fps>,
+        more: &[String],
     ) -> Self {
-        let mut arguments: Vec<OsString> = ["--nopreview", "--timeout", "0", "--codec", "mjpeg"]
-            .map(Into::into)
-            .into();
+        let words = "--nopreview --timeout 0 --codec mjpeg --flush";
+        let mut arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
         let mut add = |key: &str, value: String| arguments.extend([key.into(), value.into()]);
         add("--camera", camera.to_string());
         if let Some([width, height]) = size {
@@ -106,7 +134,8 @@ impl Command {
         if let Some(fps) = fps {
             add("--framerate", fps.get().to_string());
         }
-        add("--output", "-".to_owned());
+        arguments.extend(more.iter().map(Into::into));
+        arguments.extend(["--output".into(), "-".into()]);
         let programs = match program {
             Some(program) => vec![program.into()],
             None => CSI_PROGRAMS.map(PathBuf::from).into(),
@@ -118,6 +147,7 @@ impl Command {
             fps,
             name: format!("csi camera {camera}"),
             advice: "does `rpicam-hello --list-cameras` show the camera? Another program may hold it",
+            living: Living::default(),
         }
     }
 
@@ -129,8 +159,12 @@ impl Command {
             arguments: self.arguments.clone(),
             format: self.format,
             input: self.name.clone(),
+            // Known only as what a URL holds, which is blotted out of all lines.
             secret: None,
             is_live: true,
+            // Its pictures stand for themselves.
+            says: |_| Says::Nothing,
+            living: self.living.clone(),
             missing: "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another \
                       program"
                 .to_owned(),
@@ -182,6 +216,7 @@ impl Source for OpenCommand {
                     return Ok(Next::Frame(frame));
                 }
                 Took::Frame(_) => {}
+                Took::Damaged(how) => return Ok(Next::Damaged(how)),
                 Took::Nothing => return Ok(Next::Idle),
                 Took::Finished => {
                     if let Some(decoder) = self.decoder.take() {

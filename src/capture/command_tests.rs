@@ -86,6 +86,90 @@ fn a_program_that_stalls_lets_the_timeout_pass() {
     assert!(matches!(answer, Ok(Next::Idle)));
 }
 
+/// The number of the process that wrote it to `path`.
+fn number_in(path: &Path) -> String {
+    let deadline = Instant::now() + PATIENT;
+    while Instant::now() < deadline {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("nothing was written to {}", path.display());
+}
+
+/// Whether a process ends soon. Reaping it is not ours to do: it was left to the system's first process.
+fn is_gone(process: &str) -> bool {
+    let state = PathBuf::from(format!("/proc/{process}/stat"));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        if std::fs::read_to_string(&state).map_or(true, |state| state.contains(") Z ")) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn what_a_wrapper_started_is_killed_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = folder.path().join("number");
+    let text = format!("sh -c 'echo $$ > {}; exec sleep 600' | cat", note.display());
+    let source = shell(&text, Output::Mjpeg).open().unwrap();
+    let camera = number_in(&note);
+    let start = Instant::now();
+    drop(source);
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(is_gone(&camera), "{camera} still holds the camera");
+}
+
+#[test]
+fn what_outlives_a_wrapper_that_ended_is_killed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = folder.path().join("number");
+    let text = format!(
+        "sleep 600 >/dev/null 2>&1 & echo $! > {}; exit 3",
+        note.display()
+    );
+    let mut source = shell(&text, Output::Mjpeg).open().unwrap();
+    let error = failure(&mut *source);
+    assert!(error.contains("exit status: 3"), "{error}");
+    let camera = number_in(&note);
+    assert!(is_gone(&camera), "{camera} still holds the camera");
+}
+
+#[test]
+fn no_thread_waits_for_a_process_that_can_not_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = folder.path().join("number");
+    let text = format!(
+        "setsid sh -c 'echo $$ > {}; exec sleep 600'; true",
+        note.display()
+    );
+    let source = shell(&text, Output::Mjpeg).open().unwrap();
+    let escaped = number_in(&note);
+    let start = Instant::now();
+    drop(source);
+    let took = start.elapsed();
+    // Others than this test can't end it.
+    let killed = std::process::Command::new("kill").arg(escaped).status();
+    assert!(killed.unwrap().success(), "it should have escaped");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn nothing_secret_in_a_url_is_repeated() {
+    let text = "echo 'ERROR: no route to rtsp://me:hush1@cam:554/a?pwd=hush2: timeout' >&2; exit 1";
+    let error = failure(&mut *shell(text, Output::Mjpeg).open().unwrap());
+    assert!(
+        error.contains("rtsp://***@cam:554/a?***: timeout"),
+        "{error}"
+    );
+    assert!(!error.contains("hush"), "{error}");
+}
+
 #[test]
 fn garbage_breaks_the_source() {
     let mut source = shell("echo hello; exec sleep 600", Output::Mjpeg)
@@ -109,7 +193,8 @@ fn a_csi_camera_is_read_through_the_program_that_is_there() {
     std::fs::write(&program, text).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let fps = Some(Fps::new(5.0).unwrap());
-    let mut spec = Command::csi(None, 1, Some([640, 480]), fps);
+    let locked = ["--gain", "1"].map(str::to_owned);
+    let mut spec = Command::csi(None, 1, Some([640, 480]), fps, &locked);
     // As if only the second name were found in PATH.
     spec.programs = vec![folder.path().join("rpicam-vid"), program];
     assert_eq!(spec.describe(), "csi camera 1");
@@ -117,14 +202,14 @@ fn a_csi_camera_is_read_through_the_program_that_is_there() {
     let arguments = std::fs::read_to_string(log).unwrap();
     assert_eq!(
         arguments.trim(),
-        "--nopreview --timeout 0 --codec mjpeg --camera 1 --width 640 --height 480 \
-         --framerate 5 --output -"
+        "--nopreview --timeout 0 --codec mjpeg --flush --camera 1 --width 640 --height 480 \
+         --framerate 5 --gain 1 --output -"
     );
 }
 
 #[test]
 fn a_missing_program_is_named_with_its_package() {
-    let spec = Command::csi(Some("rpicam-vid-not-there"), 0, None, None);
+    let spec = Command::csi(Some("rpicam-vid-not-there"), 0, None, None, &[]);
     let error = spec.open().err().unwrap().to_string();
     assert!(
         error.contains("`rpicam-vid-not-there` was not found"),

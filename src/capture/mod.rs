@@ -5,6 +5,7 @@
 //! pipeline retries); a [`Source`] is one that is open. One file per kind of source.
 
 pub mod archive;
+mod blot;
 mod calibrated;
 mod child;
 mod clock;
@@ -12,6 +13,7 @@ pub mod command;
 mod device;
 pub mod ffmpeg;
 pub mod images;
+mod living;
 pub mod nokhwa;
 mod pace;
 mod raw;
@@ -19,7 +21,6 @@ mod replay;
 mod settings;
 mod spec;
 pub mod synthetic;
-#[cfg(target_os = "linux")]
 pub mod v4l2;
 
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ pub struct Frame {
 pub enum Next {
     /// A frame.
     Frame(Frame),
-    /// A frame that its driver calls damaged; the text says how. It is never decoded.
+    /// A frame that its driver or decoder calls damaged; the text says how. It is never looked at.
     Damaged(String),
     /// Nothing came within the timeout. Not a fault by itself: the caller knows the deadline.
     Idle,

@@ -1,9 +1,9 @@
-//! A camera through nokhwa, which works on Linux, macOS and Windows alike.
+//! Any camera that nokhwa knows: a second way to those of Linux.
 //!
 //! nokhwa knows no timeout and its camera may not change threads, so it lives in a thread of its own
-//! from its opening to its end; one that blocks is left behind when the source is dropped. Pictures
-//! are taken raw and decoded by preprocess. What nokhwa does not say can't be checked here: how many
-//! bytes the driver filled, which frames it calls damaged. On Linux, `v4l2` is the better choice.
+//! from its opening to its end; one that blocks is left behind when the source is dropped, and at most
+//! four are. Pictures are taken raw and decoded by preprocess. What nokhwa does not say can't be checked here: how many
+//! bytes the driver filled, which frames it calls damaged. `v4l2` is the better choice.
 
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use ::nokhwa::utils::{
 use ::nokhwa::{Camera, NokhwaError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 
+use super::living::{Alive, Living};
 use super::pace::Thinning;
 use super::{CaptureError, Device, Fps, Frame, Layout, Moment, Next, OfferedFormat, OfferedSize};
 use super::{Opener, Pixels, RawPicture, Source};
@@ -37,7 +38,7 @@ const ADVICE: &str = "is it plugged in, free, and may this program use it? `insp
                       --backend nokhwa` lists what is there";
 
 /// A camera by its number or name, as `inspectd cameras --backend nokhwa` lists them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Nokhwa {
     /// A number, or a name.
     pub device: String,
@@ -47,12 +48,26 @@ pub struct Nokhwa {
     pub format: Option<Layout>,
     /// The pace: above it, frames are passed over.
     pub fps: Option<Fps>,
+    /// The threads of its openings.
+    living: Living,
+}
+
+impl Nokhwa {
+    /// With nothing asked of it.
+    pub fn new(device: String) -> Self {
+        Self {
+            device,
+            ..Self::default()
+        }
+    }
 }
 
 impl Opener for Nokhwa {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
         let spec = self.clone();
-        let studio = Studio::start(self.describe(), self.fps, move || Live::open(&spec))?;
+        let name = self.describe();
+        let alive = self.living.another(&name)?;
+        let studio = Studio::start(name, self.fps, alive, move || Live::open(&spec))?;
         Ok(Box::new(studio))
     }
 
@@ -183,8 +198,6 @@ struct Live {
 
 impl Live {
     fn open(spec: &Nokhwa) -> Result<Self, String> {
-        #[cfg(target_os = "macos")]
-        ::nokhwa::nokhwa_initialize(|_| {});
         let failed = |error: NokhwaError| format!("{error}; {ADVICE}");
         let mut camera = opened(&index(&spec.device)?).map_err(failed)?;
         let formats = camera.compatible_camera_formats().map_err(failed)?;
@@ -276,17 +289,22 @@ struct Studio {
 }
 
 impl Studio {
-    /// Starts the thread and waits until the camera is open.
+    /// Starts the thread, which keeps `alive` to its end, and waits until the camera is open.
     fn start<C: Camcorder>(
         name: String,
         fps: Option<Fps>,
+        alive: Alive,
         open: impl FnOnce() -> Result<C, String> + Send + 'static,
     ) -> Result<Self, CaptureError> {
         // One frame ahead; while nobody takes it the driver drops its own.
         let (sender, messages) = bounded(1);
         let thread = std::thread::Builder::new().name("nokhwa".to_owned());
         let thread = thread
-            .spawn(move || film(open, &sender))
+            .spawn(move || {
+                // Dropped last, whether the thread returns or unwinds.
+                let _alive = alive;
+                film(open, &sender);
+            })
             .map_err(|source| CaptureError::Io {
                 what: format!("can't start a thread for {name}"),
                 source,

@@ -13,10 +13,9 @@ fn format(format: FrameFormat, width: u32, height: u32, fps: u32) -> CameraForma
 
 fn wish(size: Option<[u32; 2]>, format: Option<Layout>) -> Nokhwa {
     Nokhwa {
-        device: "0".to_owned(),
         size,
         format,
-        fps: None,
+        ..Nokhwa::new("0".to_owned())
     }
 }
 
@@ -94,7 +93,15 @@ fn studio<F>(play: F) -> Result<Studio, CaptureError>
 where
     F: FnMut() -> Result<Pixels, String> + Send + 'static,
 {
-    Studio::start("nokhwa 0".to_owned(), None, move || Ok(Played(play)))
+    studio_of(&Living::default(), play)
+}
+
+fn studio_of<F>(living: &Living, play: F) -> Result<Studio, CaptureError>
+where
+    F: FnMut() -> Result<Pixels, String> + Send + 'static,
+{
+    let alive = living.another("nokhwa 0")?;
+    Studio::start("nokhwa 0".to_owned(), None, alive, move || Ok(Played(play)))
 }
 
 fn picture() -> Pixels {
@@ -111,7 +118,8 @@ fn frames_come_in_order_and_the_thread_ends_with_the_source() {
         assert_eq!((frame.seq, frame.pixels), (seq, picture()));
     }
     let (alive, ended) = bounded::<()>(0);
-    let held = Studio::start("nokhwa 0".to_owned(), None, move || {
+    let living = Living::default().another("").unwrap();
+    let held = Studio::start("nokhwa 0".to_owned(), None, living, move || {
         let _alive = &alive;
         let alive = alive.clone();
         Ok(Played(move || {
@@ -150,7 +158,8 @@ fn a_camera_that_fails_breaks_the_source_with_its_reason() {
 fn a_camera_that_does_not_open_says_why() {
     type Never = Played<fn() -> Result<Pixels, String>>;
     let closed = || -> Result<Never, String> { Err("it is busy".to_owned()) };
-    let error = Studio::start("nokhwa 0".to_owned(), None, closed).err();
+    let alive = Living::default().another("").unwrap();
+    let error = Studio::start("nokhwa 0".to_owned(), None, alive, closed).err();
     assert!(error.unwrap().to_string().contains("it is busy"));
 }
 
@@ -170,6 +179,35 @@ fn a_camera_that_blocks_lets_the_timeout_pass_and_is_left_behind() {
     drop(studio);
     assert!(start.elapsed() >= PATIENCE);
     drop(release);
+}
+
+#[test]
+fn four_threads_may_hang_and_no_fifth_is_started_before_one_ends() {
+    let living = Living::default();
+    let (release, blocked) = bounded::<()>(0);
+    let hanging = (0..4).map(|_| {
+        let blocked = blocked.clone();
+        studio_of(&living, move || {
+            let _ = blocked.recv();
+            Err("released".to_owned())
+        })
+        .unwrap()
+    });
+    // Dropped at once, since each drop takes its time.
+    let drops: Vec<_> = hanging
+        .map(|studio| std::thread::spawn(move || drop(studio)))
+        .collect();
+    drops
+        .into_iter()
+        .for_each(|dropped| dropped.join().unwrap());
+    let error = studio_of(&living, || Ok(picture())).err().unwrap();
+    assert!(error.to_string().contains("unplug"), "{error}");
+    drop(release);
+    let deadline = Instant::now() + PATIENT;
+    while studio_of(&living, || Ok(picture())).is_err() {
+        assert!(Instant::now() < deadline, "the threads have ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

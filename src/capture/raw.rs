@@ -45,4 +45,13 @@ impl Layout {
             Layout::Rgb24 => "rgb24",
         }
     }
+
+    /// Whether there are pictures of this size: some layouts have pixels in pairs or in squares of four.
+    pub fn allows(self, [width, height]: [u32; 2]) -> bool {
+        match self {
+            Layout::Yuyv => width % 2 == 0,
+            Layout::Nv12 => width % 2 == 0 && height % 2 == 0,
+            Layout::Mjpeg | Layout::Grey | Layout::Rgb24 => true,
+        }
+    }
 }

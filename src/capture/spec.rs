@@ -11,7 +11,6 @@ use super::ffmpeg::{Ffmpeg, Input};
 use super::images::{Images, is_image_name};
 use super::nokhwa::Nokhwa;
 use super::synthetic::Synthetic;
-#[cfg(target_os = "linux")]
 use super::v4l2::V4l2;
 use super::{CaptureError, Device, Opener, nokhwa};
 
@@ -19,7 +18,6 @@ use super::{CaptureError, Device, Opener, nokhwa};
 #[derive(Debug, Clone)]
 pub enum SourceSpec {
     /// A camera of Linux.
-    #[cfg(target_os = "linux")]
     V4l2(V4l2),
     /// A folder of images, or one image.
     Images(Images),
@@ -27,7 +25,7 @@ pub enum SourceSpec {
     Kept(Kept),
     /// A video file or a stream.
     Ffmpeg(Ffmpeg),
-    /// A camera of any desktop.
+    /// A camera that nokhwa knows.
     Nokhwa(Nokhwa),
     /// What a program writes to its standard output.
     Command(Command),
@@ -36,23 +34,13 @@ pub enum SourceSpec {
 }
 
 /// The library through which the cameras of a machine are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Backend {
-    /// The kernel's own interface on Linux.
-    #[cfg(target_os = "linux")]
+    /// The kernel's own interface.
+    #[default]
     V4l2,
-    /// Linux, macOS and Windows; knows less of a camera.
+    /// The library nokhwa, which knows less of a camera.
     Nokhwa,
-}
-
-impl Default for Backend {
-    fn default() -> Self {
-        #[cfg(target_os = "linux")]
-        let backend = Backend::V4l2;
-        #[cfg(not(target_os = "linux"))]
-        let backend = Backend::Nokhwa;
-        backend
-    }
 }
 
 /// The cameras of this machine.
@@ -61,7 +49,6 @@ impl Default for Backend {
 /// When the system can't be asked at all; a single camera's fault stands in its [`Device::fault`].
 pub fn devices(backend: Backend) -> Result<Vec<Device>, CaptureError> {
     match backend {
-        #[cfg(target_os = "linux")]
         Backend::V4l2 => Ok(super::v4l2::devices()),
         Backend::Nokhwa => nokhwa::devices(),
     }
@@ -71,7 +58,6 @@ impl SourceSpec {
     /// The opener of this source.
     pub fn into_opener(self) -> Box<dyn Opener> {
         match self {
-            #[cfg(target_os = "linux")]
             SourceSpec::V4l2(camera) => Box::new(camera),
             SourceSpec::Images(images) => Box::new(images),
             SourceSpec::Kept(kept) => Box::new(kept),

@@ -10,7 +10,7 @@ use crate::cli::CamerasArgs;
 const NONE: &str = "\
 No camera was found. Check that
   - it is plugged in, and the kernel sees it (`lsusb`, `dmesg`);
-  - this user may open it: on Linux, group `video` (`usermod -aG video USER`, then log in anew);
+  - this user may open it: group `video` (`usermod -aG video USER`, then log in anew);
   - a container was given it (`--device /dev/video0`);
   - a CSI camera of a Raspberry Pi is listed by `rpicam-hello --list-cameras`: its source is `csi`.";
 

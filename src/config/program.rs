@@ -3,7 +3,7 @@
 use super::Issues;
 use super::section::Section;
 use super::v4l2::size;
-use crate::capture::command::{Command, Output};
+use crate::capture::command::{Command, Output, is_own_csi_option};
 use crate::capture::nokhwa::Nokhwa;
 use crate::capture::{Fps, SourceSpec};
 
@@ -23,12 +23,11 @@ pub(super) fn nokhwa(
             return None;
         }
     };
-    Some(SourceSpec::Nokhwa(Nokhwa {
-        device,
-        size: size(section, issues),
-        format: section.get("format", issues),
-        fps,
-    }))
+    let mut camera = Nokhwa::new(device);
+    camera.size = size(section, issues);
+    camera.format = section.get("format", issues);
+    camera.fps = fps;
+    Some(SourceSpec::Nokhwa(camera))
 }
 
 /// A CSI camera through rpicam-vid or libcamera-vid.
@@ -41,8 +40,13 @@ pub(super) fn csi(
     let size = size(section, issues);
     let program = section.text("program", issues);
     let program = program.as_deref().filter(|program| *program != "auto");
+    let more: Vec<String> = section.get("arguments", issues).unwrap_or_default();
+    if let Some(own) = more.iter().find(|argument| is_own_csi_option(argument)) {
+        let why = format!("holds {own}, which is set by the other keys or must be as it is");
+        issues.add(section.path("arguments"), why);
+    }
     Some(SourceSpec::Command(Command::csi(
-        program, camera, size, fps,
+        program, camera, size, fps, &more,
     )))
 }
 
@@ -55,10 +59,17 @@ pub(super) fn command(
     let purpose = "the program and its arguments, such as [\"rpicam-vid\", \"-o\", \"-\"]";
     let words: Option<Vec<String>> = section.required("command", purpose, issues);
     let output = section.get("format", issues).unwrap_or(Output::Mjpeg);
+    let is_given = section.given("size");
     let size = size(section, issues);
-    if output.raw().is_some() && size.is_none() {
+    if output.raw().is_some() && !is_given {
         let key = section.path("size");
         issues.add(key, "is missing: raw pictures don't tell their own size");
+    }
+    if let (Some(layout), Some(size)) = (output.raw(), size)
+        && !layout.allows(size)
+    {
+        let why = "has an odd side, which pictures of this format can't have";
+        issues.add(section.path("size"), why);
     }
     let words = words?;
     let Some((program, arguments)) = words.split_first().filter(|(first, _)| !first.is_empty())
@@ -71,3 +82,7 @@ pub(super) fn command(
         program, arguments, output, size, fps,
     )))
 }
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;

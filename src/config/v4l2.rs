@@ -1,13 +1,11 @@
 //! The cameras of Linux, as written: `kind = "v4l2"`, and `kind = "auto"`, which is the same with the
-//! camera looked for. On other systems the first is a fault, and so is the second unless another
-//! backend takes it.
+//! camera looked for.
 
 use super::Issues;
 use super::section::Section;
+use crate::capture::v4l2::V4l2;
 use crate::capture::{Fps, Layout, SourceSpec};
-
-/// Sizes beyond this are typing errors.
-const LARGEST: u32 = 16_384;
+use crate::preprocess::accept_size;
 
 /// A camera by its node.
 pub(super) fn v4l2(
@@ -39,44 +37,30 @@ fn camera(
     let size = size(section, issues);
     let format: Option<Layout> = section.get("format", issues);
     let controls = controls(section, issues);
-    #[cfg(target_os = "linux")]
-    {
-        Some(SourceSpec::V4l2(crate::capture::v4l2::V4l2 {
-            device: device.map(Into::into),
-            size,
-            format,
-            fps,
-            controls,
-        }))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (device, size, format, fps, controls);
-        let key = section.path("kind");
-        issues.add(key, "is for Linux alone; use \"nokhwa\" here");
-        None
-    }
+    Some(SourceSpec::V4l2(V4l2 {
+        device: device.map(Into::into),
+        size,
+        format,
+        fps,
+        controls,
+    }))
 }
 
-/// Columns and rows, written as `1280x720`.
+/// Columns and rows, written as `1280x720`, of a picture that preprocess takes.
 pub(super) fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2]> {
     let text: String = section.get("size", issues)?;
-    let size = text.split_once('x').and_then(|(width, height)| {
-        let side = |text: &str| {
-            text.parse()
-                .ok()
-                .filter(|side| (1..=LARGEST).contains(side))
-        };
-        Some([side(width)?, side(height)?])
-    });
-    if size.is_none() {
-        let key = section.path("size");
-        issues.add(
-            key,
-            format!("is \"{text}\"; give columns and rows, such as \"1280x720\""),
-        );
-    }
-    size
+    let sides = text
+        .split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let fault = match sides {
+        None => "give columns and rows, such as \"1280x720\"".to_owned(),
+        Some((width, height)) => match accept_size(width, height) {
+            Ok(()) => return Some([width, height]),
+            Err(rejection) => rejection.to_string(),
+        },
+    };
+    issues.add(section.path("size"), format!("is \"{text}\": {fault}"));
+    None
 }
 
 /// Names of controls with integers; `true` and `false` are 1 and 0.
@@ -101,10 +85,8 @@ fn controls(section: &mut Section, issues: &mut Issues) -> Vec<(String, i64)> {
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
-    use crate::capture::v4l2::V4l2;
 
     fn read(text: &str) -> (Option<SourceSpec>, Vec<String>) {
         let mut issues = Issues::default();
@@ -162,6 +144,8 @@ mod tests {
             "640 x 480",
             "99999x1",
             "-1x5",
+            "8x8",
+            "16384x16384",
         ] {
             let (_, issues) = read(&format!("device = \"d\"\nsize = \"{size}\""));
             assert_eq!(issues, ["size"], "{size}");

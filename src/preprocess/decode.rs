@@ -69,8 +69,8 @@ pub fn decode(pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
     })
 }
 
-/// Refuses sizes that are not sensible.
-pub(super) fn accept_size(width: u32, height: u32) -> Result<(), Rejection> {
+/// Refuses sizes that are not sensible. The configuration asks too, before there is a picture.
+pub(crate) fn accept_size(width: u32, height: u32) -> Result<(), Rejection> {
     let sides = MIN_SIDE..=MAX_SIDE;
     if !sides.contains(&width) || !sides.contains(&height) {
         return Err(Rejection::Size { width, height });

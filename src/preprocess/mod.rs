@@ -14,6 +14,7 @@ mod scan;
 pub mod scene;
 mod view;
 
+pub(crate) use decode::accept_size;
 pub use decode::{Picture, decode};
 pub use gate::Gate;
 pub use resize::Preprocessor;
@@ -152,8 +153,8 @@ pub enum Rejection {
     /// The features or scores are not finite.
     #[error("the score is not a finite number")]
     NotFinite,
-    /// The driver says that the picture is damaged.
-    #[error("the camera's driver gave a damaged picture: {0}")]
+    /// The driver or the decoder says that the picture is damaged.
+    #[error("the camera's driver or decoder gave a damaged picture: {0}")]
     Damaged(String),
     /// The camera does not see the scene that it was calibrated for.
     #[error("{0}")]

@@ -30,14 +30,12 @@ mod secrets;
 mod secure;
 mod sink;
 mod spool;
-#[cfg(target_os = "linux")]
 mod v4l2;
 mod view;
 mod watchdog;
 
 mod authority;
 mod broker;
-#[cfg(target_os = "linux")]
 mod fake_camera;
 mod profile;
 mod secure_broker;

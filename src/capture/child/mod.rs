@@ -1,40 +1,39 @@
-//! A program that writes pictures: the process, the thread that reads its pictures and the one that
-//! reads its complaints.
+//! A program that writes pictures: its processes, and the thread that reads its pictures and complaints.
 //!
-//! Both threads end when their pipe does, and the pipes end with the child, so killing the child
-//! stops everything. No wait here is without an end: what has not stopped within [`PATIENCE`] is
-//! left behind with a warning.
+//! Dropping it kills the program with all that it started. The thread ends with the pipes, when it is
+//! hung up on, or when nobody takes its pictures, so it never outlives the drop by much. No wait here is
+//! without an end: what has not stopped within [`PATIENCE`] is left behind with a warning.
 
+mod ear;
+mod family;
 mod format;
 mod mjpeg;
+mod pipes;
 mod ppm;
+mod shadow;
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, PipeWriter};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 
-pub(super) use format::Format;
+use ear::Ear;
+use family::{Family, PATIENCE, until};
+use pipes::Pipes;
+use shadow::Fate;
 
+pub(super) use format::Format;
+pub(super) use shadow::Says;
+
+use super::living::Living;
 use super::{CaptureError, Frame, Moment};
 
-/// How long a child that closed its pipes, or was killed, may take to go.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Complaints that an error quotes.
-const LAST_WORDS: usize = 4;
-
-/// Warnings let into the log per [`WINDOW`]; a broken stream complains about every packet, for years.
-const WARNINGS: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(3600);
-
-/// A stream that has not failed within this time was there: what its program says later is news.
-const CALLING: Duration = Duration::from_secs(30);
+/// How long a program may go on complaining after its last picture.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What to run, and how to speak of it.
 pub(super) struct Task {
@@ -49,6 +48,10 @@ pub(super) struct Task {
     pub(super) secret: Option<String>,
     /// Whether it is a camera or a stream, which is started again and again while it is not there.
     pub(super) is_live: bool,
+    /// What a line of its complaints says of its pictures.
+    pub(super) says: fn(&str) -> Says,
+    /// What is left of earlier ones.
+    pub(super) living: Living,
     /// What to do where the program is not there.
     pub(super) missing: String,
     /// What to try where it fails.
@@ -57,12 +60,14 @@ pub(super) struct Task {
 
 /// A running program.
 pub(super) struct Decoder {
-    child: Child,
-    /// One picture ahead: the next is read while the last is being taken.
-    frames: Receiver<Frame>,
-    /// Gives the number of frames read, once the pipe has ended.
-    reader: Option<JoinHandle<std::io::Result<u64>>>,
-    last_words: Receiver<Vec<String>>,
+    family: Family,
+    /// One picture ahead: the next is read while the last is being taken. An error is a picture that is
+    /// damaged, and says how.
+    pictures: Receiver<Result<Frame, String>>,
+    /// None once its thread has been waited for.
+    reader: Option<JoinHandle<Ending>>,
+    /// Dropped to tell the reader that nobody reads on.
+    line: Option<PipeWriter>,
     /// The program's name.
     name: String,
     input: String,
@@ -72,60 +77,54 @@ pub(super) struct Decoder {
 /// What [`Decoder::take`] found.
 pub(super) enum Took {
     Frame(Frame),
+    /// A picture that is not to be looked at; the text says why.
+    Damaged(String),
     Nothing,
     /// The pictures have ended, well or badly: [`Decoder::finish`] tells.
     Finished,
 }
 
+/// How the reading ended.
+struct Ending {
+    /// How many pictures were read.
+    pictures: std::io::Result<u64>,
+    last_words: Vec<String>,
+}
+
 impl Decoder {
     pub(super) fn start(task: &Task) -> Result<Self, CaptureError> {
-        let mut child = Command::new(&task.program)
-            .args(&task.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| not_started(task, source))?;
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (sender, frames) = bounded(1);
-        let (words, last_words) = bounded(1);
+        let alive = task.living.another(&task.input)?;
         let name = task.program.file_name().unwrap_or_default();
-        let mut decoder = Self {
-            child,
-            frames,
-            reader: None,
-            last_words,
-            name: name.to_string_lossy().into_owned(),
+        let name = name.to_string_lossy().into_owned();
+        let mut command = Command::new(&task.program);
+        command.args(&task.arguments);
+        let not_started = |source| not_started(task, source);
+        let (family, out, err) = Family::start(&mut command, &name, alive).map_err(not_started)?;
+        let (hangup, line) = std::io::pipe().map_err(not_started)?;
+        let pipes = Pipes::new(out, err, hangup, Ear::new(&name, task));
+        let (sender, pictures) = bounded(1);
+        let format = task.format;
+        // Should the thread fail to start, `family` is dropped and the program with it.
+        let reader = std::thread::Builder::new()
+            .name("child-frames".to_owned())
+            .spawn(move || read(pipes, format, sender))
+            .map_err(not_started)?;
+        Ok(Self {
+            family,
+            pictures,
+            reader: Some(reader),
+            line: Some(line),
+            name,
             input: task.input.clone(),
             advice: task.advice.clone(),
-        };
-        // Should a thread fail to start, `decoder` is dropped and takes the child with it.
-        let reader = std::thread::Builder::new().name("child-frames".to_owned());
-        let listener = std::thread::Builder::new().name("child-log".to_owned());
-        let format = task.format;
-        decoder.reader = out
-            .map(|out| reader.spawn(move || read_frames(out, format, &sender)))
-            .transpose()
-            .map_err(|source| not_started(task, source))?;
-        let listen = err.map(|err| {
-            let ear = Ear {
-                name: decoder.name.clone(),
-                input: task.input.clone(),
-                secret: task.secret.clone(),
-                is_live: task.is_live,
-            };
-            listener.spawn(move || ear.listen(err, &words))
-        });
-        listen
-            .transpose()
-            .map_err(|source| not_started(task, source))?;
-        Ok(decoder)
+        })
     }
 
     /// Waits at most `timeout` for a picture.
     pub(super) fn take(&self, timeout: Duration) -> Took {
-        match self.frames.recv_timeout(timeout) {
-            Ok(frame) => Took::Frame(frame),
+        match self.pictures.recv_timeout(timeout) {
+            Ok(Ok(frame)) => Took::Frame(frame),
+            Ok(Err(how)) => Took::Damaged(how),
             Err(RecvTimeoutError::Timeout) => Took::Nothing,
             Err(RecvTimeoutError::Disconnected) => Took::Finished,
         }
@@ -133,50 +132,55 @@ impl Decoder {
 
     /// How it went, after [`Took::Finished`].
     pub(super) fn finish(mut self) -> Result<(), CaptureError> {
-        let read = match self.reader.take().map(JoinHandle::join) {
-            Some(Ok(read)) => read,
-            _ => Err(std::io::Error::other("the reading thread is gone")),
+        let ending = self.reader.take().map(JoinHandle::join);
+        let Some(Ok(Ending {
+            pictures,
+            last_words,
+        })) = ending
+        else {
+            return Err(self.failed("the reading thread is gone", &[]));
         };
-        // A picture that can't be read leaves the child alive: it is killed on drop.
-        let status = wait(&mut self.child).filter(|_| read.is_ok());
-        let reason = match (&read, status) {
-            (Ok(frames), Some(status)) if status.success() && *frames > 0 => return Ok(()),
-            (Ok(_), Some(status)) if status.success() => "it holds no picture".to_owned(),
-            (Ok(_), Some(status)) => format!("{} ended with {status}", self.name),
-            (Ok(_), None) => format!("{} closed its output but did not end", self.name),
-            (Err(error), _) => format!("what {} sent could not be read: {error}", self.name),
+        let reason = match pictures {
+            // Such a program may be alive: it is killed on drop.
+            Err(error) => format!("what {} sent could not be read: {error}", self.name),
+            Ok(pictures) => match self.family.status() {
+                Some(status) if status.success() && pictures > 0 => return Ok(()),
+                Some(status) if status.success() => "it holds no picture".to_owned(),
+                Some(status) => format!("{} ended with {status}", self.name),
+                None => format!("{} closed its output but did not end", self.name),
+            },
         };
-        let words = self.last_words.recv_timeout(PATIENCE / 4);
-        Err(CaptureError::Broken(format!(
-            "reading {} failed: {reason}; {}; {}",
-            self.input,
-            words.map_or_else(
-                |_| format!("{} said nothing", self.name),
-                |words| format!("its last words: {}", words.join(" | "))
-            ),
-            self.advice
-        )))
+        Err(self.failed(&reason, &last_words))
+    }
+
+    fn failed(&self, reason: &str, last_words: &[String]) -> CaptureError {
+        let words = if last_words.is_empty() {
+            format!("{} said nothing", self.name)
+        } else {
+            format!("its last words: {}", last_words.join(" | "))
+        };
+        CaptureError::Broken(format!(
+            "reading {} failed: {reason}; {words}; {}",
+            self.input, self.advice
+        ))
     }
 
     #[cfg(test)]
     pub(super) fn process_id(&self) -> u32 {
-        self.child.id()
+        self.family.process_id()
     }
 }
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // Fails only where the child has been reaped already.
-        let _ = self.child.kill();
-        if wait(&mut self.child).is_none() {
-            tracing::warn!(input = %self.input, "{} was killed but does not end; left behind", self.name);
-        }
-        // A reader that waits to hand over a picture ends when nobody can take it.
-        self.frames = never();
+        // Wherever the reader waits, be it for the program or for somebody who takes a picture, it ends;
+        // then `family` is dropped.
+        self.line = None;
+        self.pictures = never();
         if let Some(reader) = self.reader.take()
             && until(PATIENCE, || reader.is_finished().then_some(())).is_none()
         {
-            tracing::warn!(input = %self.input, "the pipe of {} is still open; its reader left behind", self.name);
+            tracing::warn!(input = %self.input, "the reader of {} is left behind", self.name);
         }
     }
 }
@@ -196,10 +200,26 @@ fn not_started(task: &Task, source: std::io::Error) -> CaptureError {
 
 /// Reads pictures until the pipe ends or nobody takes them. Waits until each is taken, and the child
 /// with it: frames of a stream are lost behind the capture thread, which never waits, and not here.
-fn read_frames(out: ChildStdout, format: Format, sender: &Sender<Frame>) -> std::io::Result<u64> {
-    let mut out = BufReader::with_capacity(1 << 16, out);
+fn read(pipes: Pipes, format: Format, sender: Sender<Result<Frame, String>>) -> Ending {
+    let mut pipes = BufReader::with_capacity(1 << 16, pipes);
+    let pictures = read_pictures(&mut pipes, format, &sender);
+    // The taker learns now that it was the last.
+    drop(sender);
+    let mut pipes = pipes.into_inner();
+    pipes.listen(LAST_WORDS);
+    Ending {
+        pictures,
+        last_words: pipes.ear.last_words(),
+    }
+}
+
+fn read_pictures(
+    pipes: &mut BufReader<Pipes>,
+    format: Format,
+    sender: &Sender<Result<Frame, String>>,
+) -> std::io::Result<u64> {
     let mut seq = 0;
-    while let Some(pixels) = format.read(&mut out)? {
+    while let Some(pixels) = format.read(pipes)? {
         let frame = Frame {
             seq,
             at: Moment::now(),
@@ -207,86 +227,14 @@ fn read_frames(out: ChildStdout, format: Format, sender: &Sender<Frame>) -> std:
             pixels,
         };
         seq += 1;
-        if sender.send(frame).is_err() {
+        let picture = match pipes.get_mut().ear.shadow.fate(Instant::now()) {
+            Fate::Given => Ok(frame),
+            Fate::Damaged(how) => Err(how),
+            Fate::PassedOver => continue,
+        };
+        if sender.send(picture).is_err() {
             break;
         }
     }
     Ok(seq)
-}
-
-/// Who hears the child's complaints.
-struct Ear {
-    name: String,
-    input: String,
-    secret: Option<String>,
-    is_live: bool,
-}
-
-impl Ear {
-    /// Passes the complaints to the log and, at the end, the last of them to `words`.
-    fn listen(&self, err: ChildStderr, words: &Sender<Vec<String>>) {
-        let mut err = BufReader::new(err);
-        let mut last = VecDeque::with_capacity(LAST_WORDS);
-        let mut line = Vec::new();
-        let started = Instant::now();
-        let mut window = (started, 0);
-        // A line without end is cut: memory stays bounded whatever the child does.
-        while let Ok(1..) = (&mut err).take(4096).read_until(b'\n', &mut line) {
-            let text = self.shown(&String::from_utf8_lossy(&line));
-            line.clear();
-            if window.0.elapsed() > WINDOW {
-                window = (Instant::now(), 0);
-            }
-            let (input, name) = (&self.input, &self.name);
-            // One that can't be called is called again each few seconds, for a year if need be; why
-            // stands in the error that each attempt ends with.
-            let is_called = self.is_live && started.elapsed() < CALLING;
-            if is_grave(&text) && !is_called && window.1 < WARNINGS {
-                window.1 += 1;
-                tracing::warn!(%input, "{name}: {text}");
-            } else {
-                tracing::debug!(%input, "{name}: {text}");
-            }
-            if last.len() == LAST_WORDS {
-                last.pop_front();
-            }
-            last.push_back(text);
-        }
-        if !last.is_empty() {
-            // Nobody listens any more where the source was dropped.
-            let _ = words.send(last.into());
-        }
-    }
-
-    /// A line with what is secret blotted out.
-    fn shown(&self, line: &str) -> String {
-        match &self.secret {
-            Some(secret) => line.trim_end().replace(secret, &self.input),
-            None => line.trim_end().to_owned(),
-        }
-    }
-}
-
-/// Whether a line of ffmpeg's, or of libcamera's, tells of a fault.
-fn is_grave(text: &str) -> bool {
-    ["[error]", "[fatal]", "[panic]", "ERROR"]
-        .iter()
-        .any(|level| text.contains(level))
-}
-
-/// The child's status, if it ends within [`PATIENCE`].
-fn wait(child: &mut Child) -> Option<ExitStatus> {
-    until(PATIENCE, || child.try_wait().ok().flatten())
-}
-
-/// Asks again and again, at most for `patience`.
-fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let start = Instant::now();
-    loop {
-        let answer = ask();
-        if answer.is_some() || start.elapsed() > patience {
-            return answer;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

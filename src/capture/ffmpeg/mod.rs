@@ -6,14 +6,20 @@
 //! and reaped when the source is dropped. Starting it anew after a fault is left to the pipeline.
 //!
 //! A damaged file that ffmpeg reads to the end all the same is footage that ended: its complaints
-//! stand in the log as warnings. A stream has no end: one that its server closes, however politely,
-//! is a fault.
+//! stand in the log as warnings, and what it made up is among the frames. A stream has no end: one that
+//! its server closes, however politely, is a fault.
+//!
+//! Of a stream, what is damaged is never a frame: see `damage`.
+
+mod damage;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::child::{Decoder, Format, Task, Took};
+use super::blot::blotted;
+use super::child::{Decoder, Format, Says, Task, Took};
+use super::living::Living;
 use super::pace::{Fps, Pace};
 use super::{CaptureError, Next, Opener, Source};
 
@@ -26,6 +32,7 @@ pub struct Ffmpeg {
     pub fps: Option<Fps>,
     /// The program: a path, or a name that is looked for in `PATH`.
     pub program: PathBuf,
+    living: Living,
 }
 
 /// What ffmpeg reads.
@@ -37,7 +44,7 @@ pub enum Input {
     Stream(StreamUrl),
 }
 
-/// Where a stream is found. Shown without its user name and password; these are visible to other
+/// Where a stream is found. Shown without its user name, password and query; these are visible to other
 /// users of the machine all the same, in ffmpeg's arguments.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamUrl(String);
@@ -49,6 +56,7 @@ impl Ffmpeg {
             input,
             fps,
             program: PathBuf::from("ffmpeg"),
+            living: Living::default(),
         }
     }
 
@@ -64,6 +72,11 @@ impl Ffmpeg {
                 Input::File(_) => None,
             },
             is_live: matches!(self.input, Input::Stream(_)),
+            says: match self.input {
+                Input::Stream(_) => damage::says,
+                Input::File(_) => |_| Says::Nothing,
+            },
+            living: self.living.clone(),
             missing: "install the package `ffmpeg` (Debian: apt install ffmpeg)".to_owned(),
             advice: "try `ffprobe` on it".to_owned(),
         }
@@ -81,7 +94,11 @@ impl Ffmpeg {
                 arguments.extend(["-i".into(), file]);
             }
             Input::Stream(url) => {
-                arguments.extend(to_os("-fflags nobuffer -flags low_delay"));
+                // A packet or picture that is known to be damaged is left out, not mended. This is asked
+                // of the decoder (`:v`) and not of the demuxer, which would give up the whole stream.
+                arguments.extend(to_os(
+                    "-fflags +nobuffer+discardcorrupt -flags low_delay -err_detect:v explode",
+                ));
                 if url.scheme().starts_with("rtsp") {
                     // Over UDP, a lost packet is a grey band in the picture.
                     arguments.extend(to_os("-rtsp_transport tcp"));
@@ -175,6 +192,7 @@ impl Source for OpenFfmpeg {
                 self.pace.taken();
                 Ok(Next::Frame(frame))
             }
+            Took::Damaged(how) => Ok(Next::Damaged(how)),
             Took::Nothing => Ok(Next::Idle),
             Took::Finished => {
                 if let Some(decoder) = self.decoder.take() {
@@ -241,12 +259,7 @@ impl StreamUrl {
 
 impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        match authority.rsplit_once('@') {
-            Some((_, host)) => write!(f, "{scheme}://***@{host}{path}"),
-            None => write!(f, "{scheme}://{rest}"),
-        }
+        f.write_str(&blotted(&self.0))
     }
 }
 
@@ -256,5 +269,7 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;
