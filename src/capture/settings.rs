@@ -25,22 +25,19 @@ struct Automatic {
     moves: &'static [&'static str],
 }
 
-/// What exposure time goes by: `auto_exposure` since Linux 6.1, `exposure_auto` before. 0 is
-/// automatic, 1 manual, 2 shutter priority (the time is the user's), 3 aperture priority.
-const EXPOSURE: [&str; 3] = ["exposure_time_absolute", "exposure_absolute", "exposure"];
+/// Of `auto_exposure`, 0 is automatic, 1 manual, 2 shutter priority (the time is the user's), 3
+/// aperture priority.
+const EXPOSURE: [&str; 2] = ["exposure_time_absolute", "exposure"];
 const WHITE: [&str; 3] = ["white_balance_temperature", "red_balance", "blue_balance"];
 const GAIN: [&str; 2] = ["gain", "analogue_gain"];
-/// Both names of each switch, since one Profile may outlive an update of the kernel's headers.
-const AUTOMATICS: [Automatic; 10] = [
+/// By the names that kernels use now.
+const AUTOMATICS: [Automatic; 7] = [
     automatic("auto_exposure", &[0, 3], &EXPOSURE),
-    automatic("exposure_auto", &[0, 3], &EXPOSURE),
     automatic("white_balance_automatic", &[1], &WHITE),
-    automatic("white_balance_temperature_auto", &[1], &WHITE),
     automatic("gain_automatic", &[1], &GAIN),
     automatic("autogain", &[1], &GAIN),
     automatic("focus_automatic_continuous", &[1], &["focus_absolute"]),
-    automatic("focus_auto", &[1], &["focus_absolute"]),
-    automatic("hue_auto", &[1], &["hue"]),
+    automatic("hue_automatic", &[1], &["hue"]),
     automatic("brightness_automatic", &[1], &["brightness"]),
 ];
 
@@ -50,6 +47,38 @@ const fn automatic(
     moves: &'static [&'static str],
 ) -> Automatic {
     Automatic { switch, on, moves }
+}
+
+/// Names that older kernels give the controls of webcams, and those of newer ones. A Profile and a
+/// configuration outlive an update of the kernel, in either direction.
+const RENAMED: [(&str, &str); 9] = [
+    ("exposure_auto", "auto_exposure"),
+    ("exposure_absolute", "exposure_time_absolute"),
+    ("exposure_auto_priority", "exposure_dynamic_framerate"),
+    ("white_balance_temperature_auto", "white_balance_automatic"),
+    ("white_balance_component_auto", "white_balance_automatic"),
+    ("white_balance_red_component", "red_balance"),
+    ("white_balance_blue_component", "blue_balance"),
+    ("focus_auto", "focus_automatic_continuous"),
+    ("hue_auto", "hue_automatic"),
+];
+
+/// Whether two names may be of one control, the one before and the other after it was renamed.
+pub(super) fn is_alias(one: &str, other: &str) -> bool {
+    current(one) == current(other)
+}
+
+/// The name that kernels use now.
+fn current(name: &str) -> &str {
+    let renamed = RENAMED.iter().find(|(former, _)| *former == name);
+    renamed.map_or(name, |(_, current)| current)
+}
+
+/// The value of a control under either of its names; its own counts first.
+fn value(controls: &BTreeMap<String, i64>, name: &str) -> Option<i64> {
+    let exact = controls.get(name);
+    let alias = || controls.iter().find(|(other, _)| is_alias(other, name));
+    exact.or_else(|| Some(alias()?.1)).copied()
 }
 
 impl CameraSettings {
@@ -62,8 +91,8 @@ impl CameraSettings {
             if moves_by_itself(name, &self.controls) && moves_by_itself(name, now) {
                 return None;
             }
-            match now.get(name) {
-                Some(value) if value == then => None,
+            match value(now, name) {
+                Some(value) if value == *then => None,
                 Some(value) => Some(format!("{name} is {value}, it was {then}")),
                 None => Some(format!("{name} can't be read, it was {then}")),
             }
@@ -74,8 +103,9 @@ impl CameraSettings {
 
 fn moves_by_itself(name: &str, controls: &BTreeMap<String, i64>) -> bool {
     AUTOMATICS.iter().any(|automatic| {
-        let is_on = |value: &i64| automatic.on.contains(value);
-        automatic.moves.contains(&name) && controls.get(automatic.switch).is_some_and(is_on)
+        let is_on = |value: i64| automatic.on.contains(&value);
+        automatic.moves.contains(&current(name))
+            && value(controls, automatic.switch).is_some_and(is_on)
     })
 }
 
@@ -139,5 +169,23 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn controls_that_the_kernel_renamed_are_the_same_controls() {
+        let old = "exposure_auto=1 exposure_absolute=157 white_balance_temperature_auto=0 \
+                   focus_auto=0 exposure_auto_priority=0 hue_auto=1 hue=4";
+        let new = "auto_exposure=1 exposure_time_absolute=157 white_balance_automatic=0 \
+                   focus_automatic_continuous=0 exposure_dynamic_framerate=0 hue_automatic=1 hue=9";
+        for (then, now) in [(old, new), (new, old)] {
+            assert_eq!(differences(then, now), [""; 0], "{then} / {now}");
+        }
+        assert_eq!(
+            differences("exposure_absolute=157", "exposure_time_absolute=20"),
+            ["exposure_absolute is 20, it was 157"]
+        );
+        // Two former switches became one; each is compared with its own name first.
+        let both = "white_balance_component_auto=0 white_balance_temperature_auto=1";
+        assert_eq!(differences(both, both), [""; 0]);
     }
 }

@@ -1,6 +1,7 @@
 //! The controls of a camera: set as configured, held there, and told as they are.
 //!
-//! A name is the driver's own in lower case with `_` between words, as `v4l2-ctl` writes it. Switches
+//! A name is the driver's own in lower case with `_` between words, as `v4l2-ctl` writes it; that of
+//! another kernel for the same control will do. Switches
 //! of automatics are set first, since a value at rest under an automatic takes no setting. A value
 //! that reads back otherwise is an error at opening, and so is one that moves later: a picture that
 //! the camera makes differently is not the one that was calibrated.
@@ -11,6 +12,7 @@ use std::path::Path;
 use super::refused;
 use super::sys::{ControlKind, DescribedControl, Node};
 use crate::capture::CaptureError;
+use crate::capture::settings::is_alias;
 
 /// Parts of the names of controls that decide over others.
 const SWITCHES: [&str; 4] = ["auto", "automatic", "continuous", "power_line_frequency"];
@@ -185,7 +187,9 @@ fn find<'a>(
             .iter()
             .filter(|control| control.kind != ControlKind::Class && !control.is_disabled)
     };
-    if let Some(found) = usable().find(|control| name(&control.title) == wanted) {
+    let exact = usable().find(|control| name(&control.title) == wanted);
+    let found = exact.or_else(|| usable().find(|control| is_alias(&name(&control.title), wanted)));
+    if let Some(found) = found {
         return Ok(found);
     }
     let mut names: Vec<String> = usable().map(|control| name(&control.title)).collect();

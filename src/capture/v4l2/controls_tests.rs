@@ -74,16 +74,28 @@ fn an_unknown_control_is_answered_with_those_there_are_the_nearest_first() {
         control("Exposure Time, Absolute", ControlKind::Integer),
     ];
     let path = Path::new("/dev/video0");
-    let error = find(&offered, "exposure_absolute", path).unwrap_err();
+    let error = find(&offered, "exposure_time", path).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/dev/video0 has no control exposure_absolute; it has: exposure_time_absolute, \
-         brightness, gain"
+        "/dev/video0 has no control exposure_time; it has: exposure_time_absolute, brightness, gain"
     );
     assert_eq!(find(&offered, "gain", path).unwrap().title, "Gain");
     assert!(find(&offered, "user_controls", path).is_err());
     let none = find(&[], "gain", path).unwrap_err().to_string();
     assert!(none.contains("none at all"), "{none}");
+}
+
+#[test]
+fn a_control_is_found_by_the_name_that_another_kernel_gives_it() {
+    let path = Path::new("/dev/video0");
+    let offered = [
+        control("Auto Exposure", ControlKind::Menu),
+        control("Exposure (Absolute)", ControlKind::Integer),
+    ];
+    let title = |wanted| find(&offered, wanted, path).unwrap().title.as_str();
+    assert_eq!(title("exposure_auto"), "Auto Exposure");
+    assert_eq!(title("exposure_time_absolute"), "Exposure (Absolute)");
+    assert!(find(&offered, "focus_auto", path).is_err());
 }
 
 #[test]
