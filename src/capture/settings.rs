@@ -26,8 +26,13 @@ struct Automatic {
 }
 
 /// Of `auto_exposure`, 0 is automatic, 1 manual, 2 shutter priority (the time is the user's), 3
-/// aperture priority.
-const EXPOSURE: [&str; 2] = ["exposure_time_absolute", "exposure"];
+/// aperture priority. Webcams move their gain along with the time, without a switch for it.
+const EXPOSURE: [&str; 4] = [
+    "exposure_time_absolute",
+    "exposure",
+    "gain",
+    "analogue_gain",
+];
 const WHITE: [&str; 3] = ["white_balance_temperature", "red_balance", "blue_balance"];
 const GAIN: [&str; 2] = ["gain", "analogue_gain"];
 /// By the names that kernels use now.
@@ -187,5 +192,18 @@ mod tests {
         // Two former switches became one; each is compared with its own name first.
         let both = "white_balance_component_auto=0 white_balance_temperature_auto=1";
         assert_eq!(differences(both, both), [""; 0]);
+    }
+
+    #[test]
+    fn automatic_exposure_moves_the_gain_of_webcams_too() {
+        for switch in ["auto_exposure", "exposure_auto"] {
+            for mode in [0, 3] {
+                let (then, now) = (format!("{switch}={mode} gain=64"), "gain=97");
+                let now = format!("{switch}={mode} {now}");
+                assert_eq!(differences(&then, &now), [""; 0]);
+            }
+            let (then, now) = (format!("{switch}=1 gain=64"), format!("{switch}=1 gain=97"));
+            assert_eq!(differences(&then, &now), ["gain is 97, it was 64"]);
+        }
     }
 }
