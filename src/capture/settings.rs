@@ -36,11 +36,12 @@ const EXPOSURE: [&str; 4] = [
 const WHITE: [&str; 3] = ["white_balance_temperature", "red_balance", "blue_balance"];
 const GAIN: [&str; 2] = ["gain", "analogue_gain"];
 /// By the names that kernels use now.
-const AUTOMATICS: [Automatic; 7] = [
+const AUTOMATICS: [Automatic; 8] = [
     automatic("auto_exposure", &[0, 3], &EXPOSURE),
     automatic("white_balance_automatic", &[1], &WHITE),
     automatic("gain_automatic", &[1], &GAIN),
     automatic("autogain", &[1], &GAIN),
+    automatic("iso_sensitivity_auto", &[1], &["iso_sensitivity"]),
     automatic("focus_automatic_continuous", &[1], &["focus_absolute"]),
     automatic("hue_automatic", &[1], &["hue"]),
     automatic("brightness_automatic", &[1], &["brightness"]),
@@ -171,6 +172,13 @@ mod tests {
             differences(
                 "white_balance_automatic=1 white_balance_temperature=4600",
                 "white_balance_automatic=1 white_balance_temperature=5000"
+            )
+            .is_empty()
+        );
+        assert!(
+            differences(
+                "iso_sensitivity_auto=1 iso_sensitivity=4",
+                "iso_sensitivity_auto=1 iso_sensitivity=6"
             )
             .is_empty()
         );

@@ -19,7 +19,7 @@ const SWITCHES: [&str; 4] = ["auto", "automatic", "continuous", "power_line_freq
 
 /// Parts of the names of controls that make the picture; the rest (zoom, pan, privacy) belongs to
 /// the view or to nothing.
-const OF_THE_PICTURE: [&str; 14] = [
+const OF_THE_PICTURE: [&str; 19] = [
     "exposure",
     "iris",
     "gain",
@@ -34,6 +34,11 @@ const OF_THE_PICTURE: [&str; 14] = [
     "gamma",
     "sharpness",
     "backlight_compensation",
+    "iso_sensitivity",
+    "scene_mode",
+    "color_effects",
+    "compression_quality",
+    "test_pattern",
 ];
 
 /// Controls that were set, and what to.

@@ -134,6 +134,11 @@ fn settings_are_what_makes_the_picture_and_moves_by_nothing_else() {
         "Gain",
         "Power Line Frequency",
         "Hue",
+        "ISO Sensitivity",
+        "Scene Mode",
+        "Color Effects",
+        "Compression Quality",
+        "Test Pattern",
     ] {
         assert!(is_setting(&integer(title)), "{title}");
     }
