@@ -22,10 +22,9 @@ impl Calibrated {
 impl Opener for Calibrated {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
         let source = self.opener.open()?;
-        let now = source.settings().unwrap_or_default();
-        let differences = match now.is_empty() {
-            true => Vec::new(),
-            false => self.settings.differences(&now),
+        let differences = match source.settings() {
+            None => Vec::new(),
+            Some(now) => self.settings.differences(&now),
         };
         if differences.is_empty() {
             return Ok(source);
@@ -63,12 +62,13 @@ mod tests {
     use super::*;
     use crate::capture::Next;
 
-    /// A camera whose gain is this; none tells nothing.
-    struct Set(Option<i64>);
+    /// A camera that is set like this; none tells nothing.
+    #[derive(Clone)]
+    struct Set(Option<BTreeMap<String, i64>>);
 
     impl Opener for Set {
         fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
-            Ok(Box::new(Set(self.0)))
+            Ok(Box::new(self.clone()))
         }
 
         fn describe(&self) -> String {
@@ -86,14 +86,17 @@ mod tests {
         }
 
         fn settings(&self) -> Option<BTreeMap<String, i64>> {
-            self.0
-                .map(|gain| BTreeMap::from([("gain".to_owned(), gain)]))
+            self.0.clone()
         }
     }
 
-    fn opened(now: Option<i64>) -> Result<(), String> {
+    fn gain(value: i64) -> BTreeMap<String, i64> {
+        BTreeMap::from([("gain".to_owned(), value)])
+    }
+
+    fn opened(now: Option<BTreeMap<String, i64>>) -> Result<(), String> {
         let settings = CameraSettings {
-            controls: BTreeMap::from([("gain".to_owned(), 10)]),
+            controls: gain(10),
             fps: None,
         };
         let opener = Calibrated::new(Box::new(Set(now)), settings);
@@ -103,11 +106,20 @@ mod tests {
 
     #[test]
     fn a_camera_that_is_set_otherwise_than_its_footage_is_refused_by_name_and_values() {
-        assert_eq!(opened(Some(10)), Ok(()));
-        assert_eq!(opened(None), Ok(()));
-        let refused = opened(Some(11)).unwrap_err();
+        assert_eq!(opened(Some(gain(10))), Ok(()));
+        let refused = opened(Some(gain(11))).unwrap_err();
         for word in ["/dev/video7", "gain is 11, it was 10", "calibrate again"] {
             assert!(refused.contains(word), "{word} in {refused}");
         }
+    }
+
+    #[test]
+    fn a_camera_without_the_controls_of_its_footage_is_refused_and_a_source_that_has_none_is_not() {
+        assert_eq!(opened(None), Ok(()));
+        let refused = opened(Some(BTreeMap::new())).unwrap_err();
+        assert!(
+            refused.contains("gain can't be read, it was 10"),
+            "{refused}"
+        );
     }
 }
