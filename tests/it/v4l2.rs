@@ -313,4 +313,7 @@ fn controls_are_held_over_a_replug_and_one_that_drifts_is_a_fault() {
     scene.camera.does("ok");
     scene.until(LIMIT, at, "faulty/availability", |r| r.payload == "online");
     scene.ends_well();
+    let journal = scene.camera.journal();
+    let forgot = journal.iter().find(|line| line.starts_with("forgot"));
+    assert_eq!(forgot, None, "set again once the stream ran");
 }

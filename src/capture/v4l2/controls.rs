@@ -99,38 +99,28 @@ impl Held {
         Ok(Held { values })
     }
 
-    /// Sets all of them and reads them back.
+    /// Sets all of them and reads them back. To be repeated once the stream runs, since some cameras
+    /// forget when it starts, which no reading shows: uvcvideo answers from its own memory.
     ///
     /// # Errors
     /// Where the driver refuses one, or it reads back otherwise.
     pub(super) fn set(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
         for Setting { id, name, value } in &self.values {
-            let set = node.set_control(*id, *value);
-            set.map_err(|source| CaptureError::Io {
-                what: format!(
-                    "{} refuses {name} = {value}; is an automatic in charge of it, or another \
-                     program?",
-                    path.display()
-                ),
-                source,
-            })?;
-        }
-        self.check(node, path)
-    }
-
-    /// Sets those that are not at their value any more, as some cameras forget when their stream
-    /// starts, and reads all back.
-    ///
-    /// # Errors
-    /// As [`Held::set`].
-    pub(super) fn restore(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
-        match self.check(node, path) {
-            Ok(()) => Ok(()),
-            Err(moved) => {
-                tracing::debug!(device = %path.display(), %moved, "set anew");
-                self.set(node, path)
+            match node.set_control(*id, *value) {
+                Ok(()) => {}
+                // Drivers that hold a control while the stream runs set it themselves at its start.
+                Err(_) if node.is_grabbed(*id) => {}
+                Err(source) => {
+                    let device = path.display();
+                    let what = format!(
+                        "{device} refuses {name} = {value}; is an automatic in charge of it, or \
+                         another program?"
+                    );
+                    return Err(CaptureError::Io { what, source });
+                }
             }
         }
+        self.check(node, path)
     }
 
     /// Reads all back.

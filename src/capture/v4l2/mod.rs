@@ -63,7 +63,7 @@ impl Opener for V4l2 {
         held.set(&node, &path)?;
         let started = monotonic();
         let queue = Queue::start(node).map_err(|(what, reason)| refused(what, &path, reason))?;
-        held.restore(queue.node(), &path)?;
+        held.set(queue.node(), &path)?;
         tracing::info!(
             device = %path.display(),
             camera = capability.card,
@@ -152,7 +152,8 @@ impl Source for OpenV4l2 {
 }
 
 /// How often the held controls are read: soon enough for a change of light to be told from a change
-/// of the camera, seldom enough for a camera that takes 50 ms for each.
+/// of the camera, seldom enough for a camera that takes 50 ms for each. What other programs set is
+/// seen; what a webcam forgets by itself is not, where uvcvideo answers from its own memory.
 const CONTROLS_EVERY: Duration = Duration::from_secs(30);
 
 /// As long as anybody waits at once.

@@ -29,7 +29,7 @@ static int set(struct camera *camera, unsigned id, int value) {
     if (!found) return fail(EINVAL);
     if (is_inactive(camera, id)) return fail(EACCES);
     if (value < found->min || value > found->max) return fail(ERANGE);
-    found->value = value;
+    found->value = found->own = value;
     snprintf(what, sizeof what, "set %s =", found->name);
     note(camera, what, value);
     return 0;
@@ -152,6 +152,8 @@ static int stream(struct handle *h, bool is_on) {
     h->run = ++runs;
     h->sequence = 0;
     h->next = h->camera->shown;
+    for (unsigned i = 0; i < sizeof CONTROLS / sizeof *CONTROLS; i++)
+        h->camera->controls[i].own = h->camera->controls[i].initial;
     note(h->camera, "stream", h->format.width);
     pthread_t thread;
     if (pthread_create(&thread, NULL, play, h)) abort();

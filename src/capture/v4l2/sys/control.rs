@@ -121,6 +121,13 @@ impl Node {
         Ok(answer.value.into())
     }
 
+    /// Whether the driver takes no value for a control while the stream runs.
+    pub(in super::super) fn is_grabbed(&self, id: u32) -> bool {
+        let mut answer = c::v4l2_query_ext_ctrl { id, ..zeroed() };
+        self.call(QUERY_EXT_CTRL, &mut answer).is_ok()
+            && answer.flags & c::V4L2_CTRL_FLAG_GRABBED != 0
+    }
+
     /// Sets a control; what the driver made of it is to be read back.
     pub(in super::super) fn set_control(&self, id: u32, value: i64) -> io::Result<()> {
         let value = i32::try_from(value).map_err(|_| io::ErrorKind::InvalidInput)?;
