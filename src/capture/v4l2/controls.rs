@@ -83,8 +83,7 @@ impl Held {
         let mut values = Vec::new();
         for (wanted, value) in in_order(wanted) {
             let control = find(&offered, wanted, path)?;
-            let refusal = refusal(control, value);
-            if let Some(why) = refusal {
+            if let Some(why) = refusal(control, &node.menu(control), value) {
                 let device = path.display();
                 return Err(CaptureError::Broken(format!(
                     "{device} can't take {wanted} = {value}: {why}"
@@ -197,18 +196,54 @@ fn find<'a>(
     }))
 }
 
-/// Why a control does not take a value, where that can be said beforehand.
-fn refusal(control: &DescribedControl, value: i64) -> Option<String> {
+/// Why a control does not take a value, where that can be said beforehand; `menu` are its entries.
+fn refusal(control: &DescribedControl, menu: &[(i64, String)], value: i64) -> Option<String> {
     let (min, max) = (control.min, control.max);
     if control.is_read_only {
         return Some("it can only be read".to_owned());
     }
+    if control.is_write_only {
+        return Some(
+            "it can't be read back, so that nobody could tell whether it is kept".to_owned(),
+        );
+    }
     if !control.kind.has_value() {
         return Some("a control of this kind has no value to be held".to_owned());
     }
+    if !menu.is_empty() {
+        let is_there = menu.iter().any(|(entry, _)| *entry == value);
+        return (!is_there).then(|| format!("its entries are {}", entries(menu)));
+    }
     // A bitmask says its bits in `max` and has no least value.
-    let is_outside = control.kind != ControlKind::Bitmask && !(min..=max).contains(&value);
-    is_outside.then(|| format!("it goes from {min} to {max}"))
+    if control.kind == ControlKind::Bitmask {
+        return None;
+    }
+    let is_outside = !(min..=max).contains(&value);
+    let nearest = nearest(control, value);
+    match control.step {
+        0 | 1 => is_outside.then(|| format!("it goes from {min} to {max}")),
+        step => (is_outside || nearest != value).then(|| {
+            format!("it goes from {min} to {max} in steps of {step}; the nearest is {nearest}")
+        }),
+    }
+}
+
+fn entries(menu: &[(i64, String)]) -> String {
+    let all: Vec<String> = menu
+        .iter()
+        .map(|(value, entry)| format!("{value} ({entry})"))
+        .collect();
+    all.join(", ")
+}
+
+/// The value on the steps of a control that is nearest to another. In 128 bits, since drivers may
+/// give any 64.
+fn nearest(control: &DescribedControl, value: i64) -> i64 {
+    let [min, max, value] = [control.min, control.max, value].map(i128::from);
+    let step = i128::from(control.step.max(1));
+    let last = (max - min).max(0) / step;
+    let steps = ((value - min + step / 2).div_euclid(step)).clamp(0, last);
+    i64::try_from(min + steps * step).unwrap_or(control.min)
 }
 
 /// How alike two names are, from 0 to 1: pairs of neighbouring letters that they share (Dice).

@@ -31,6 +31,8 @@ pub(in super::super) struct Described {
     pub(in super::super) is_disabled: bool,
     /// Can't be set by anybody.
     pub(in super::super) is_read_only: bool,
+    /// Can't be read by anybody.
+    pub(in super::super) is_write_only: bool,
     /// At rest while another control decides.
     pub(in super::super) is_inactive: bool,
     /// The device moves it on its own.
@@ -149,6 +151,7 @@ fn described(answer: &c::v4l2_query_ext_ctrl) -> Described {
         default: answer.default_value,
         is_disabled: has(c::V4L2_CTRL_FLAG_DISABLED),
         is_read_only: has(c::V4L2_CTRL_FLAG_READ_ONLY),
+        is_write_only: has(c::V4L2_CTRL_FLAG_WRITE_ONLY),
         is_inactive: has(c::V4L2_CTRL_FLAG_INACTIVE),
         is_volatile: has(c::V4L2_CTRL_FLAG_VOLATILE),
     }
