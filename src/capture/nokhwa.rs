@@ -86,8 +86,9 @@ pub fn devices() -> Result<Vec<Device>, CaptureError> {
             name: info.human_name(),
             driver: None,
             bus: None,
-            formats,
             controls: Vec::new(),
+            usable: fault.is_some() || formats.iter().any(|format| format.usable),
+            formats,
             fault,
         }
     };
