@@ -29,13 +29,13 @@ use controls::Held;
 pub use devices::devices;
 use negotiate::{Agreed, check, negotiate};
 use queue::{Count, Queue, age};
-use search::first_camera;
+use search::{cameras, first_free};
 use sys::{Filled, Node};
 
 /// Opens a camera.
 #[derive(Debug, Clone, Default)]
 pub struct V4l2 {
-    /// Its node. Where absent, the first camera that can be used is looked for at each opening.
+    /// Its node. Where absent, the first camera that can be used and is free, at each opening.
     pub device: Option<PathBuf>,
     /// Columns and rows; 640x480 or what is nearest where absent.
     pub size: Option<[u32; 2]>,
@@ -49,10 +49,26 @@ pub struct V4l2 {
 
 impl Opener for V4l2 {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
-        let path = match &self.device {
-            Some(path) => path.clone(),
-            None => first_camera()?,
-        };
+        match &self.device {
+            Some(path) => self.open_at(path.clone()),
+            None => first_free(cameras()?, |path| self.open_at(path)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match &self.device {
+            Some(path) => format!("v4l2 {}", path.display()),
+            None => "v4l2 (the first camera)".to_owned(),
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+impl V4l2 {
+    fn open_at(&self, path: PathBuf) -> Result<Box<dyn Source>, CaptureError> {
         let node = Node::open(&path).map_err(|reason| refused("open", &path, reason))?;
         let capability = node
             .capability()
@@ -87,17 +103,6 @@ impl Opener for V4l2 {
             started,
             count: Count::default(),
         }))
-    }
-
-    fn describe(&self) -> String {
-        match &self.device {
-            Some(path) => format!("v4l2 {}", path.display()),
-            None => "v4l2 (the first camera)".to_owned(),
-        }
-    }
-
-    fn is_live(&self) -> bool {
-        true
     }
 }
 

@@ -153,6 +153,7 @@ mod tests {
             driver: driver.to_owned(),
             bus: String::new(),
             captures,
+            takes: false,
             is_multiplanar,
             streams: true,
         };
