@@ -68,6 +68,16 @@ pub fn devices(backend: Backend) -> Result<Vec<Device>, CaptureError> {
 }
 
 impl SourceSpec {
+    /// The device that it alone can have, by its name in the configuration; none where it names none.
+    pub fn device(&self) -> Option<String> {
+        match self {
+            #[cfg(target_os = "linux")]
+            SourceSpec::V4l2(camera) => Some(camera.device.as_ref()?.display().to_string()),
+            SourceSpec::Nokhwa(camera) => Some(camera.device.clone()),
+            _ => None,
+        }
+    }
+
     /// The opener of this source.
     pub fn into_opener(self) -> Box<dyn Opener> {
         match self {
