@@ -2,7 +2,8 @@
 //!
 //! Wraps another opener: where the camera that it opens is set differently from the footage of its
 //! Profile, opening is refused, and so no frame of it is ever scored in silence. Sources that tell no
-//! settings, and Profiles of footage that had none, pass.
+//! settings, and Profiles of footage that had none, pass. A change while the camera runs ends its stream
+//! (`v4l2/watch.rs`), so that it is refused here when it is opened anew.
 
 use super::{CameraSettings, CaptureError, Opener, Source};
 

@@ -36,8 +36,9 @@ const EXPOSURE: [&str; 4] = [
 const WHITE: [&str; 3] = ["white_balance_temperature", "red_balance", "blue_balance"];
 const GAIN: [&str; 2] = ["gain", "analogue_gain"];
 /// By the names that kernels use now.
-const AUTOMATICS: [Automatic; 8] = [
+const AUTOMATICS: [Automatic; 9] = [
     automatic("auto_exposure", &[0, 3], &EXPOSURE),
+    automatic("auto_exposure", &[0, 2], &["iris_absolute"]),
     automatic("white_balance_automatic", &[1], &WHITE),
     automatic("gain_automatic", &[1], &GAIN),
     automatic("autogain", &[1], &GAIN),
@@ -175,6 +176,11 @@ mod tests {
             )
             .is_empty()
         );
+        for (mode, moves) in [(0, true), (1, false), (2, true), (3, false)] {
+            let settings = |iris| format!("auto_exposure={mode} iris_absolute={iris}");
+            let differences = differences(&settings(4), &settings(5));
+            assert_eq!(differences.is_empty(), moves, "{mode}");
+        }
         assert!(
             differences(
                 "iso_sensitivity_auto=1 iso_sensitivity=4",

@@ -44,15 +44,15 @@ const OF_THE_PICTURE: [&str; 19] = [
 /// Controls that were set, and what to.
 #[derive(Debug)]
 pub(super) struct Held {
-    values: Vec<Setting>,
+    values: Vec<Reading>,
 }
 
-/// One control and the value that it shall have.
+/// One control and the value that it has, or shall have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Setting {
-    id: u32,
-    name: String,
-    value: i64,
+pub(super) struct Reading {
+    pub(super) id: u32,
+    pub(super) name: String,
+    pub(super) value: i64,
 }
 
 /// The name of a control in the configuration: letters and digits in lower case, every run of
@@ -89,7 +89,7 @@ impl Held {
                     "{device} can't take {wanted} = {value}: {why}"
                 )));
             }
-            values.push(Setting {
+            values.push(Reading {
                 id: control.id,
                 name: wanted.to_owned(),
                 value,
@@ -104,7 +104,7 @@ impl Held {
     /// # Errors
     /// Where the driver refuses one, or it reads back otherwise.
     pub(super) fn set(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
-        for Setting { id, name, value } in &self.values {
+        for Reading { id, name, value } in &self.values {
             match node.set_control(*id, *value) {
                 Ok(()) => {}
                 // Drivers that hold a control while the stream runs set it themselves at its start.
@@ -119,19 +119,33 @@ impl Held {
                 }
             }
         }
-        self.check(node, path)
+        let mut found = BTreeMap::new();
+        for (id, name) in self.names() {
+            let value = node.control(id);
+            let value =
+                value.map_err(|reason| refused(&format!("read {name} of"), path, reason))?;
+            found.insert(id, value);
+        }
+        self.compare(path, &found)
     }
 
-    /// Reads all back.
+    /// Their numbers and names.
+    pub(super) fn names(&self) -> impl Iterator<Item = (u32, &str)> {
+        let values = self.values.iter();
+        values.map(|control| (control.id, control.name.as_str()))
+    }
+
+    /// Holds them against what was read, by number; what was not read is taken to be right.
     ///
     /// # Errors
-    /// Where one is not at its value, or can't be read.
-    pub(super) fn check(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
-        for Setting { id, name, value } in &self.values {
-            let found = node
-                .control(*id)
-                .map_err(|reason| refused(&format!("read {name} of"), path, reason))?;
-            if found != *value {
+    /// Where one is not at its value.
+    pub(super) fn compare(
+        &self,
+        path: &Path,
+        found: &BTreeMap<u32, i64>,
+    ) -> Result<(), CaptureError> {
+        for Reading { id, name, value } in &self.values {
+            if let Some(found) = found.get(id).filter(|found| *found != value) {
                 let device = path.display();
                 return Err(CaptureError::Broken(format!(
                     "the camera {device} does not keep {name} = {value}: it says {found}; is \
@@ -141,15 +155,26 @@ impl Held {
         }
         Ok(())
     }
+
+    /// Those of a test.
+    #[cfg(test)]
+    pub(super) fn of(values: Vec<Reading>) -> Held {
+        Held { values }
+    }
 }
 
-/// What the controls that make the picture are at, by name. The automatic's own switch is there; the
-/// value that it moves is not, since that differs at every reading.
-pub(super) fn settings(node: &Node) -> BTreeMap<String, i64> {
+/// What the controls that make the picture are at, those that can be read. The automatic's own switch is
+/// there; the value that it moves is not where the driver says so, since that differs at every reading.
+pub(super) fn readings(node: &Node) -> Vec<Reading> {
     let controls = node.controls().into_iter().filter(is_setting);
-    controls
-        .filter_map(|control| Some((name(&control.title), node.control(control.id).ok()?)))
-        .collect()
+    let reading = |control: DescribedControl| {
+        Some(Reading {
+            id: control.id,
+            name: name(&control.title),
+            value: node.control(control.id).ok()?,
+        })
+    };
+    controls.filter_map(reading).collect()
 }
 
 /// Whether the picture depends on the control, and nothing but a setting moves it.

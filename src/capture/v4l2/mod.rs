@@ -15,6 +15,7 @@ mod negotiate;
 mod queue;
 mod search;
 mod sys;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use negotiate::{Agreed, check, negotiate};
 use queue::{Count, Queue, age};
 use search::{cameras, first_free};
 use sys::{Filled, Node};
+use watch::Watch;
 
 /// Opens a camera.
 #[derive(Debug, Clone, Default)]
@@ -94,9 +96,7 @@ impl V4l2 {
                 self.fps,
                 agreed.interval.and_then(interval::Interval::period),
             ),
-            settings: controls::settings(queue.node()),
-            held,
-            checked: Instant::now(),
+            watch: Watch::begin(queue.node(), held),
             path,
             queue,
             agreed,
@@ -114,20 +114,14 @@ struct OpenV4l2 {
     started: Duration,
     due: Due,
     count: Count,
-    held: Held,
-    /// When the held controls were read last.
-    checked: Instant,
-    /// What the picture's controls were at after opening.
-    settings: BTreeMap<String, i64>,
+    watch: Watch,
 }
 
 impl Source for OpenV4l2 {
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let now = Instant::now();
-        if now.duration_since(self.checked) >= CONTROLS_EVERY {
-            self.held.check(self.queue.node(), &self.path)?;
-            self.checked = now;
-        }
+        let node = self.queue.node();
+        self.watch.look(&self.path, now, |id| node.control(id))?;
         let deadline = now.checked_add(timeout).unwrap_or(now + HOUR);
         loop {
             let taken = self.queue.take(deadline);
@@ -152,14 +146,9 @@ impl Source for OpenV4l2 {
     }
 
     fn settings(&self) -> Option<BTreeMap<String, i64>> {
-        Some(self.settings.clone())
+        Some(self.watch.settings().controls.clone())
     }
 }
-
-/// How often the held controls are read: soon enough for a change of light to be told from a change
-/// of the camera, seldom enough for a camera that takes 50 ms for each. What other programs set is
-/// seen; what a webcam forgets by itself is not, where uvcvideo answers from its own memory.
-const CONTROLS_EVERY: Duration = Duration::from_secs(30);
 
 /// As long as anybody waits at once.
 const HOUR: Duration = Duration::from_secs(3600);

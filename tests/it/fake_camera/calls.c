@@ -19,6 +19,13 @@ static bool is_inactive(struct camera *camera, unsigned id) {
 static int get(struct camera *camera, unsigned id, int *value) {
     struct control *found = control(camera, id);
     if (!found) return fail(EINVAL);
+    if (says(camera, "pipe")) return fail(EPIPE);
+    if (says(camera, "glitch") && !camera->glitched) {
+        camera->glitched = true;
+        note(camera, "glitch", id);
+        return fail(EPIPE);
+    }
+    if (id == V4L2_CID_SHARPNESS && says(camera, "sharpen")) found->value = found->own = 7;
     *value = found->value + (id == V4L2_CID_EXPOSURE_ABSOLUTE && says(camera, "drift") ? 43 : 0);
     return 0;
 }

@@ -13,6 +13,8 @@
 //   qbuf     QBUF says EINVAL                        freeze   one frame again and again, sequence rising
 //   gap      nine of ten frames are lost             size     S_FMT gives another size than asked
 //   drift    exposure_time_absolute reads 43 too high
+//   sharpen  another program sets sharpness to 7      glitch   the first reading of a control fails, once
+//   pipe     no control can be read
 //
 // It forgets its controls when a stream starts, and its driver does not notice, as with some webcams: G_CTRL
 // is answered from memory. "forgot" in the journal: a stream ended with a control at another value than that.
@@ -55,7 +57,8 @@ struct camera {
     struct frame frames[FRAMES];
     int count;
     unsigned shown; // where the loop stands: a camera that is opened anew goes on from there
-    struct control controls[5];
+    struct control controls[6];
+    bool glitched; // once is enough
     struct handle *streamer; // who has the buffers; others get EBUSY
 };
 
@@ -90,6 +93,7 @@ static const struct control CONTROLS[] = {
     {V4L2_CID_BRIGHTNESS, V4L2_CTRL_TYPE_INTEGER, "Brightness", 0, 255, 128, 128, 128},
     {V4L2_CID_AUTO_WHITE_BALANCE, V4L2_CTRL_TYPE_BOOLEAN, "White Balance, Automatic", 0, 1, 1, 1, 1},
     {V4L2_CID_WHITE_BALANCE_TEMPERATURE, V4L2_CTRL_TYPE_INTEGER, "White Balance Temperature", 2800, 6500, 4600, 4600, 4600},
+    {V4L2_CID_SHARPNESS, V4L2_CTRL_TYPE_INTEGER, "Sharpness", 0, 10, 3, 3, 3},
     {V4L2_CID_EXPOSURE_AUTO, V4L2_CTRL_TYPE_MENU, "Exposure, Auto", 0, 3, 3, 3, 3},
     {V4L2_CID_EXPOSURE_ABSOLUTE, V4L2_CTRL_TYPE_INTEGER, "Exposure Time, Absolute", 1, 5000, 157, 157, 157},
 };
