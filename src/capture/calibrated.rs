@@ -31,7 +31,7 @@ impl Opener for Calibrated {
             return Ok(source);
         }
         Err(CaptureError::Broken(format!(
-            "{} is not set as it was at calibration: {}; hold these controls by `controls` of the \
+            "{} is not set as it was at calibration: {}; ask for it by `controls` and `format` of the \
              source, or calibrate again",
             self.opener.describe(),
             differences.join(", ")
@@ -61,11 +61,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::capture::Next;
+    use crate::capture::{Layout, Next};
 
     /// A camera that is set like this; none tells nothing.
     #[derive(Clone)]
-    struct Set(Option<BTreeMap<String, i64>>);
+    struct Set(Option<CameraSettings>);
 
     impl Opener for Set {
         fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
@@ -86,21 +86,22 @@ mod tests {
             Ok(Next::End)
         }
 
-        fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        fn settings(&self) -> Option<CameraSettings> {
             self.0.clone()
         }
     }
 
-    fn gain(value: i64) -> BTreeMap<String, i64> {
-        BTreeMap::from([("gain".to_owned(), value)])
+    /// Of a camera of YUYV.
+    fn gain(value: i64) -> CameraSettings {
+        CameraSettings {
+            controls: BTreeMap::from([("gain".to_owned(), value)]),
+            fps: None,
+            layout: Some(Layout::Yuyv),
+        }
     }
 
-    fn opened(now: Option<BTreeMap<String, i64>>) -> Result<(), String> {
-        let settings = CameraSettings {
-            controls: gain(10),
-            fps: None,
-        };
-        let opener = Calibrated::new(Box::new(Set(now)), settings);
+    fn opened(now: Option<CameraSettings>) -> Result<(), String> {
+        let opener = Calibrated::new(Box::new(Set(now)), gain(10));
         assert!(opener.is_live() && !opener.is_film() && !opener.is_footage());
         opener.open().map(drop).map_err(|fault| fault.to_string())
     }
@@ -117,9 +118,22 @@ mod tests {
     #[test]
     fn a_camera_without_the_controls_of_its_footage_is_refused_and_a_source_that_has_none_is_not() {
         assert_eq!(opened(None), Ok(()));
-        let refused = opened(Some(BTreeMap::new())).unwrap_err();
+        let refused = opened(Some(CameraSettings::default())).unwrap_err();
         assert!(
             refused.contains("gain can't be read, it was 10"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_camera_that_gives_another_format_since_it_was_plugged_in_anew_is_refused() {
+        let mjpeg = CameraSettings {
+            layout: Some(Layout::Mjpeg),
+            ..gain(10)
+        };
+        let refused = opened(Some(mjpeg)).unwrap_err();
+        assert!(
+            refused.contains("format is mjpeg, it was yuyv"),
             "{refused}"
         );
     }

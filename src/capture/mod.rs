@@ -22,7 +22,6 @@ pub mod synthetic;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,9 +111,9 @@ pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
 
-    /// What the camera's controls that make the picture were at when it was opened, by name, without
-    /// values that an automatic moves; none where the source has no controls.
-    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+    /// How the camera was set when it was opened, without values that an automatic moves; none where
+    /// the source can't tell.
+    fn settings(&self) -> Option<CameraSettings> {
         None
     }
 }

@@ -19,7 +19,7 @@ pub struct RawPicture {
 }
 
 /// How the bytes of a [`RawPicture`] are laid out (V4L2 fourcc in parentheses).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// One JPEG a picture, the Huffman tables possibly left out (`MJPG`).

@@ -7,14 +7,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Layout;
+
 /// How a camera was set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CameraSettings {
     /// Its picture controls; empty where its source has none.
     pub controls: BTreeMap<String, i64>,
     /// Frames a second that it gave; none where the source has no pace of its own.
     pub fps: Option<f64>,
+    /// The form of its pictures; none where its source does not say, and in older Profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
 }
 
 /// A switch of a camera, and the controls that the camera moves by itself while it is on.
@@ -93,18 +98,27 @@ impl CameraSettings {
     ///
     /// A control that an automatic moves now and moved then may have any value. One that was not
     /// there then has nothing to be compared with; one that is gone counts as a difference.
-    pub fn differences(&self, now: &BTreeMap<String, i64>) -> Vec<String> {
+    /// Pictures of another form differ too: what a camera loses on the way to JPEG is not noise.
+    pub fn differences(&self, now: &CameraSettings) -> Vec<String> {
         let differs = |(name, then): (&String, &i64)| {
-            if moves_by_itself(name, &self.controls) && moves_by_itself(name, now) {
+            if moves_by_itself(name, &self.controls) && moves_by_itself(name, &now.controls) {
                 return None;
             }
-            match value(now, name) {
+            match value(&now.controls, name) {
                 Some(value) if value == *then => None,
                 Some(value) => Some(format!("{name} is {value}, it was {then}")),
                 None => Some(format!("{name} can't be read, it was {then}")),
             }
         };
-        self.controls.iter().filter_map(differs).collect()
+        let layouts = self.layout.zip(now.layout);
+        let layout = layouts
+            .filter(|(then, now)| then != now)
+            .map(|(then, now)| {
+                let (then, now) = (then.name(), now.name());
+                format!("format is {now}, it was {then}")
+            });
+        let controls = self.controls.iter().filter_map(differs);
+        layout.into_iter().chain(controls).collect()
     }
 }
 
@@ -130,11 +144,32 @@ mod tests {
     }
 
     fn differences(then: &str, now: &str) -> Vec<String> {
-        let then = CameraSettings {
-            controls: controls(then),
-            fps: Some(30.0),
+        let settings = |text| CameraSettings {
+            controls: controls(text),
+            ..CameraSettings::default()
         };
-        then.differences(&controls(now))
+        settings(then).differences(&settings(now))
+    }
+
+    #[test]
+    fn pictures_of_another_form_are_a_difference_where_both_forms_are_known() {
+        let settings = |layout| CameraSettings {
+            layout,
+            ..CameraSettings::default()
+        };
+        let (yuyv, mjpeg) = (settings(Some(Layout::Yuyv)), settings(Some(Layout::Mjpeg)));
+        assert_eq!(yuyv.differences(&mjpeg), ["format is mjpeg, it was yuyv"]);
+        assert_eq!(yuyv.differences(&yuyv), [""; 0]);
+        assert_eq!(yuyv.differences(&settings(None)), [""; 0]);
+        assert_eq!(settings(None).differences(&yuyv), [""; 0]);
+    }
+
+    #[test]
+    fn settings_of_an_older_profile_are_read_and_written_as_they_were() {
+        let text = r#"{"controls":{"gain":4},"fps":30.0}"#;
+        let settings: CameraSettings = serde_json::from_str(text).unwrap();
+        assert_eq!(settings.layout, None);
+        assert_eq!(serde_json::to_string(&settings).unwrap(), text);
     }
 
     #[test]

@@ -17,7 +17,6 @@ mod search;
 mod sys;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,7 +24,9 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::pace::{Fps, Pace};
-use super::{CaptureError, Frame, Layout, Moment, Next, Opener, Pixels, RawPicture, Source};
+use super::{
+    CameraSettings, CaptureError, Frame, Layout, Moment, Next, Opener, Pixels, RawPicture, Source,
+};
 use controls::Held;
 pub use devices::devices;
 use negotiate::{Agreed, check, negotiate};
@@ -96,7 +97,7 @@ impl V4l2 {
                 self.fps,
                 agreed.interval.and_then(interval::Interval::period),
             ),
-            watch: Watch::begin(queue.node(), held),
+            watch: Watch::begin(queue.node(), held, agreed.layout),
             path,
             queue,
             agreed,
@@ -145,8 +146,8 @@ impl Source for OpenV4l2 {
         }
     }
 
-    fn settings(&self) -> Option<BTreeMap<String, i64>> {
-        Some(self.watch.settings().controls.clone())
+    fn settings(&self) -> Option<CameraSettings> {
+        Some(self.watch.settings().clone())
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::controls::{Held, Reading, readings};
 use super::refused;
 use super::sys::Node;
-use crate::capture::{CameraSettings, CaptureError};
+use crate::capture::{CameraSettings, CaptureError, Layout};
 
 /// From one look to the next: soon enough for a change of the camera to be told from one of the scene.
 const EVERY: Duration = Duration::from_secs(5);
@@ -36,15 +36,15 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Takes the picture's controls as they are now for what they shall be.
-    pub(super) fn begin(node: &Node, held: Held) -> Watch {
-        Watch::of(held, readings(node), Instant::now())
+    pub(super) fn begin(node: &Node, held: Held, layout: Layout) -> Watch {
+        Watch::of(held, readings(node), layout, Instant::now())
     }
 
-    fn of(held: Held, readings: Vec<Reading>, now: Instant) -> Watch {
+    fn of(held: Held, readings: Vec<Reading>, layout: Layout, now: Instant) -> Watch {
         let mut controls = Vec::new();
         let mut settings = CameraSettings {
-            controls: BTreeMap::new(),
-            fps: None,
+            layout: Some(layout),
+            ..CameraSettings::default()
         };
         for Reading { id, name, value } in readings {
             settings.controls.insert(name.clone(), value);
@@ -121,10 +121,10 @@ impl Watch {
 
     /// Holds the picture's controls against what they were at; one that is unknown has not moved.
     fn compare(&self, path: &Path, values: &BTreeMap<u32, i64>) -> Result<(), CaptureError> {
-        let mut now = self.settings.controls.clone();
+        let mut now = self.settings.clone();
         for (id, name) in &self.controls {
             if let Some(value) = values.get(id) {
-                now.insert(name.clone(), *value);
+                now.controls.insert(name.clone(), *value);
             }
         }
         let differences = self.settings.differences(&now);
@@ -174,7 +174,7 @@ mod tests {
             ];
             let now = Instant::now();
             Camera {
-                watch: Watch::of(held, readings, now),
+                watch: Watch::of(held, readings, Layout::Yuyv, now),
                 now,
             }
         }
