@@ -28,7 +28,7 @@ use std::time::Duration;
 pub use calibrated::Calibrated;
 pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
-pub use raw::{Layout, RawPicture};
+pub use raw::{Layout, Range, RawPicture};
 pub use replay::{Replay, replay};
 pub use settings::CameraSettings;
 pub use spec::{Backend, SourceSpec, devices, footage};

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 
 use super::pace::Thinning;
 use super::{CaptureError, Device, Fps, Frame, Layout, Moment, Next, OfferedFormat, OfferedSize};
-use super::{Opener, Pixels, RawPicture, Source};
+use super::{Opener, Pixels, Range, RawPicture, Source};
 
 /// How long a camera may take to open.
 const OPENING: Duration = Duration::from_secs(10);
@@ -258,6 +258,7 @@ fn pixels(format: FrameFormat, [width, height]: [u32; 2], data: &[u8]) -> Result
         width,
         height,
         stride,
+        range: Range::Limited,
         data: data.to_vec(),
     }))
 }

@@ -181,6 +181,7 @@ impl OpenV4l2 {
                     Layout::Mjpeg => 0,
                     _ => picture.stride,
                 },
+                range: picture.range,
                 data: self.queue.copy(filled)?,
             }),
         }))
