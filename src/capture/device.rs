@@ -25,8 +25,11 @@ pub struct Device {
     pub formats: Vec<OfferedFormat>,
     /// Its controls.
     pub controls: Vec<OfferedControl>,
-    /// Why formats or controls could not be read, where that is so (busy, no permission).
+    /// Why formats or controls could not be read, where that is so (busy, no permission), or why it
+    /// can't be used.
     pub fault: Option<String>,
+    /// Whether it may be a source, for all that is known.
+    pub usable: bool,
 }
 
 /// A format that a camera offers.

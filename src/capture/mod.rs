@@ -23,14 +23,13 @@ mod spec;
 pub mod synthetic;
 pub mod v4l2;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use calibrated::Calibrated;
 pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
 pub use pace::Fps;
-pub use raw::{Layout, RawPicture};
+pub use raw::{Layout, Range, RawPicture};
 pub use replay::{Replay, replay};
 pub use settings::CameraSettings;
 pub use spec::{Backend, SourceSpec, devices, footage};
@@ -113,9 +112,9 @@ pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError>;
 
-    /// What the camera's controls that make the picture were at when it was opened, by name, without
-    /// values that an automatic moves; none where the source has no controls.
-    fn settings(&self) -> Option<BTreeMap<String, i64>> {
+    /// How the camera was set when it was opened, without values that an automatic moves; none where
+    /// the source can't tell.
+    fn settings(&self) -> Option<CameraSettings> {
         None
     }
 }

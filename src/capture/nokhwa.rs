@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 use super::living::{Alive, Living};
 use super::pace::Thinning;
 use super::{CaptureError, Device, Fps, Frame, Layout, Moment, Next, OfferedFormat, OfferedSize};
-use super::{Opener, Pixels, RawPicture, Source};
+use super::{Opener, Pixels, Range, RawPicture, Source};
 use crate::seam::caught;
 
 /// How long a camera may take to open.
@@ -101,8 +101,9 @@ pub fn devices() -> Result<Vec<Device>, CaptureError> {
             name: info.human_name(),
             driver: None,
             bus: None,
-            formats,
             controls: Vec::new(),
+            usable: fault.is_some() || formats.iter().any(|format| format.usable),
+            formats,
             fault,
         }
     };
@@ -270,6 +271,7 @@ fn pixels(format: FrameFormat, [width, height]: [u32; 2], data: &[u8]) -> Result
         width,
         height,
         stride,
+        range: Range::Limited,
         data: data.to_vec(),
     }))
 }

@@ -14,12 +14,24 @@ pub struct RawPicture {
     pub height: u32,
     /// Bytes from one row to the next, of the first plane; 0 for [`Layout::Mjpeg`].
     pub stride: u32,
+    /// What black and white are, of [`Layout::Yuyv`] and [`Layout::Nv12`].
+    pub range: Range,
     /// What the driver filled, and no more (`bytesused`).
     pub data: Vec<u8>,
 }
 
+/// Which levels the samples of YUV use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Range {
+    /// Black is 16, white 235: what cameras use that say nothing else.
+    #[default]
+    Limited,
+    /// Black is 0, white 255.
+    Full,
+}
+
 /// How the bytes of a [`RawPicture`] are laid out (V4L2 fourcc in parentheses).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// One JPEG a picture, the Huffman tables possibly left out (`MJPG`).

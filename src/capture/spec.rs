@@ -12,7 +12,7 @@ use super::images::{Images, is_image_name};
 use super::nokhwa::Nokhwa;
 use super::synthetic::Synthetic;
 use super::v4l2::V4l2;
-use super::{CaptureError, Device, Opener, nokhwa};
+use super::{CameraSettings, CaptureError, Device, Opener, nokhwa};
 
 /// A source, described.
 #[derive(Debug, Clone)]
@@ -55,6 +55,26 @@ pub fn devices(backend: Backend) -> Result<Vec<Device>, CaptureError> {
 }
 
 impl SourceSpec {
+    /// The device that it alone can have, by its name in the configuration; none where it names none.
+    pub fn device(&self) -> Option<String> {
+        match self {
+            #[cfg(target_os = "linux")]
+            SourceSpec::V4l2(camera) => Some(camera.device.as_ref()?.display().to_string()),
+            SourceSpec::Nokhwa(camera) => Some(camera.device.clone()),
+            _ => None,
+        }
+    }
+
+    /// The same source, whose pictures have the form of a Profile's footage where none is configured.
+    #[must_use]
+    pub fn like(mut self, calibrated: &CameraSettings) -> SourceSpec {
+        #[cfg(target_os = "linux")]
+        if let SourceSpec::V4l2(camera) = &mut self {
+            camera.format = camera.format.or(calibrated.layout);
+        }
+        self
+    }
+
     /// The opener of this source.
     pub fn into_opener(self) -> Box<dyn Opener> {
         match self {
@@ -102,6 +122,31 @@ pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_camera_is_asked_for_the_format_of_its_profile_unless_another_is_configured() {
+        use crate::capture::Layout::{Mjpeg, Yuyv};
+        for (configured, calibrated, asked) in [
+            (None, None, None),
+            (None, Some(Mjpeg), Some(Mjpeg)),
+            (Some(Yuyv), Some(Mjpeg), Some(Yuyv)),
+            (Some(Yuyv), None, Some(Yuyv)),
+        ] {
+            let camera = V4l2 {
+                format: configured,
+                ..V4l2::default()
+            };
+            let settings = CameraSettings {
+                layout: calibrated,
+                ..CameraSettings::default()
+            };
+            let SourceSpec::V4l2(camera) = SourceSpec::V4l2(camera).like(&settings) else {
+                panic!("it is the same source");
+            };
+            assert_eq!(camera.format, asked);
+        }
+    }
 
     #[test]
     fn footage_is_told_by_what_lies_there() {

@@ -52,7 +52,9 @@ fn paragraph(device: &Device) -> String {
     for (key, control) in first("controls").zip(&device.controls) {
         row(key, &ControlLine(control));
     }
-    row("source", &source(device));
+    if device.usable {
+        row("source", &source(device));
+    }
     text
 }
 
@@ -217,6 +219,7 @@ mod tests {
                 },
             ],
             fault: None,
+            usable: true,
         }
     }
 
@@ -256,6 +259,18 @@ mod tests {
         let expected = "Acme HD\n  device   1\n  fault    busy: another program has it\n  \
                         source   source = { kind = \"nokhwa\", device = 1 }";
         assert_eq!(paragraph(&bare), expected);
+    }
+
+    #[test]
+    fn what_can_not_be_used_has_no_source_to_paste() {
+        let multiplanar = Device {
+            fault: Some("it speaks the multiplanar interface".to_owned()),
+            usable: false,
+            ..webcam()
+        };
+        let text = paragraph(&multiplanar);
+        assert!(text.contains("fault    it speaks"), "{text}");
+        assert!(!text.contains("source"), "{text}");
     }
 
     #[test]

@@ -300,10 +300,13 @@ impl Inspection {
 
 /// The camera's source, held to the settings of its Profile's footage.
 fn opener_of(camera: &Camera, profile: &Profile) -> Box<dyn Opener> {
-    let opener = camera.source.clone().into_opener();
+    let source = camera.source.clone();
     match &profile.manifest().origin.camera {
-        Some(settings) => Box::new(Calibrated::new(opener, settings.clone())),
-        None => opener,
+        Some(settings) => {
+            let opener = source.like(settings).into_opener();
+            Box::new(Calibrated::new(opener, settings.clone()))
+        }
+        None => source.into_opener(),
     }
 }
 

@@ -48,9 +48,27 @@ pub(super) fn cameras(
             }
             first.entry(name).or_insert(i);
         }
-        cameras.extend(rest);
+        cameras.extend(rest.map(|camera| (i, camera)));
     }
-    cameras
+    check_devices(&cameras, issues);
+    cameras.into_iter().map(|(_, camera)| camera).collect()
+}
+
+/// Refuses a device that two cameras name: the second would be refused it for ever.
+fn check_devices(cameras: &[(usize, Camera)], issues: &mut Issues) {
+    let mut first: HashMap<String, usize> = HashMap::new();
+    for (i, camera) in cameras {
+        let Some(device) = camera.source.device() else {
+            continue;
+        };
+        if let Some(other) = first.get(&device) {
+            issues.add(
+                format!("camera[{i}].source.device"),
+                format!("{device} is the device of camera[{other}] already; only one can have it"),
+            );
+        }
+        first.entry(device).or_insert(*i);
+    }
 }
 
 /// One camera: its name, where that is right, and the whole of it, where all is.

@@ -261,6 +261,37 @@ fn hits_may_not_exceed_the_window() {
 }
 
 #[test]
+fn a_device_that_two_cameras_name_is_a_fault_that_names_both() {
+    let text = |sources: [&str; 2]| {
+        let camera = |(i, source): (usize, &str)| {
+            format!("[[camera]]\nname = \"c{i}\"\nprofile = \"p\"\nsource = {{ {source} }}\n")
+        };
+        let cameras: Vec<String> = sources.into_iter().enumerate().map(camera).collect();
+        format!("[node]\nname = \"n\"\n{}", cameras.concat())
+    };
+    let v4l2 = "kind = \"v4l2\", device = \"/dev/video0\"";
+    let issues = load_text(&text([v4l2, v4l2]), &[]).unwrap_err();
+    let issues: Vec<_> = issues.iter().collect();
+    assert_eq!(issues.len(), 1, "{issues:?}");
+    assert_eq!(issues[0].key, "camera[1].source.device");
+    let words = "/dev/video0 is the device of camera[0] already";
+    assert!(issues[0].message.contains(words), "{issues:?}");
+    let nokhwa = "kind = \"nokhwa\", device = 1";
+    assert_eq!(faults(&text([nokhwa, nokhwa])), ["camera[1].source.device"]);
+    for sources in [
+        [v4l2, "kind = \"v4l2\", device = \"/dev/video2\""],
+        [v4l2, "kind = \"auto\""],
+        ["kind = \"auto\"", "kind = \"auto\""],
+        [
+            "kind = \"images\", path = \"a\"",
+            "kind = \"images\", path = \"a\"",
+        ],
+    ] {
+        assert_eq!(faults(&text(sources)), [""; 0], "{sources:?}");
+    }
+}
+
+#[test]
 fn a_cameras_own_rules_change_only_what_they_name() {
     let text = format!("[incident]\nhits = 2\nwindow = 9\n{MINIMAL}\n[camera.incident]\nhits = 4");
     let rules = load_text(&text, &[]).unwrap().cameras[0].incident;

@@ -1,15 +1,15 @@
 //! A driver's raw picture as RGB.
 //!
 //! The bytes of a picture are counted against its size and stride before one is read: what the
-//! driver did not fill is never looked at. YUV is BT.601 with limited range, as cameras send it where
-//! they say nothing else (V4L2's default for standard definition; a camera that means BT.709 is seen
-//! a few levels off, the same at calibration and after). Grey is taken as it is.
+//! driver did not fill is never looked at. YUV is BT.601, in the range that the driver names (V4L2's
+//! default for standard definition; a camera that means BT.709 is seen a few levels off, the same at
+//! calibration and after). Grey is taken as it is.
 
 use std::borrow::Cow;
 
 use super::decode::{accept_size, guarded, undecodable};
 use super::{Rejection, jpeg};
-use crate::capture::{Layout, RawPicture};
+use crate::capture::{Layout, Range, RawPicture};
 
 /// `[height, width, 3]` of a raw picture.
 ///
@@ -99,34 +99,41 @@ fn from_yuyv(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
         ));
     }
     let rows = plane(picture, 0, picture.width * 2, picture.height)?;
-    Ok(painted(picture, rows.iter(), paint_yuyv))
+    Ok(match picture.range {
+        Range::Limited => painted(picture, rows.iter(), paint_yuyv::<LIMITED>),
+        Range::Full => painted(picture, rows.iter(), paint_yuyv::<FULL>),
+    })
 }
 
 /// Pixels that are painted at once: enough to fill the vector units.
 const BLOCK: usize = 32;
 
 /// In blocks with a plane for each sample: pixel by pixel, noise took three times as long or more.
-fn paint_yuyv(yuyv: &[u8], rgb: &mut [u8]) {
+fn paint_yuyv<const RANGE: bool>(yuyv: &[u8], rgb: &mut [u8]) {
     let (blocks, rest) = yuyv.as_chunks::<{ 2 * BLOCK }>();
     let (painted, rest_painted) = rgb.as_chunks_mut::<{ 3 * BLOCK }>();
     for (block, rgb) in blocks.iter().zip(painted) {
         let luma = std::array::from_fn(|i| block[2 * i]);
         let u = std::array::from_fn(|i| block[i / 2 * 4 + 1]);
         let v = std::array::from_fn(|i| block[i / 2 * 4 + 3]);
-        *rgb = painted_block(&luma, &u, &v);
+        *rgb = painted_block::<RANGE>(&luma, &u, &v);
     }
     let pairs = rest.as_chunks::<4>().0.iter();
     for (&[y0, u, y1, v], rgb) in pairs.zip(rest_painted.as_chunks_mut::<6>().0) {
-        *rgb = pair([y0, y1], [u, v]);
+        *rgb = pair::<RANGE>([y0, y1], [u, v]);
     }
 }
 
 #[inline(always)]
-fn painted_block(luma: &[u8; BLOCK], u: &[u8; BLOCK], v: &[u8; BLOCK]) -> [u8; 3 * BLOCK] {
+fn painted_block<const RANGE: bool>(
+    luma: &[u8; BLOCK],
+    u: &[u8; BLOCK],
+    v: &[u8; BLOCK],
+) -> [u8; 3 * BLOCK] {
     let mut planes = [[0; BLOCK]; 3];
     for i in 0..BLOCK {
-        let colour = colour([u[i], v[i]]);
-        let luma = LUMA * (i32::from(luma[i]) - 16);
+        let colour = colour::<RANGE>([u[i], v[i]]);
+        let luma = brightness::<RANGE>(luma[i]);
         for (plane, colour) in planes.iter_mut().zip(colour) {
             plane[i] = level(luma + colour);
         }
@@ -148,16 +155,18 @@ fn from_nv12(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
     let luma = plane(picture, 0, width, height)?;
     let twice = chroma.iter().flat_map(|row| [row, row]);
     let rows = luma.iter().zip(twice);
-    Ok(painted(picture, rows, |(luma, chroma), rgb| {
-        let pairs = luma
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .zip(chroma.as_chunks::<2>().0);
-        for ((&luma, &chroma), rgb) in pairs.zip(rgb.as_chunks_mut::<6>().0) {
-            *rgb = pair(luma, chroma);
-        }
-    }))
+    Ok(match picture.range {
+        Range::Limited => painted(picture, rows, paint_nv12::<LIMITED>),
+        Range::Full => painted(picture, rows, paint_nv12::<FULL>),
+    })
+}
+
+fn paint_nv12<const RANGE: bool>((luma, chroma): (&[u8], &[u8]), rgb: &mut [u8]) {
+    let luma = luma.as_chunks::<2>().0.iter();
+    let pairs = luma.zip(chroma.as_chunks::<2>().0);
+    for ((&luma, &chroma), rgb) in pairs.zip(rgb.as_chunks_mut::<6>().0) {
+        *rgb = pair::<RANGE>(luma, chroma);
+    }
 }
 
 /// Paints a picture row by row.
@@ -178,23 +187,58 @@ fn painted<Row>(
 /// vector units.
 const POINT: u32 = 13;
 const HALF: i32 = 1 << (POINT - 1);
-/// 255/219, times 2^13.
-const LUMA: i32 = 9539;
-/// Of V in red, V and U in green, U in blue, times 2^13.
-const RED_V: i32 = 13_075;
-const GREEN_V: i32 = 6660;
-const GREEN_U: i32 = 3209;
-const BLUE_U: i32 = 16_525;
+/// Factors of a range, times 2^13: of Y, of V in red, of V and U in green, of U in blue.
+struct Factors {
+    black: i32,
+    luma: i32,
+    red_v: i32,
+    green_v: i32,
+    green_u: i32,
+    blue_u: i32,
+}
+
+/// Ranges as constants, so that each has code of its own.
+const LIMITED: bool = false;
+const FULL: bool = true;
+
+const fn factors(range: bool) -> Factors {
+    match range {
+        LIMITED => Factors {
+            black: 16,
+            luma: 9539,
+            red_v: 13_075,
+            green_v: 6660,
+            green_u: 3209,
+            blue_u: 16_525,
+        },
+        FULL => Factors {
+            black: 0,
+            luma: 8192,
+            red_v: 11_485,
+            green_v: 5850,
+            green_u: 2819,
+            blue_u: 14_516,
+        },
+    }
+}
 
 /// What U and V add to red, green and blue, and half a level for rounding.
 #[inline(always)]
-fn colour([u, v]: [u8; 2]) -> [i32; 3] {
+fn colour<const RANGE: bool>([u, v]: [u8; 2]) -> [i32; 3] {
+    let by = const { factors(RANGE) };
     let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
     [
-        RED_V * v + HALF,
-        HALF - GREEN_V * v - GREEN_U * u,
-        BLUE_U * u + HALF,
+        by.red_v * v + HALF,
+        HALF - by.green_v * v - by.green_u * u,
+        by.blue_u * u + HALF,
     ]
+}
+
+/// What Y adds to all three.
+#[inline(always)]
+fn brightness<const RANGE: bool>(luma: u8) -> i32 {
+    let by = const { factors(RANGE) };
+    by.luma * (i32::from(luma) - by.black)
 }
 
 #[inline(always)]
@@ -204,9 +248,9 @@ fn level(value: i32) -> u8 {
 
 /// Two pixels that share their colour.
 #[inline(always)]
-fn pair(luma: [u8; 2], chroma: [u8; 2]) -> [u8; 6] {
-    let [red, green, blue] = colour(chroma);
-    let [first, second] = luma.map(|luma| LUMA * (i32::from(luma) - 16));
+fn pair<const RANGE: bool>(luma: [u8; 2], chroma: [u8; 2]) -> [u8; 6] {
+    let [red, green, blue] = colour::<RANGE>(chroma);
+    let [first, second] = luma.map(brightness::<RANGE>);
     [
         first + red,
         first + green,

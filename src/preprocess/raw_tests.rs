@@ -45,6 +45,7 @@ fn packed(layout: Layout, width: u32, height: u32) -> RawPicture {
         width,
         height,
         stride: row,
+        range: Range::Limited,
         data: noise((row * rows) as usize, width * 31 + height),
     }
 }
@@ -71,6 +72,7 @@ fn motion(data: Vec<u8>, width: u32, height: u32) -> RawPicture {
         width,
         height,
         stride: 0,
+        range: Range::Limited,
         data,
     }
 }
@@ -83,12 +85,16 @@ fn refusal(picture: &RawPicture) -> String {
     rgb(picture).unwrap_err().to_string()
 }
 
-/// ITU-R BT.601, limited range, in full precision.
-fn reference(y: u8, u: u8, v: u8) -> [u8; 3] {
-    let y = 255.0 / 219.0 * (f64::from(y) - 16.0);
+/// ITU-R BT.601 in full precision.
+fn reference_in(range: Range, y: u8, u: u8, v: u8) -> [u8; 3] {
+    let (black, luma, chroma) = match range {
+        Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
+        Range::Full => (0.0, 1.0, 1.0),
+    };
+    let y = luma * (f64::from(y) - black);
     let (u, v) = (
-        255.0 / 224.0 * (f64::from(u) - 128.0),
-        255.0 / 224.0 * (f64::from(v) - 128.0),
+        chroma * (f64::from(u) - 128.0),
+        chroma * (f64::from(v) - 128.0),
     );
     let (kr, kb) = (0.299, 0.114);
     let red = y + 2.0 * (1.0 - kr) * v;
@@ -97,15 +103,24 @@ fn reference(y: u8, u: u8, v: u8) -> [u8; 3] {
     [red, green, blue].map(|value| value.round().clamp(0.0, 255.0) as u8)
 }
 
+fn reference(y: u8, u: u8, v: u8) -> [u8; 3] {
+    reference_in(Range::Limited, y, u, v)
+}
+
 #[test]
 fn every_colour_is_that_of_bt_601_within_one_level() {
+    every_colour_is_that_of(Range::Limited, pair::<LIMITED>);
+    every_colour_is_that_of(Range::Full, pair::<FULL>);
+}
+
+fn every_colour_is_that_of(range: Range, pair: impl Fn([u8; 2], [u8; 2]) -> [u8; 6]) {
     let mut off = [0u64; 2];
     for y in 0..=255 {
         for u in 0..=255 {
             for v in 0..=255 {
                 let ours = pair([y, 255 - y], [u, v]);
                 for (ours, y) in [(&ours[..3], y), (&ours[3..], 255 - y)] {
-                    for (ours, exact) in ours.iter().zip(reference(y, u, v)) {
+                    for (ours, exact) in ours.iter().zip(reference_in(range, y, u, v)) {
                         off[usize::from(ours.abs_diff(exact))] += 1;
                     }
                 }
@@ -138,6 +153,33 @@ fn samples_belong_to_their_pixels() {
     assert_eq!(of_grey, thrice);
     let colour = packed(Layout::Rgb24, 17, 16);
     assert_eq!(rgb(&colour).unwrap(), colour.data);
+}
+
+#[test]
+fn a_picture_of_full_range_keeps_its_darkest_and_brightest_levels() {
+    for layout in [Layout::Yuyv, Layout::Nv12] {
+        let mut picture = packed(layout, 134, 18);
+        picture.range = Range::Full;
+        let columns: Vec<u8> = (0..134).map(|x| [x, 255 - x][usize::from(x % 2)]).collect();
+        picture.data.fill(128);
+        for (i, row) in picture
+            .data
+            .chunks_mut(picture.stride as usize)
+            .take(18)
+            .enumerate()
+        {
+            let step = if layout == Layout::Yuyv { 2 } else { 1 };
+            for (sample, column) in row.iter_mut().step_by(step).zip(&columns) {
+                *sample = column.wrapping_add(i as u8);
+            }
+        }
+        let rgb = rgb(&picture).unwrap();
+        for (i, row) in rgb.chunks(134 * 3).enumerate() {
+            let greys: Vec<u8> = columns.iter().map(|c| c.wrapping_add(i as u8)).collect();
+            let expected: Vec<u8> = greys.iter().flat_map(|&grey| [grey; 3]).collect();
+            assert_eq!(row, expected, "{layout:?}");
+        }
+    }
 }
 
 fn near(ours: &[u8], exact: [u8; 3]) -> bool {
@@ -295,7 +337,8 @@ proptest! {
         layout in 0usize..5,
     ) {
         let layout = [LAYOUTS.as_slice(), &[Layout::Mjpeg]].concat()[layout];
-        let picture = RawPicture { layout, width, height, stride, data };
+        let range = [Range::Limited, Range::Full][data.len() % 2];
+        let picture = RawPicture { layout, width, height, stride, range, data };
         match rgb(&picture) {
             Ok(rgb) => prop_assert_eq!(rgb.len() as u64, u64::from(width) * u64::from(height) * 3),
             Err(error) => prop_assert!(!error.to_string().contains("panicked"), "{}", error),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::fake_camera::{FakeCamera, plug_into};
 use crate::studio::{draw, names, program, refused, stderr, stdout};
 
 /// Parts on a belt, all of them good, as fast as asked.
@@ -202,6 +203,20 @@ fn too_few_frames_make_no_profile_and_the_footage_is_named() {
         &["only 12 frames", "20 are the least", &folder],
     );
     assert_eq!(notes(&set.footages()[0])["ended_by"], "the footage ended");
+}
+
+#[test]
+fn footage_knows_the_format_and_the_settings_of_its_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = FakeCamera::new(folder.path(), "line");
+    let set = Set::new(&camera.source("size = \"640x480\""), "");
+    let mut film = set.command(&["--film-only", "--frames", "8", "--minutes", "0.1"]);
+    plug_into(&mut film, &[&camera]);
+    let output = film.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let notes = notes(&set.footages()[0]);
+    assert_eq!(notes["layout"], "yuyv", "{notes}");
+    assert_eq!(notes["controls"]["sharpness"], 3, "{notes}");
 }
 
 #[test]

@@ -305,12 +305,53 @@ fn controls_are_held_over_a_replug_and_one_that_drifts_is_a_fault() {
 
     let from = scene.subscriber.seen.len();
     scene.camera.does("drift");
-    // Controls are read again every 30 s.
-    let at = scene.until(45, from, "faulty/availability", |r| r.payload == "offline");
+    // Controls are read again every 5 s.
+    let at = scene.until(LIMIT, from, "faulty/availability", |r| {
+        r.payload == "offline"
+    });
     let log = scene.daemon.log();
     let words = "does not keep exposure_time_absolute = 200: it says 243";
     assert!(log.contains(words), "{log}");
     scene.camera.does("ok");
     scene.until(LIMIT, at, "faulty/availability", |r| r.payload == "online");
+    scene.ends_well();
+    let journal = scene.camera.journal();
+    let forgot = journal.iter().find(|line| line.starts_with("forgot"));
+    assert_eq!(forgot, None, "set again once the stream ran");
+}
+
+#[test]
+fn a_control_that_another_program_moves_ends_the_stream_and_a_glitch_of_the_bus_does_not() {
+    let mut scene = Scene::new(MJPEG);
+    let from = scene.subscriber.seen.len();
+    scene.camera.does("glitch");
+    // Two looks at the controls.
+    sleep(Duration::from_secs(12));
+    let journal = scene.camera.journal();
+    assert!(journal.iter().any(|line| line.starts_with("glitch")));
+    let topic = "inspectd/press/faulty/availability";
+    let seen = scene.subscriber.seen[from..].iter();
+    let words: Vec<_> = seen.filter(|r| r.topic == topic).collect();
+    assert!(words.is_empty(), "{words:?}");
+
+    for (word, reason) in [
+        (
+            "sharpen",
+            "sharpness is 7, it was 3 when the camera was opened",
+        ),
+        ("pipe", "can't read "),
+    ] {
+        let from = scene.subscriber.seen.len();
+        scene.camera.does(word);
+        // The second failure in a row takes two looks.
+        let at = scene.until(2 * LIMIT, from, "faulty/availability", |r| {
+            r.payload == "offline"
+        });
+        let log = scene.daemon.log();
+        assert!(log.contains(reason), "{log}");
+        scene.camera.does("ok");
+        scene.until(LIMIT, at, "faulty/availability", |r| r.payload == "online");
+    }
+    scene.scored_only_what_it_plays();
     scene.ends_well();
 }

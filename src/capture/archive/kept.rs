@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Notes;
 use crate::capture::images::Images;
-use crate::capture::{CaptureError, Layout, Next, Opener, Pixels, RawPicture, Source};
+use crate::capture::{CaptureError, Layout, Next, Opener, Pixels, Range, RawPicture, Source};
 
 /// Opens kept footage.
 #[derive(Debug, Clone)]
@@ -83,6 +83,7 @@ impl Source for OpenKept {
                 width,
                 height,
                 stride: 0,
+                range: Range::Limited,
                 data: std::mem::take(data),
             });
         }

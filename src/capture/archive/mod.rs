@@ -20,7 +20,7 @@ pub use kept::Kept;
 pub use recorder::Recorder;
 pub use room::Full;
 
-use super::{CameraSettings, CaptureError};
+use super::{CameraSettings, CaptureError, Layout};
 
 /// The notes of a footage.
 const NOTES: &str = "footage.json";
@@ -53,6 +53,9 @@ pub struct Notes {
     pub fps: Option<f64>,
     /// The camera's picture controls, where it has any.
     pub controls: BTreeMap<String, i64>,
+    /// The form in which the camera gave its pictures, where its source says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
     /// Pictures that were kept.
     pub frames: usize,
     /// Frames that came.
@@ -119,6 +122,7 @@ impl Notes {
         CameraSettings {
             controls: self.controls.clone(),
             fps: self.fps,
+            layout: self.layout,
         }
     }
 }

@@ -23,6 +23,7 @@ fn notes(camera: &str, frames: usize) -> Notes {
         fps_asked: None,
         fps: Some(29.97),
         controls: BTreeMap::from([("gain".to_owned(), 4)]),
+        layout: Some(Layout::Yuyv),
         frames,
         received: 3,
         dropped: 0,

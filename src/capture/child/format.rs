@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, Error, ErrorKind, Read as _, Result};
 
-use super::super::{Layout, Pixels, RawPicture};
+use super::super::{Layout, Pixels, Range, RawPicture};
 use super::{mjpeg, ppm};
 
 /// The form of a stream of pictures.
@@ -69,6 +69,7 @@ fn raw(
             width,
             height,
             stride,
+            range: Range::Limited,
             data,
         }))),
     }

@@ -1,6 +1,7 @@
 //! The controls of a camera: set as configured, held there, and told as they are.
 //!
-//! A name is the driver's own in lower case with `_` between words, as `v4l2-ctl` writes it. Switches
+//! A name is the driver's own in lower case with `_` between words, as `v4l2-ctl` writes it; that of
+//! another kernel for the same control will do. Switches
 //! of automatics are set first, since a value at rest under an automatic takes no setting. A value
 //! that reads back otherwise is an error at opening, and so is one that moves later: a picture that
 //! the camera makes differently is not the one that was calibrated.
@@ -11,13 +12,14 @@ use std::path::Path;
 use super::refused;
 use super::sys::{ControlKind, DescribedControl, Node};
 use crate::capture::CaptureError;
+use crate::capture::settings::is_alias;
 
 /// Parts of the names of controls that decide over others.
 const SWITCHES: [&str; 4] = ["auto", "automatic", "continuous", "power_line_frequency"];
 
 /// Parts of the names of controls that make the picture; the rest (zoom, pan, privacy) belongs to
 /// the view or to nothing.
-const OF_THE_PICTURE: [&str; 14] = [
+const OF_THE_PICTURE: [&str; 19] = [
     "exposure",
     "iris",
     "gain",
@@ -32,20 +34,25 @@ const OF_THE_PICTURE: [&str; 14] = [
     "gamma",
     "sharpness",
     "backlight_compensation",
+    "iso_sensitivity",
+    "scene_mode",
+    "color_effects",
+    "compression_quality",
+    "test_pattern",
 ];
 
 /// Controls that were set, and what to.
 #[derive(Debug)]
 pub(super) struct Held {
-    values: Vec<Setting>,
+    values: Vec<Reading>,
 }
 
-/// One control and the value that it shall have.
+/// One control and the value that it has, or shall have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Setting {
-    id: u32,
-    name: String,
-    value: i64,
+pub(super) struct Reading {
+    pub(super) id: u32,
+    pub(super) name: String,
+    pub(super) value: i64,
 }
 
 /// The name of a control in the configuration: letters and digits in lower case, every run of
@@ -76,14 +83,13 @@ impl Held {
         let mut values = Vec::new();
         for (wanted, value) in in_order(wanted) {
             let control = find(&offered, wanted, path)?;
-            let refusal = refusal(control, value);
-            if let Some(why) = refusal {
+            if let Some(why) = refusal(control, &node.menu(control), value) {
                 let device = path.display();
                 return Err(CaptureError::Broken(format!(
                     "{device} can't take {wanted} = {value}: {why}"
                 )));
             }
-            values.push(Setting {
+            values.push(Reading {
                 id: control.id,
                 name: wanted.to_owned(),
                 value,
@@ -92,50 +98,54 @@ impl Held {
         Ok(Held { values })
     }
 
-    /// Sets all of them and reads them back.
+    /// Sets all of them and reads them back. To be repeated once the stream runs, since some cameras
+    /// forget when it starts, which no reading shows: uvcvideo answers from its own memory.
     ///
     /// # Errors
     /// Where the driver refuses one, or it reads back otherwise.
     pub(super) fn set(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
-        for Setting { id, name, value } in &self.values {
-            let set = node.set_control(*id, *value);
-            set.map_err(|source| CaptureError::Io {
-                what: format!(
-                    "{} refuses {name} = {value}; is an automatic in charge of it, or another \
-                     program?",
-                    path.display()
-                ),
-                source,
-            })?;
-        }
-        self.check(node, path)
-    }
-
-    /// Sets those that are not at their value any more, as some cameras forget when their stream
-    /// starts, and reads all back.
-    ///
-    /// # Errors
-    /// As [`Held::set`].
-    pub(super) fn restore(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
-        match self.check(node, path) {
-            Ok(()) => Ok(()),
-            Err(moved) => {
-                tracing::debug!(device = %path.display(), %moved, "set anew");
-                self.set(node, path)
+        for Reading { id, name, value } in &self.values {
+            match node.set_control(*id, *value) {
+                Ok(()) => {}
+                // Drivers that hold a control while the stream runs set it themselves at its start.
+                Err(_) if node.is_grabbed(*id) => {}
+                Err(source) => {
+                    let device = path.display();
+                    let what = format!(
+                        "{device} refuses {name} = {value}; is an automatic in charge of it, or \
+                         another program?"
+                    );
+                    return Err(CaptureError::Io { what, source });
+                }
             }
         }
+        let mut found = BTreeMap::new();
+        for (id, name) in self.names() {
+            let value = node.control(id);
+            let value =
+                value.map_err(|reason| refused(&format!("read {name} of"), path, reason))?;
+            found.insert(id, value);
+        }
+        self.compare(path, &found)
     }
 
-    /// Reads all back.
+    /// Their numbers and names.
+    pub(super) fn names(&self) -> impl Iterator<Item = (u32, &str)> {
+        let values = self.values.iter();
+        values.map(|control| (control.id, control.name.as_str()))
+    }
+
+    /// Holds them against what was read, by number; what was not read is taken to be right.
     ///
     /// # Errors
-    /// Where one is not at its value, or can't be read.
-    pub(super) fn check(&self, node: &Node, path: &Path) -> Result<(), CaptureError> {
-        for Setting { id, name, value } in &self.values {
-            let found = node
-                .control(*id)
-                .map_err(|reason| refused(&format!("read {name} of"), path, reason))?;
-            if found != *value {
+    /// Where one is not at its value.
+    pub(super) fn compare(
+        &self,
+        path: &Path,
+        found: &BTreeMap<u32, i64>,
+    ) -> Result<(), CaptureError> {
+        for Reading { id, name, value } in &self.values {
+            if let Some(found) = found.get(id).filter(|found| *found != value) {
                 let device = path.display();
                 return Err(CaptureError::Broken(format!(
                     "the camera {device} does not keep {name} = {value}: it says {found}; is \
@@ -145,15 +155,26 @@ impl Held {
         }
         Ok(())
     }
+
+    /// Those of a test.
+    #[cfg(test)]
+    pub(super) fn of(values: Vec<Reading>) -> Held {
+        Held { values }
+    }
 }
 
-/// What the controls that make the picture are at, by name. The automatic's own switch is there; the
-/// value that it moves is not, since that differs at every reading.
-pub(super) fn settings(node: &Node) -> BTreeMap<String, i64> {
+/// What the controls that make the picture are at, those that can be read. The automatic's own switch is
+/// there; the value that it moves is not where the driver says so, since that differs at every reading.
+pub(super) fn readings(node: &Node) -> Vec<Reading> {
     let controls = node.controls().into_iter().filter(is_setting);
-    controls
-        .filter_map(|control| Some((name(&control.title), node.control(control.id).ok()?)))
-        .collect()
+    let reading = |control: DescribedControl| {
+        Some(Reading {
+            id: control.id,
+            name: name(&control.title),
+            value: node.control(control.id).ok()?,
+        })
+    };
+    controls.filter_map(reading).collect()
 }
 
 /// Whether the picture depends on the control, and nothing but a setting moves it.
@@ -185,7 +206,9 @@ fn find<'a>(
             .iter()
             .filter(|control| control.kind != ControlKind::Class && !control.is_disabled)
     };
-    if let Some(found) = usable().find(|control| name(&control.title) == wanted) {
+    let exact = usable().find(|control| name(&control.title) == wanted);
+    let found = exact.or_else(|| usable().find(|control| is_alias(&name(&control.title), wanted)));
+    if let Some(found) = found {
         return Ok(found);
     }
     let mut names: Vec<String> = usable().map(|control| name(&control.title)).collect();
@@ -198,18 +221,54 @@ fn find<'a>(
     }))
 }
 
-/// Why a control does not take a value, where that can be said beforehand.
-fn refusal(control: &DescribedControl, value: i64) -> Option<String> {
+/// Why a control does not take a value, where that can be said beforehand; `menu` are its entries.
+fn refusal(control: &DescribedControl, menu: &[(i64, String)], value: i64) -> Option<String> {
     let (min, max) = (control.min, control.max);
     if control.is_read_only {
         return Some("it can only be read".to_owned());
     }
+    if control.is_write_only {
+        return Some(
+            "it can't be read back, so that nobody could tell whether it is kept".to_owned(),
+        );
+    }
     if !control.kind.has_value() {
         return Some("a control of this kind has no value to be held".to_owned());
     }
+    if !menu.is_empty() {
+        let is_there = menu.iter().any(|(entry, _)| *entry == value);
+        return (!is_there).then(|| format!("its entries are {}", entries(menu)));
+    }
     // A bitmask says its bits in `max` and has no least value.
-    let is_outside = control.kind != ControlKind::Bitmask && !(min..=max).contains(&value);
-    is_outside.then(|| format!("it goes from {min} to {max}"))
+    if control.kind == ControlKind::Bitmask {
+        return None;
+    }
+    let is_outside = !(min..=max).contains(&value);
+    let nearest = nearest(control, value);
+    match control.step {
+        0 | 1 => is_outside.then(|| format!("it goes from {min} to {max}")),
+        step => (is_outside || nearest != value).then(|| {
+            format!("it goes from {min} to {max} in steps of {step}; the nearest is {nearest}")
+        }),
+    }
+}
+
+fn entries(menu: &[(i64, String)]) -> String {
+    let all: Vec<String> = menu
+        .iter()
+        .map(|(value, entry)| format!("{value} ({entry})"))
+        .collect();
+    all.join(", ")
+}
+
+/// The value on the steps of a control that is nearest to another. In 128 bits, since drivers may
+/// give any 64.
+fn nearest(control: &DescribedControl, value: i64) -> i64 {
+    let [min, max, value] = [control.min, control.max, value].map(i128::from);
+    let step = i128::from(control.step.max(1));
+    let last = (max - min).max(0) / step;
+    let steps = ((value - min + step / 2).div_euclid(step)).clamp(0, last);
+    i64::try_from(min + steps * step).unwrap_or(control.min)
 }
 
 /// How alike two names are, from 0 to 1: pairs of neighbouring letters that they share (Dice).

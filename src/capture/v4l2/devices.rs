@@ -35,6 +35,7 @@ fn device(path: &Path) -> Option<Device> {
         formats: Vec::new(),
         controls: Vec::new(),
         fault: None,
+        usable: true,
     };
     match open(path) {
         Ok((node, capability)) => {
@@ -48,6 +49,7 @@ fn device(path: &Path) -> Option<Device> {
             device.driver = Some(capability.driver);
             device.bus = Some(capability.bus);
             device.formats = node.formats().iter().map(|f| format(&node, f)).collect();
+            device.usable = device.fault.is_none() && device.formats.iter().any(|f| f.usable);
             device.controls = controls(&node);
         }
         Err(CaptureError::Io { what, source }) => device.fault = Some(format!("{what}: {source}")),

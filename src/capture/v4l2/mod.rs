@@ -15,8 +15,8 @@ mod negotiate;
 mod queue;
 mod search;
 mod sys;
+mod watch;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,18 +24,21 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::pace::{Fps, Pace};
-use super::{CaptureError, Frame, Layout, Moment, Next, Opener, Pixels, RawPicture, Source};
+use super::{
+    CameraSettings, CaptureError, Frame, Layout, Moment, Next, Opener, Pixels, RawPicture, Source,
+};
 use controls::Held;
 pub use devices::devices;
 use negotiate::{Agreed, check, negotiate};
 use queue::{Count, Queue, age};
-use search::first_camera;
+use search::{cameras, first_free};
 use sys::{Filled, Node};
+use watch::Watch;
 
 /// Opens a camera.
 #[derive(Debug, Clone, Default)]
 pub struct V4l2 {
-    /// Its node. Where absent, the first camera that can be used is looked for at each opening.
+    /// Its node. Where absent, the first camera that can be used and is free, at each opening.
     pub device: Option<PathBuf>,
     /// Columns and rows; 640x480 or what is nearest where absent.
     pub size: Option<[u32; 2]>,
@@ -49,10 +52,26 @@ pub struct V4l2 {
 
 impl Opener for V4l2 {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
-        let path = match &self.device {
-            Some(path) => path.clone(),
-            None => first_camera()?,
-        };
+        match &self.device {
+            Some(path) => self.open_at(path.clone()),
+            None => first_free(cameras()?, |path| self.open_at(path)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match &self.device {
+            Some(path) => format!("v4l2 {}", path.display()),
+            None => "v4l2 (the first camera)".to_owned(),
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+impl V4l2 {
+    fn open_at(&self, path: PathBuf) -> Result<Box<dyn Source>, CaptureError> {
         let node = Node::open(&path).map_err(|reason| refused("open", &path, reason))?;
         let capability = node
             .capability()
@@ -63,7 +82,7 @@ impl Opener for V4l2 {
         held.set(&node, &path)?;
         let started = monotonic();
         let queue = Queue::start(node).map_err(|(what, reason)| refused(what, &path, reason))?;
-        held.restore(queue.node(), &path)?;
+        held.set(queue.node(), &path)?;
         // A frozen camera is opened each few seconds; that it is online is said elsewhere.
         tracing::debug!(
             device = %path.display(),
@@ -79,26 +98,13 @@ impl Opener for V4l2 {
                 self.fps,
                 agreed.interval.and_then(interval::Interval::period),
             ),
-            settings: controls::settings(queue.node()),
-            held,
-            checked: Instant::now(),
+            watch: Watch::begin(queue.node(), held, agreed.layout),
             path,
             queue,
             agreed,
             started,
             count: Count::default(),
         }))
-    }
-
-    fn describe(&self) -> String {
-        match &self.device {
-            Some(path) => format!("v4l2 {}", path.display()),
-            None => "v4l2 (the first camera)".to_owned(),
-        }
-    }
-
-    fn is_live(&self) -> bool {
-        true
     }
 }
 
@@ -110,20 +116,14 @@ struct OpenV4l2 {
     started: Duration,
     due: Due,
     count: Count,
-    held: Held,
-    /// When the held controls were read last.
-    checked: Instant,
-    /// What the picture's controls were at after opening.
-    settings: BTreeMap<String, i64>,
+    watch: Watch,
 }
 
 impl Source for OpenV4l2 {
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
         let now = Instant::now();
-        if now.duration_since(self.checked) >= CONTROLS_EVERY {
-            self.held.check(self.queue.node(), &self.path)?;
-            self.checked = now;
-        }
+        let node = self.queue.node();
+        self.watch.look(&self.path, now, |id| node.control(id))?;
         let deadline = now.checked_add(timeout).unwrap_or(now + HOUR);
         loop {
             let taken = self.queue.take(deadline);
@@ -147,14 +147,10 @@ impl Source for OpenV4l2 {
         }
     }
 
-    fn settings(&self) -> Option<BTreeMap<String, i64>> {
-        Some(self.settings.clone())
+    fn settings(&self) -> Option<CameraSettings> {
+        Some(self.watch.settings().clone())
     }
 }
-
-/// How often the held controls are read: soon enough for a change of light to be told from a change
-/// of the camera, seldom enough for a camera that takes 50 ms for each.
-const CONTROLS_EVERY: Duration = Duration::from_secs(30);
 
 /// As long as anybody waits at once.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -186,6 +182,7 @@ impl OpenV4l2 {
                     Layout::Mjpeg => 0,
                     _ => picture.stride,
                 },
+                range: picture.range,
                 data: self.queue.copy(filled)?,
             }),
         }))

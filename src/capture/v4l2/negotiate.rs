@@ -21,19 +21,25 @@ pub(super) struct Agreed {
     pub(super) interval: Option<Interval>,
 }
 
+/// Drivers whose nodes are steps of a board's camera pipeline: they give pictures where a program puts
+/// others in, and nothing otherwise.
+const STEPS: [&str; 2] = ["bcm2835-isp", "bcm2835-codec"];
+
 /// What makes a node one that pictures can be had from.
 ///
 /// # Errors
 /// Where it is none, saying what to use instead.
 pub(super) fn check(path: &Path, capability: &Capability) -> Result<(), CaptureError> {
     let (device, card) = (path.display(), &capability.card);
-    let fault = if capability.captures && capability.streams {
+    let fault = if STEPS.contains(&capability.driver.as_str()) {
+        "it is a step of the board's camera pipeline and no camera; use `kind = \"csi\"`"
+    } else if capability.captures && capability.streams {
         return Ok(());
     } else if capability.captures {
         "it has no stream of buffers; such a device is not supported"
     } else if capability.is_multiplanar {
         "it speaks the multiplanar interface, as parts of a board's camera pipeline do; use `kind = \
-         \"ffmpeg\"` with the board's own program"
+         \"csi\"`, or `kind = \"command\"` with the board's own program"
     } else {
         "it gives no pictures (a camera may have other nodes beside that of its pictures); \
          `inspectd cameras` lists those that do"
@@ -134,5 +140,42 @@ fn set_rate(
             tracing::debug!(device = %path.display(), %reason, "the driver keeps its rate");
             Some(current)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(driver: &str, captures: bool, is_multiplanar: bool) -> Option<String> {
+        let capability = Capability {
+            card: "card".to_owned(),
+            driver: driver.to_owned(),
+            bus: String::new(),
+            captures,
+            takes: false,
+            is_multiplanar,
+            streams: true,
+        };
+        let checked = check(Path::new("/dev/video7"), &capability);
+        checked.err().map(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn parts_of_a_boards_pipeline_are_refused_with_the_kinds_that_use_it() {
+        assert_eq!(fault("uvcvideo", true, false), None);
+        for multiplanar in [
+            fault("rp1-cfe", false, true),
+            fault("bcm2835-isp", true, false),
+        ] {
+            let text = multiplanar.unwrap();
+            assert!(text.contains("kind = \"csi\""), "{text}");
+            assert!(!text.contains("ffmpeg"), "{text}");
+        }
+        assert!(
+            fault("uvcvideo", false, false)
+                .unwrap()
+                .contains("inspectd cameras")
+        );
     }
 }

@@ -1,9 +1,11 @@
-//! The nodes of this machine, and which of them is the camera that is meant when none is named.
+//! The nodes of this machine, and which of them may be the camera that is meant when none is named.
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::negotiate::{check, offers};
-use super::sys::Node;
+use super::sys::{Capability, Node};
 use crate::capture::CaptureError;
 
 /// Where udev keeps names that follow a camera from port to port.
@@ -11,23 +13,54 @@ const BY_ID: &str = "/dev/v4l/by-id";
 /// Where udev keeps names that follow a port.
 const BY_PATH: &str = "/dev/v4l/by-path";
 
-/// The camera to take where none is named: the first in the order of the nodes' numbers that gives
-/// pictures which can be decoded, by its lasting name where it has one.
+/// The cameras to try where none is named: those that give pictures which can be decoded, in the order
+/// of the nodes' numbers, by their lasting names where they have one. Nodes that programs put pictures
+/// into (loopbacks) come last.
 ///
 /// # Errors
 /// Where there is none.
-pub(super) fn first_camera() -> Result<PathBuf, CaptureError> {
+pub(super) fn cameras() -> Result<Vec<PathBuf>, CaptureError> {
     let nodes = nodes(Path::new("/dev"));
-    let usable = nodes.iter().find(|node| is_usable(node));
-    let Some(node) = usable else {
+    let usable = nodes.iter().filter_map(|node| Some((node, usable(node)?)));
+    let mut usable: Vec<(&PathBuf, Capability)> = usable.collect();
+    usable.sort_by_key(|(_, capability)| capability.takes);
+    if usable.is_empty() {
         return Err(CaptureError::Broken(format!(
             "no camera was found among {} nodes /dev/video*; is it plugged in, and is this user in \
              the group video? `inspectd cameras` tells more",
             nodes.len()
         )));
+    }
+    let lasting = |node: &PathBuf| links(node, Path::new(BY_ID)).into_iter().next();
+    Ok(usable
+        .into_iter()
+        .map(|(node, _)| lasting(node).unwrap_or_else(|| node.clone()))
+        .collect())
+}
+
+/// The first of these cameras that no other program has.
+///
+/// # Errors
+/// The first fault of another kind; where all are in use, that of the last one.
+pub(super) fn first_free<T>(
+    cameras: Vec<PathBuf>,
+    open: impl Fn(PathBuf) -> Result<T, CaptureError>,
+) -> Result<T, CaptureError> {
+    let mut busy = CaptureError::Broken("there is no camera".to_owned());
+    for path in cameras {
+        match open(path) {
+            Err(fault) if is_busy(&fault) => busy = fault,
+            opened => return opened,
+        }
+    }
+    Err(busy)
+}
+
+fn is_busy(fault: &CaptureError) -> bool {
+    let CaptureError::Io { source, .. } = fault else {
+        return false;
     };
-    let lasting = links(node, Path::new(BY_ID)).into_iter().next();
-    Ok(lasting.unwrap_or_else(|| node.clone()))
+    source.raw_os_error() == Some(Errno::BUSY.raw_os_error())
 }
 
 /// All names of a node that survive a replug, best first.
@@ -67,16 +100,17 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn is_usable(path: &Path) -> bool {
-    let Ok(node) = Node::open(path) else {
-        return false;
-    };
-    let checked = node.capability().map(|capability| check(path, &capability));
-    matches!(checked, Ok(Ok(()))) && !offers(&node).is_empty()
+/// What a node can do; none where it gives no pictures that can be decoded.
+fn usable(path: &Path) -> Option<Capability> {
+    let node = Node::open(path).ok()?;
+    let capability = node.capability().ok()?;
+    let is_usable = check(path, &capability).is_ok() && !offers(&node).is_empty();
+    is_usable.then_some(capability)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::refused;
     use super::*;
 
     #[test]
@@ -97,5 +131,31 @@ mod tests {
         let found = links(&folder.join("video2"), &by_id);
         assert_eq!(found, [by_id.join("a"), by_id.join("b")]);
         assert!(links(&folder.join("video2"), &folder.join("none")).is_empty());
+    }
+
+    #[test]
+    fn a_camera_that_another_program_has_is_passed_over_where_any_will_do() {
+        let in_order = || vec!["/dev/video0".into(), "/dev/video2".into()];
+        let fault = |error: Errno, path: &Path| {
+            let system = std::io::Error::from_raw_os_error(error.raw_os_error());
+            refused("set the format of", path, system)
+        };
+        let opened = |busy: &[&str], faulty: Errno| {
+            let opened = first_free(in_order(), |path: PathBuf| match path.to_str() {
+                Some(name) if busy.contains(&name) => Err(fault(faulty, &path)),
+                _ => Ok(path),
+            });
+            opened.map_err(|fault| fault.to_string())
+        };
+        assert_eq!(opened(&[], Errno::BUSY), Ok("/dev/video0".into()));
+        assert_eq!(
+            opened(&["/dev/video0"], Errno::BUSY),
+            Ok("/dev/video2".into())
+        );
+        let all = opened(&["/dev/video0", "/dev/video2"], Errno::BUSY).unwrap_err();
+        assert!(all.contains("/dev/video2 is in use"), "{all}");
+        // Another fault is that of the camera that is meant.
+        let broken = opened(&["/dev/video0"], Errno::IO).unwrap_err();
+        assert!(broken.contains("/dev/video0"), "{broken}");
     }
 }

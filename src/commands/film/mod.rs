@@ -23,7 +23,7 @@ use self::take::Take;
 use super::output::say;
 use super::signals::Interrupts;
 use crate::capture::archive::{Archive, ArchiveError, Full, Notes};
-use crate::capture::{CaptureError, Moment, Next, Opener, Source};
+use crate::capture::{CameraSettings, CaptureError, Moment, Next, Opener, Source};
 use crate::config::Camera;
 
 /// How long a source is waited for at once: the longest that a Ctrl-C takes to be heard.
@@ -116,7 +116,7 @@ impl<'a> Script<'a> {
             script: self,
             take: Take::new(self),
             display: Display::new(self.camera.name.as_str(), self.span),
-            controls: BTreeMap::new(),
+            settings: CameraSettings::default(),
             started,
             enough: &interrupts.enough,
         };
@@ -127,8 +127,8 @@ impl<'a> Script<'a> {
         };
         // From here on, Ctrl-C means to stop.
         interrupts.enough.store(true, Ordering::Relaxed);
-        let (take, controls) = (shoot.take, shoot.controls);
-        self.finish(take, controls, ended_by)
+        let (take, settings) = (shoot.take, shoot.settings);
+        self.finish(take, settings, ended_by)
     }
 
     /// The fault of a camera that gave no frame, with what may be behind it.
@@ -149,11 +149,11 @@ impl<'a> Script<'a> {
     fn finish(
         &self,
         take: Take<'_>,
-        controls: BTreeMap<String, i64>,
+        settings: CameraSettings,
         ended_by: String,
     ) -> anyhow::Result<Filmed> {
         let mut notes = self.notes(&take, ended_by);
-        notes.controls = controls;
+        (notes.controls, notes.layout) = (settings.controls, settings.layout);
         let (Some(recorder), Some(_)) = (take.recorder, take.first) else {
             let why = format!("no frame was filmed: {}", notes.ended_by);
             return Err(CaptureError::Broken(why))
@@ -184,6 +184,7 @@ impl<'a> Script<'a> {
             fps_asked: self.camera.fps.map(crate::capture::Fps::get),
             fps: take.fps(),
             controls: BTreeMap::new(),
+            layout: None,
             frames: review.frames(),
             received: take.received,
             dropped: take.dropped,
@@ -204,7 +205,7 @@ struct Shoot<'a> {
     script: &'a Script<'a>,
     take: Take<'a>,
     display: Display,
-    controls: BTreeMap<String, i64>,
+    settings: CameraSettings,
     started: Instant,
     enough: &'a AtomicBool,
 }
@@ -249,7 +250,7 @@ impl Shoot<'_> {
     fn run_once(&mut self) -> Result<String, Fault> {
         let mut source = self.script.opener.open()?;
         self.take.opened();
-        self.note_controls(&*source);
+        self.note_settings(&*source);
         let mut last = Instant::now();
         let usual = self.script.camera.deadline;
         let mut deadline = usual.max(FIRST_FRAME);
@@ -304,18 +305,14 @@ impl Shoot<'_> {
         }
     }
 
-    /// The camera's controls as they were first; a difference later is told.
-    fn note_controls(&mut self, source: &dyn Source) {
+    /// How the camera was set first; a difference later is told.
+    fn note_settings(&mut self, source: &dyn Source) {
         let now = source.settings().unwrap_or_default();
         if self.take.first.is_none() {
-            self.controls = now;
+            self.settings = now;
             return;
         }
-        let then = crate::capture::CameraSettings {
-            controls: self.controls.clone(),
-            fps: None,
-        };
-        for difference in then.differences(&now) {
+        for difference in self.settings.differences(&now) {
             tracing::warn!("the camera is set differently since it was opened anew: {difference}");
         }
     }

@@ -19,6 +19,13 @@ static bool is_inactive(struct camera *camera, unsigned id) {
 static int get(struct camera *camera, unsigned id, int *value) {
     struct control *found = control(camera, id);
     if (!found) return fail(EINVAL);
+    if (says(camera, "pipe")) return fail(EPIPE);
+    if (says(camera, "glitch") && !camera->glitched) {
+        camera->glitched = true;
+        note(camera, "glitch", id);
+        return fail(EPIPE);
+    }
+    if (id == V4L2_CID_SHARPNESS && says(camera, "sharpen")) found->value = found->own = 7;
     *value = found->value + (id == V4L2_CID_EXPOSURE_ABSOLUTE && says(camera, "drift") ? 43 : 0);
     return 0;
 }
@@ -29,7 +36,7 @@ static int set(struct camera *camera, unsigned id, int value) {
     if (!found) return fail(EINVAL);
     if (is_inactive(camera, id)) return fail(EACCES);
     if (value < found->min || value > found->max) return fail(ERANGE);
-    found->value = value;
+    found->value = found->own = value;
     snprintf(what, sizeof what, "set %s =", found->name);
     note(camera, what, value);
     return 0;
@@ -152,6 +159,8 @@ static int stream(struct handle *h, bool is_on) {
     h->run = ++runs;
     h->sequence = 0;
     h->next = h->camera->shown;
+    for (unsigned i = 0; i < sizeof CONTROLS / sizeof *CONTROLS; i++)
+        h->camera->controls[i].own = h->camera->controls[i].initial;
     note(h->camera, "stream", h->format.width);
     pthread_t thread;
     if (pthread_create(&thread, NULL, play, h)) abort();

@@ -13,6 +13,11 @@
 //   qbuf     QBUF says EINVAL                        freeze   one frame again and again, sequence rising
 //   gap      nine of ten frames are lost             size     S_FMT gives another size than asked
 //   drift    exposure_time_absolute reads 43 too high
+//   sharpen  another program sets sharpness to 7      glitch   the first reading of a control fails, once
+//   pipe     no control can be read
+//
+// It forgets its controls when a stream starts, and its driver does not notice, as with some webcams: G_CTRL
+// is answered from memory. "forgot" in the journal: a stream ended with a control at another value than that.
 //
 // Descriptors are sockets, so that any poll works on them. Calls are caught at libc (open, close, ioctl,
 // mmap, and syscall(SYS_ioctl), which the crate v4l uses); a system call made by hand gets past. There is no
@@ -43,7 +48,8 @@ struct frame { unsigned width, height, fourcc; unsigned char *bytes; size_t leng
 struct control {
     unsigned id, type;
     const char *name;
-    int min, max, initial, value;
+    int min, max, initial;
+    int value, own; // what the driver remembers, and what the camera has
 };
 
 struct camera {
@@ -51,7 +57,8 @@ struct camera {
     struct frame frames[FRAMES];
     int count;
     unsigned shown; // where the loop stands: a camera that is opened anew goes on from there
-    struct control controls[5];
+    struct control controls[6];
+    bool glitched; // once is enough
     struct handle *streamer; // who has the buffers; others get EBUSY
 };
 
@@ -83,11 +90,12 @@ static long (*real_syscall)(long, ...);
 static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 
 static const struct control CONTROLS[] = {
-    {V4L2_CID_BRIGHTNESS, V4L2_CTRL_TYPE_INTEGER, "Brightness", 0, 255, 128, 128},
-    {V4L2_CID_AUTO_WHITE_BALANCE, V4L2_CTRL_TYPE_BOOLEAN, "White Balance, Automatic", 0, 1, 1, 1},
-    {V4L2_CID_WHITE_BALANCE_TEMPERATURE, V4L2_CTRL_TYPE_INTEGER, "White Balance Temperature", 2800, 6500, 4600, 4600},
-    {V4L2_CID_EXPOSURE_AUTO, V4L2_CTRL_TYPE_MENU, "Exposure, Auto", 0, 3, 3, 3},
-    {V4L2_CID_EXPOSURE_ABSOLUTE, V4L2_CTRL_TYPE_INTEGER, "Exposure Time, Absolute", 1, 5000, 157, 157},
+    {V4L2_CID_BRIGHTNESS, V4L2_CTRL_TYPE_INTEGER, "Brightness", 0, 255, 128, 128, 128},
+    {V4L2_CID_AUTO_WHITE_BALANCE, V4L2_CTRL_TYPE_BOOLEAN, "White Balance, Automatic", 0, 1, 1, 1, 1},
+    {V4L2_CID_WHITE_BALANCE_TEMPERATURE, V4L2_CTRL_TYPE_INTEGER, "White Balance Temperature", 2800, 6500, 4600, 4600, 4600},
+    {V4L2_CID_SHARPNESS, V4L2_CTRL_TYPE_INTEGER, "Sharpness", 0, 10, 3, 3, 3},
+    {V4L2_CID_EXPOSURE_AUTO, V4L2_CTRL_TYPE_MENU, "Exposure, Auto", 0, 3, 3, 3, 3},
+    {V4L2_CID_EXPOSURE_ABSOLUTE, V4L2_CTRL_TYPE_INTEGER, "Exposure Time, Absolute", 1, 5000, 157, 157, 157},
 };
 static const char *const EXPOSURES[] = {"Auto Mode", "Manual Mode", "Shutter Priority Mode", "Aperture Priority Mode"};
 
@@ -290,7 +298,12 @@ static void agree(struct handle *h, struct v4l2_pix_format *format) {
 }
 
 static void stop(struct handle *h) {
-    char byte;
+    char byte, what[60];
+    for (unsigned i = 0; h->run && i < sizeof CONTROLS / sizeof *CONTROLS; i++) {
+        struct control *control = &h->camera->controls[i];
+        snprintf(what, sizeof what, "forgot %s =", control->name);
+        if (control->own != control->value) note(h->camera, what, control->own);
+    }
     h->run = h->queued_count = h->done_count = 0;
     for (unsigned i = 0; i < h->count; i++) h->buffers[i].flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
     while (recv(h->fd, &byte, 1, MSG_DONTWAIT) > 0) {}

@@ -31,6 +31,8 @@ pub(in super::super) struct Described {
     pub(in super::super) is_disabled: bool,
     /// Can't be set by anybody.
     pub(in super::super) is_read_only: bool,
+    /// Can't be read by anybody.
+    pub(in super::super) is_write_only: bool,
     /// At rest while another control decides.
     pub(in super::super) is_inactive: bool,
     /// The device moves it on its own.
@@ -121,6 +123,13 @@ impl Node {
         Ok(answer.value.into())
     }
 
+    /// Whether the driver takes no value for a control while the stream runs.
+    pub(in super::super) fn is_grabbed(&self, id: u32) -> bool {
+        let mut answer = c::v4l2_query_ext_ctrl { id, ..zeroed() };
+        self.call(QUERY_EXT_CTRL, &mut answer).is_ok()
+            && answer.flags & c::V4L2_CTRL_FLAG_GRABBED != 0
+    }
+
     /// Sets a control; what the driver made of it is to be read back.
     pub(in super::super) fn set_control(&self, id: u32, value: i64) -> io::Result<()> {
         let value = i32::try_from(value).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -142,6 +151,7 @@ fn described(answer: &c::v4l2_query_ext_ctrl) -> Described {
         default: answer.default_value,
         is_disabled: has(c::V4L2_CTRL_FLAG_DISABLED),
         is_read_only: has(c::V4L2_CTRL_FLAG_READ_ONLY),
+        is_write_only: has(c::V4L2_CTRL_FLAG_WRITE_ONLY),
         is_inactive: has(c::V4L2_CTRL_FLAG_INACTIVE),
         is_volatile: has(c::V4L2_CTRL_FLAG_VOLATILE),
     }

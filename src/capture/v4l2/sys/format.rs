@@ -8,6 +8,7 @@ use v4l::v4l2::vidioc;
 
 use super::super::interval::Interval;
 use super::{Node, Request, text, zeroed};
+use crate::capture::Range;
 
 /// The one type of buffer that is spoken here: a picture in one plane.
 pub(super) const CAPTURE: u32 = c::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE;
@@ -54,6 +55,7 @@ pub(in super::super) struct Picture {
     pub(in super::super) height: u32,
     /// Bytes from one row to the next; 0 for compressed formats.
     pub(in super::super) stride: u32,
+    pub(in super::super) range: Range,
     /// Whether each buffer holds all the rows of its frame.
     pub(in super::super) is_whole: bool,
 }
@@ -151,6 +153,7 @@ impl Node {
             width: pix.width,
             height: pix.height,
             stride: pix.bytesperline,
+            range: range(pix.quantization, pix.colorspace),
             is_whole: whole.contains(&pix.field),
         })
     }
@@ -184,6 +187,20 @@ impl Node {
     }
 }
 
+/// The range that a driver names, or else that which the interface gives its colours: full for those of
+/// JPEG. What is said of RGB is of no interest here.
+fn range(quantization: u32, colours: u32) -> Range {
+    match quantization {
+        c::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE => Range::Full,
+        c::v4l2_quantization_V4L2_QUANTIZATION_DEFAULT
+            if colours == c::v4l2_colorspace_V4L2_COLORSPACE_JPEG =>
+        {
+            Range::Full
+        }
+        _ => Range::Limited,
+    }
+}
+
 fn size(answer: &c::v4l2_frmsizeenum) -> Sizes {
     if answer.type_ == c::v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE {
         // SAFETY: both arms of the union are integers alone; the type says that the driver wrote
@@ -210,6 +227,28 @@ impl From<c::v4l2_fract> for Interval {
         Interval {
             numerator: fraction.numerator,
             denominator: fraction.denominator,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_is_what_the_driver_says_or_what_its_colours_mean() {
+        let srgb = c::v4l2_colorspace_V4L2_COLORSPACE_SRGB;
+        let jpeg = c::v4l2_colorspace_V4L2_COLORSPACE_JPEG;
+        let unsaid = c::v4l2_quantization_V4L2_QUANTIZATION_DEFAULT;
+        let full = c::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE;
+        let limited = c::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE;
+        for (quantization, colours, expected) in [
+            (unsaid, srgb, Range::Limited),
+            (unsaid, jpeg, Range::Full),
+            (full, srgb, Range::Full),
+            (limited, jpeg, Range::Limited),
+        ] {
+            assert_eq!(range(quantization, colours), expected);
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Capability {
     pub(super) bus: String,
     /// Gives pictures in one plane.
     pub(super) captures: bool,
+    /// Takes pictures from programs, as loopbacks and steps of a pipeline do.
+    pub(super) takes: bool,
     /// Gives pictures in several planes: another interface, not spoken here.
     pub(super) is_multiplanar: bool,
     /// Has a queue of buffers.
@@ -136,6 +138,7 @@ impl Node {
             driver: text(&answer.driver),
             bus: text(&answer.bus_info),
             captures: can & c::V4L2_CAP_VIDEO_CAPTURE != 0,
+            takes: can & (c::V4L2_CAP_VIDEO_OUTPUT | c::V4L2_CAP_VIDEO_M2M) != 0,
             is_multiplanar: can & c::V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0,
             streams: can & c::V4L2_CAP_STREAMING != 0,
         })
