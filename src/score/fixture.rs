@@ -152,7 +152,7 @@ fn scene(seed: u64) -> SceneReference {
         preprocessor.prepare(&frame).unwrap();
         footage.take(seq as usize, preprocessor.look());
     }
-    footage.fit(None).unwrap()
+    footage.fit().unwrap()
 }
 
 /// A Profile of `count` frames; its student is bytes that nothing here reads.

@@ -235,7 +235,7 @@ fn scene_of(folder: &Path, wanted: impl Fn(usize, &str) -> bool) -> Arc<SceneRef
             footage.take(index, preprocessor.look());
         }
     }
-    Arc::new(footage.fit(None).unwrap())
+    Arc::new(footage.fit().unwrap())
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::super::{SceneFault, SceneFaultKind};
-use super::look::{Look, SIDE};
+use super::look::{Appearance, Look, SIDE};
 use super::measures::Measures;
 use super::reference::{SceneReference, detail, share_of_width};
 use super::shift::{Correlator, TRUSTED};
@@ -60,32 +60,35 @@ impl SceneCheck {
     /// Why a Profile can't judge this picture. `standing` is the fault of the frame before: it ends a
     /// little below the limit at which it began.
     pub fn fault(&mut self, look: &Look, standing: Option<SceneFaultKind>) -> Option<SceneFault> {
-        let measures = self.reference.measure(look);
+        let measures = self.reference.measure(&look.appearance);
         let limit = |kind| if standing == Some(kind) { RELEASE } else { 1.0 };
         let beyond = |kind, excess: Option<Excess>| {
             let (severity, detail) = excess.filter(|(severity, _)| *severity > limit(kind))?;
             Some(SceneFault {
                 kind,
                 scene: look.statistics(),
-                width: look.size.0,
-                height: look.size.1,
+                width: look.appearance.size.0,
+                height: look.appearance.size.1,
                 severity: severity.min(WORST) as f32,
                 detail,
             })
         };
-        beyond(SceneFaultKind::Blocked, Some(self.blocked(look)))
-            .or_else(|| beyond(SceneFaultKind::Moved, self.moved(look)))
-            .or_else(|| beyond(SceneFaultKind::Changed, self.changed(&measures)))
+        beyond(
+            SceneFaultKind::Blocked,
+            Some(self.blocked(&look.appearance)),
+        )
+        .or_else(|| beyond(SceneFaultKind::Moved, self.moved(look)))
+        .or_else(|| beyond(SceneFaultKind::Changed, self.changed(&measures)))
     }
 
     /// The light beside the reference's, for following it in time, and whether it is normal.
     pub(super) fn light(&self, look: &Look) -> ([f64; 3], bool) {
-        let measures = self.reference.measure(look);
+        let measures = self.reference.measure(&look.appearance);
         let is_normal = self.light_severities(&measures).iter().all(|s| *s <= 1.0);
         (measures.light, is_normal)
     }
 
-    fn blocked(&self, look: &Look) -> Excess {
+    fn blocked(&self, look: &Appearance) -> Excess {
         let numbers = &self.reference.numbers;
         let [contrast, sharpness, acutance, focus] = detail(&look.statistics, look.acutance);
         // Logarithms: what lies below the limit by the logarithm of 2 is twice as severe.
@@ -127,7 +130,9 @@ impl SceneCheck {
             .view
             .as_ref()
             .zip(self.reference.numbers.view)?;
-        let shift = self.correlator.shift(view, look.thumbnail());
+        let shift = self
+            .correlator
+            .shift(view, &look.appearance.thumbnail, &look.unmasked.weight);
         let lowest = numbers.matched.lowest;
         let lost = LOST * lowest;
         if f64::from(shift.matched) < lost {
@@ -142,8 +147,8 @@ impl SceneCheck {
             return None;
         }
         let limit = self.moved_beyond.or_else(|| self.reference.shift_limit())?;
-        let share = share_of_width(shift.cells, look.size);
-        let (width, height) = look.size;
+        let share = share_of_width(shift.cells, look.appearance.size);
+        let (width, height) = look.appearance.size;
         let pixels = |cells: f32, side: u32| (cells.abs() * side as f32 / SIDE as f32).round();
         let text = format!(
             "the view is shifted by {} x {} of {width} x {height} pixels; limit {}",

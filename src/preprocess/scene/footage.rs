@@ -3,9 +3,11 @@
 //! Of each frame a few kilobytes are kept. Differences of consecutive frames count only where the
 //! footage is a film: of stills in any order they say nothing about noise.
 
-use super::super::SceneStatistics;
-use super::look::{BINS, Look};
+use std::sync::Arc;
+
+use super::look::{Appearance, Look};
 use super::reference::SceneReference;
+use super::unmasked::Unmasked;
 
 /// The share of consecutive differences that lies below the noise floor.
 const QUANTILE: usize = 100;
@@ -16,22 +18,13 @@ const LEAST_NOISE: f64 = 0.05;
 /// More, in grey levels, is motion: a noise floor is never taken to be higher.
 const MOST_NOISE: f64 = 2.0;
 
-/// What is kept of a frame.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) size: (u32, u32),
-    pub(super) statistics: SceneStatistics,
-    pub(super) acutance: f32,
-    pub(super) histogram: [f32; BINS],
-    pub(super) cells: Vec<[u8; 3]>,
-    pub(super) thumbnail: Vec<u8>,
-}
-
 /// The looks of normal footage.
 #[derive(Debug)]
 pub struct SceneFootage {
     is_film: bool,
-    frames: Vec<Kept>,
+    frames: Vec<Appearance>,
+    /// What of the pictures counts, from the first one on.
+    unmasked: Option<Arc<Unmasked>>,
     /// The picture before, with its number in the footage.
     last: Option<(usize, Vec<u8>)>,
     /// Mean differences of consecutive pictures, in grey levels.
@@ -46,6 +39,7 @@ impl SceneFootage {
         Self {
             is_film,
             frames: Vec::new(),
+            unmasked: None,
             last: None,
             differences: Vec::new(),
             run: 1,
@@ -62,14 +56,9 @@ impl SceneFootage {
     /// Takes the frame `index` of the footage.
     pub fn take(&mut self, index: usize, look: &Look) {
         self.take_neighbour(index, look);
-        self.frames.push(Kept {
-            size: look.size,
-            statistics: look.statistics,
-            acutance: look.acutance,
-            histogram: look.histogram,
-            cells: look.cells().to_vec(),
-            thumbnail: look.thumbnail().to_vec(),
-        });
+        self.frames.push(look.appearance.clone());
+        self.unmasked
+            .get_or_insert_with(|| Arc::clone(&look.unmasked));
     }
 
     /// Takes the frame `index` only for its difference from the one before.
@@ -88,14 +77,14 @@ impl SceneFootage {
         self.last = Some((index, look.picture().to_vec()));
     }
 
-    /// The reference of all frames taken; `used` says which cells of the 16 x 16 grid count, row by
-    /// row (all where it is none). None where there are no frames.
-    pub fn fit(mut self, used: Option<&[bool]>) -> Option<SceneReference> {
+    /// The reference of all frames taken, which were looked at alike. None where there are no
+    /// frames.
+    pub fn fit(mut self) -> Option<SceneReference> {
         self.differences.sort_unstable_by(f64::total_cmp);
         let noise = (self.differences.len() >= FEWEST)
             .then(|| self.differences[self.differences.len() / QUANTILE].min(MOST_NOISE));
         let noise = noise.filter(|noise| *noise >= LEAST_NOISE);
-        SceneReference::fit(&self.frames, used, noise, self.longest_run)
+        SceneReference::fit(&self.frames, &self.unmasked?, noise, self.longest_run)
     }
 }
 

@@ -3,8 +3,7 @@
 //! Each is taken over the cells of a coarse grid and is such that a third of them alone can't move it,
 //! but for the histogram, which therefore counts only together with the share of changed cells.
 
-use super::footage::Kept;
-use super::look::{BINS, CELLS};
+use super::look::{Appearance, BINS, CELLS};
 use super::spread::Spread;
 
 /// Added to a colour before its logarithm, so that noise in the dark is no great ratio.
@@ -57,7 +56,7 @@ impl Arrays<'_> {
 }
 
 /// Median and deviation of each cell over the frames.
-pub(super) fn fit_cells(frames: &[Kept]) -> (Vec<[f32; 3]>, Vec<f32>) {
+pub(super) fn fit_cells(frames: &[Appearance]) -> (Vec<[f32; 3]>, Vec<f32>) {
     let mut column = vec![0.0; frames.len()];
     let mut cells = vec![[0.0; 3]; CELLS];
     for (i, cell) in cells.iter_mut().enumerate() {

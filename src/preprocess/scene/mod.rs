@@ -12,6 +12,7 @@ mod measures;
 mod reference;
 mod shift;
 mod spread;
+mod unmasked;
 mod watch;
 
 pub use check::SceneCheck;
@@ -36,6 +37,9 @@ mod fixture;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod mask_tests;
 
 #[cfg(test)]
 mod watch_tests;

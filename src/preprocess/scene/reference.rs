@@ -6,11 +6,11 @@
 
 use super::super::SceneStatistics;
 use super::SceneZ;
-use super::footage::Kept;
-use super::look::{BINS, CELLS, GRID, Look, SIDE};
+use super::look::{Appearance, BINS, CELLS, GRID, SIDE};
 use super::measures::{Arrays, Measures, fit_cells};
 use super::shift::{Correlator, View};
 use super::spread::Spread;
+use super::unmasked::Unmasked;
 
 /// The view must match this well in the worst frame of its footage. On the belt, where all but the
 /// rails moves, 12 was reached, and one normal frame in a few hundred then seemed to have moved.
@@ -91,15 +91,15 @@ pub(super) fn share_of_width(cells: [f32; 2], (width, height): (u32, u32)) -> f6
 }
 
 impl SceneReference {
-    /// Fits the frames of a footage; `used` says which cells of the 16 x 16 grid count, row by row.
-    /// None where there are no frames or no cells.
+    /// Fits the frames of a footage, of which `unmasked` counts. None where there are no frames or no
+    /// cells.
     pub(super) fn fit(
-        frames: &[Kept],
-        used: Option<&[bool]>,
+        frames: &[Appearance],
+        unmasked: &Unmasked,
         noise: Option<f64>,
         repeats: u64,
     ) -> Option<SceneReference> {
-        let used = used.map_or_else(|| vec![true; CELLS], <[bool]>::to_vec);
+        let used = unmasked.cells.clone();
         if frames.is_empty() || used.len() != CELLS || !used.contains(&true) {
             return None;
         }
@@ -120,8 +120,8 @@ impl SceneReference {
             .iter()
             .map(|frame| arrays.measure(&frame.cells, &frame.histogram))
             .collect();
-        let (view, view_numbers) = fit_view(frames).unzip();
-        let of = |take: &dyn Fn(&Kept) -> f64| Spread::of(frames.iter().map(take));
+        let (view, view_numbers) = fit_view(frames, &unmasked.weight).unzip();
+        let of = |take: &dyn Fn(&Appearance) -> f64| Spread::of(frames.iter().map(take));
         let details = |i: usize| of(&|frame| detail(&frame.statistics, frame.acutance)[i]);
         let light = |i: usize| Spread::of(measured.iter().map(|measures| measures.light[i]));
         let numbers = SceneNumbers {
@@ -149,14 +149,14 @@ impl SceneReference {
         })
     }
 
-    pub(super) fn measure(&self, look: &Look) -> Measures {
+    pub(super) fn measure(&self, appearance: &Appearance) -> Measures {
         let arrays = Arrays {
             cells: &self.cells,
             cell_spread: &self.cell_spread,
             used: &self.used,
             histogram: &self.histogram,
         };
-        arrays.measure(look.cells(), &look.histogram)
+        arrays.measure(&appearance.cells, &appearance.histogram)
     }
 
     /// How far a picture's three numbers are from those of the normal footage, in deviations.
@@ -276,12 +276,13 @@ impl SceneNumbers {
 }
 
 /// The common view, where the frames have one: found in all of them, and near one place.
-fn fit_view(frames: &[Kept]) -> Option<(View, ViewNumbers)> {
+fn fit_view(frames: &[Appearance], weight: &[f32]) -> Option<(View, ViewNumbers)> {
     let mut correlator = Correlator::new();
-    let view = correlator.view(frames.iter().map(|frame| frame.thumbnail.as_slice()))?;
+    let thumbnails = frames.iter().map(|frame| frame.thumbnail.as_slice());
+    let view = correlator.view(thumbnails, weight)?;
     let shifts: Vec<_> = frames
         .iter()
-        .map(|frame| correlator.shift(&view, &frame.thumbnail))
+        .map(|frame| correlator.shift(&view, &frame.thumbnail, weight))
         .collect();
     let shares = frames.iter().zip(&shifts);
     let numbers = ViewNumbers {

@@ -119,11 +119,12 @@ impl Correlator {
     pub(super) fn view<'a>(
         &mut self,
         thumbnails: impl ExactSizeIterator<Item = &'a [u8]>,
+        weight: &[f32],
     ) -> Option<View> {
         let count = thumbnails.len() as f32;
         let mut sums = vec![Complex::<f32>::default(); PIXELS];
         for thumbnail in thumbnails {
-            self.phases_of(thumbnail);
+            self.phases_of(thumbnail, weight);
             for (sum, phase) in sums.iter_mut().zip(&self.plane) {
                 *sum += phase;
             }
@@ -142,8 +143,8 @@ impl Correlator {
     }
 
     /// Where `view` lies in a thumbnail.
-    pub(super) fn shift(&mut self, view: &View, thumbnail: &[u8]) -> Shift {
-        self.phases_of(thumbnail);
+    pub(super) fn shift(&mut self, view: &View, thumbnail: &[u8], weight: &[f32]) -> Shift {
+        self.phases_of(thumbnail, weight);
         for (own, other) in self.plane.iter_mut().zip(&view.phases) {
             *own *= other.conj();
         }
@@ -189,13 +190,19 @@ impl Correlator {
         ]
     }
 
-    /// Leaves in `plane` the phase of each frequency, as a number of length 1.
-    fn phases_of(&mut self, thumbnail: &[u8]) {
-        let sum: f32 = thumbnail.iter().map(|&v| f32::from(v)).sum();
-        let mean = sum / PIXELS as f32;
-        let windowed = thumbnail.iter().zip(&self.window);
-        for (value, (&pixel, weight)) in self.plane.iter_mut().zip(windowed) {
-            *value = Complex::new((f32::from(pixel) - mean) * weight, 0.0);
+    /// Leaves in `plane` the phase of each frequency, as a number of length 1. `weight` says how much
+    /// each cell counts: a painted mask stands still, and would hold the view in its place.
+    fn phases_of(&mut self, thumbnail: &[u8], weight: &[f32]) {
+        let cells = thumbnail.iter().zip(self.window.iter().zip(weight));
+        let cells = cells.map(|(&cell, (window, weight))| (f32::from(cell), window * weight));
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (cell, weight) in cells.clone() {
+            sum += cell * weight;
+            total += weight;
+        }
+        let mean = sum / total.max(f32::MIN_POSITIVE);
+        for (value, (cell, weight)) in self.plane.iter_mut().zip(cells) {
+            *value = Complex::new((cell - mean) * weight, 0.0);
         }
         self.transform(&Arc::clone(&self.forward));
         for value in &mut self.plane {

@@ -168,8 +168,8 @@ impl SceneWatch {
         let fault = still.is_frozen.then(|| SceneFault {
             kind: SceneFaultKind::Frozen,
             scene: look.statistics(),
-            width: look.size.0,
-            height: look.size.1,
+            width: look.appearance.size.0,
+            height: look.appearance.size.1,
             severity: lasted.div_duration_f32(limit),
             detail: format!(
                 "the picture has not changed for {:.0} s ({} frames); limit {:.0} s",
