@@ -10,6 +10,7 @@ use super::look::{Appearance, Look, SIDE};
 use super::measures::Measures;
 use super::reference::{SceneReference, detail, share_of_width};
 use super::shift::{Correlator, TRUSTED};
+use super::unmasked::Unmasked;
 
 /// Contrast and sharpness are far below when both are under a third of the lowest.
 const BLOCKED: f64 = 1.1;
@@ -60,25 +61,31 @@ impl SceneCheck {
     /// Why a Profile can't judge this picture. `standing` is the fault of the frame before: it ends a
     /// little below the limit at which it began.
     pub fn fault(&mut self, look: &Look, standing: Option<SceneFaultKind>) -> Option<SceneFault> {
-        let measures = self.reference.measure(&look.appearance);
+        self.judge(&look.appearance, &look.unmasked, standing)
+    }
+
+    pub(super) fn judge(
+        &mut self,
+        look: &Appearance,
+        unmasked: &Unmasked,
+        standing: Option<SceneFaultKind>,
+    ) -> Option<SceneFault> {
+        let measures = self.reference.measure(look);
         let limit = |kind| if standing == Some(kind) { RELEASE } else { 1.0 };
         let beyond = |kind, excess: Option<Excess>| {
             let (severity, detail) = excess.filter(|(severity, _)| *severity > limit(kind))?;
             Some(SceneFault {
                 kind,
-                scene: look.statistics(),
-                width: look.appearance.size.0,
-                height: look.appearance.size.1,
+                scene: look.statistics,
+                width: look.size.0,
+                height: look.size.1,
                 severity: severity.min(WORST) as f32,
                 detail,
             })
         };
-        beyond(
-            SceneFaultKind::Blocked,
-            Some(self.blocked(&look.appearance)),
-        )
-        .or_else(|| beyond(SceneFaultKind::Moved, self.moved(look)))
-        .or_else(|| beyond(SceneFaultKind::Changed, self.changed(&measures)))
+        beyond(SceneFaultKind::Blocked, Some(self.blocked(look)))
+            .or_else(|| beyond(SceneFaultKind::Moved, self.moved(look, unmasked)))
+            .or_else(|| beyond(SceneFaultKind::Changed, self.changed(&measures)))
     }
 
     /// The light beside the reference's, for following it in time, and whether it is normal.
@@ -124,7 +131,7 @@ impl SceneCheck {
         }
     }
 
-    fn moved(&mut self, look: &Look) -> Option<Excess> {
+    fn moved(&mut self, look: &Appearance, unmasked: &Unmasked) -> Option<Excess> {
         let (view, numbers) = self
             .reference
             .view
@@ -132,7 +139,7 @@ impl SceneCheck {
             .zip(self.reference.numbers.view)?;
         let shift = self
             .correlator
-            .shift(view, &look.appearance.thumbnail, &look.unmasked.weight);
+            .shift(view, &look.thumbnail, &unmasked.weight);
         let lowest = numbers.matched.lowest;
         let lost = LOST * lowest;
         if f64::from(shift.matched) < lost {
@@ -147,8 +154,8 @@ impl SceneCheck {
             return None;
         }
         let limit = self.moved_beyond.or_else(|| self.reference.shift_limit())?;
-        let share = share_of_width(shift.cells, look.appearance.size);
-        let (width, height) = look.appearance.size;
+        let share = share_of_width(shift.cells, look.size);
+        let (width, height) = look.size;
         let pixels = |cells: f32, side: u32| (cells.abs() * side as f32 / SIDE as f32).round();
         let text = format!(
             "the view is shifted by {} x {} of {width} x {height} pixels; limit {}",

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::check::SceneCheck;
 use super::look::{Appearance, Look};
 use super::reference::SceneReference;
 use super::unmasked::Unmasked;
@@ -84,7 +85,16 @@ impl SceneFootage {
         let noise = (self.differences.len() >= FEWEST)
             .then(|| self.differences[self.differences.len() / QUANTILE].min(MOST_NOISE));
         let noise = noise.filter(|noise| *noise >= LEAST_NOISE);
-        SceneReference::fit(&self.frames, &self.unmasked?, noise, self.longest_run)
+        let unmasked = self.unmasked?;
+        let mut reference = SceneReference::fit(&self.frames, &unmasked, noise, self.longest_run)?;
+        let mut check = SceneCheck::new(Arc::new(reference.clone()), None);
+        let mut is_at_fault = |frame: &Appearance| check.judge(frame, &unmasked, None).is_some();
+        reference.numbers.set_aside = self
+            .frames
+            .iter()
+            .filter(|frame| is_at_fault(frame))
+            .count() as u64;
+        Some(reference)
     }
 }
 

@@ -43,3 +43,6 @@ mod mask_tests;
 
 #[cfg(test)]
 mod watch_tests;
+
+#[cfg(test)]
+mod limit_tests;

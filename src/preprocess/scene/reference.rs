@@ -58,6 +58,9 @@ pub struct SceneNumbers {
     noise: Option<f64>,
     /// The longest run of equal consecutive pictures.
     pub(super) repeats: u64,
+    /// Frames of the footage that are a fault of the scene by what the others show.
+    #[serde(default)]
+    pub(super) set_aside: u64,
 }
 
 /// How the common view of the footage moves and how well it is found.
@@ -138,6 +141,7 @@ impl SceneReference {
             view: view_numbers,
             noise,
             repeats,
+            set_aside: 0,
         };
         Some(SceneReference {
             numbers,
@@ -178,6 +182,23 @@ impl SceneReference {
     pub fn shift_limit(&self) -> Option<f64> {
         let view = self.numbers.view?;
         Some(view.shift.ceiling(0.01).max(LEAST_SHIFT))
+    }
+
+    /// What the user of the footage should know of it, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let set_aside = self.numbers.set_aside;
+        let aside = (set_aside > 0).then(|| {
+            format!(
+                "set aside: {set_aside} of the frames, which as a whole look unlike the rest; a camera \
+                 that sees what they show will be at fault"
+            )
+        });
+        let view = self.view.is_none().then(|| {
+            "the frames have no view in common that stands still: the camera can't be told to have \
+             moved"
+                .to_owned()
+        });
+        [aside, view].into_iter().flatten().collect()
     }
 
     /// The numbers beside the arrays.
