@@ -7,7 +7,7 @@
 /// Standard deviations of a normal distribution in its median absolute deviation.
 const MAD: f64 = 1.4826;
 
-/// Limits lie at least so many deviations from the median.
+/// Limits lie so many deviations from the median, where that is no wider than the margins allow.
 const DEVIATIONS: f64 = 6.0;
 
 /// Of so many frames one is set aside at each end: 2 %, and none of fewer.
@@ -52,14 +52,18 @@ impl Spread {
             && self.deviation >= 0.0
     }
 
-    /// What is too low: beyond the lowest frame by `margin`, and by the deviations.
+    /// What is too low: beyond the lowest frame by `margin`, and by the deviations, as far as they ask
+    /// for one more margin at most. Light that varies evenly, or a lamp that is on or off, has wide
+    /// deviations, but its frames lie within three of them.
     pub(super) fn floor(&self, margin: f64) -> f64 {
-        (self.lowest - margin).min(self.median - DEVIATIONS * self.deviation)
+        let by_deviations = self.median - DEVIATIONS * self.deviation;
+        (self.lowest - margin).min(by_deviations.max(self.lowest - 2.0 * margin))
     }
 
     /// What is too high, likewise.
     pub(super) fn ceiling(&self, margin: f64) -> f64 {
-        (self.highest + margin).max(self.median + DEVIATIONS * self.deviation)
+        let by_deviations = self.median + DEVIATIONS * self.deviation;
+        (self.highest + margin).max(by_deviations.min(self.highest + 2.0 * margin))
     }
 
     /// How far `value` is from the median, where 1 is a limit.
