@@ -134,6 +134,14 @@ pub(super) fn reference_of(eye: &mut Eye, pictures: impl Iterator<Item = Rgb>) -
     footage.fit().unwrap()
 }
 
+/// The picture with another noise of a grey level at one in so many values.
+pub(super) fn noisy(picture: &[u8], seed: u64, one_in: u64) -> Rgb {
+    let values = picture.iter().zip(0_u64..);
+    values
+        .map(|(&v, i)| v.saturating_add(u8::from(hash(seed, i, 3).is_multiple_of(one_in))))
+        .collect()
+}
+
 /// Each channel times its gain.
 pub(super) fn lit(picture: &[u8], gain: [f32; 3]) -> Rgb {
     let values = picture.iter().enumerate();

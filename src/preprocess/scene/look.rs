@@ -109,7 +109,7 @@ impl Look {
         let smooth = filtered(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
         self.resizer
             .resize(&self.grey, &mut self.thumbnail, &smooth)?;
-        self.measure(resized.width() as usize);
+        self.measure();
         let Appearance {
             cells, thumbnail, ..
         } = &mut self.appearance;
@@ -122,7 +122,7 @@ impl Look {
     }
 
     /// The numbers of the pixels that count.
-    fn measure(&mut self, width: usize) {
+    fn measure(&mut self) {
         let count = self.unmasked.count() as f64;
         let (mut sum, mut squares) = (0_u64, 0_u64);
         let mut bins = [0_u32; BINS];
@@ -135,7 +135,7 @@ impl Look {
         }
         let mean = sum as f64 / count;
         let variance = squares as f64 / count - mean * mean;
-        let edges = edges(&self.luma, width, &self.unmasked);
+        let edges = edges(&self.luma, &self.unmasked);
         let pairs = edges.pairs.max(1) as f64;
         self.appearance.statistics = SceneStatistics {
             brightness: (mean / WHITE) as f32,
@@ -165,9 +165,9 @@ struct Edges {
     pairs: usize,
 }
 
-fn edges(luma: &[u16], width: usize, unmasked: &Unmasked) -> Edges {
+fn edges(luma: &[u16], unmasked: &Unmasked) -> Edges {
     let mut edges = Edges::default();
-    for (runs, step) in [(&unmasked.across, 1), (&unmasked.down, width)] {
+    for (runs, step) in [(&unmasked.across, 1), (&unmasked.down, unmasked.width)] {
         for run in runs {
             let other = run.start + step..run.end + step;
             edges.add(&luma[run.clone()], &luma[other]);

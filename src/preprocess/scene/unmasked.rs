@@ -19,6 +19,8 @@ const FADE: usize = 3;
 /// Which pixels count.
 #[derive(Debug, PartialEq)]
 pub(super) struct Unmasked {
+    /// Columns of the pictures.
+    pub(super) width: usize,
     /// Pixels that count, row by row.
     pub(super) pixels: Vec<Range<usize>>,
     /// Those of them whose neighbour to the right counts as well.
@@ -40,6 +42,7 @@ impl Unmasked {
         let right = |i: usize| (i + 1) % width != 0 && shown[i + 1];
         let cells: Vec<bool> = view.masked_patches(GRID, GRID);
         Unmasked {
+            width,
             pixels: runs(width, height, |i| shown[i]),
             across: runs(width, height, |i| shown[i] && right(i)),
             down: runs(width, height, |i| shown[i] && below(i)),

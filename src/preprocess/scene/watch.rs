@@ -117,16 +117,22 @@ impl SceneWatch {
     pub fn look(&mut self, look: &Look, seq: u64, at: Moment) -> Result<(), Rejection> {
         let at = at.since_boot;
         let is_opened = self.last_seq.replace(seq).is_none_or(|last| seq <= last);
-        let frozen = self.is_live.then(|| self.frozen(look, at)).flatten();
+        let standing = self.standing;
+        let check = self.check.as_mut();
+        let seen = check.and_then(|check| check.fault(look, standing));
+        // The noise of another light may lie below the floor of this one.
+        let still_below = match seen {
+            None => self.still_below,
+            Some(_) => 0.0,
+        };
+        let frozen = self
+            .is_live
+            .then(|| self.frozen(look, still_below, at))
+            .flatten();
         let settles = self.is_live && self.settles(look, is_opened, at);
         if settles && frozen.is_none() {
             return Err(Rejection::Settling);
         }
-        let standing = self.standing;
-        let seen = self
-            .check
-            .as_mut()
-            .and_then(|check| check.fault(look, standing));
         // A covered camera repeats its black picture: that it is covered says more.
         let fault = match (frozen, seen) {
             (_, Some(seen)) if seen.kind == SceneFaultKind::Blocked => Some(seen),
@@ -136,14 +142,15 @@ impl SceneWatch {
         fault.map_or(Ok(()), |fault| Err(Rejection::Scene(fault)))
     }
 
-    fn frozen(&mut self, look: &Look, at: Duration) -> Option<SceneFault> {
+    /// Where pictures that differ by less than `still_below` are one.
+    fn frozen(&mut self, look: &Look, still_below: f64, at: Duration) -> Option<SceneFault> {
         let limit = self.rules.frozen_after;
         if limit.is_zero() {
             return None;
         }
         let is_same = self.still.as_ref().is_some_and(|still| {
             still.picture == look.picture()
-                || mean_difference(&still.picture, look.picture()) < self.still_below
+                || mean_difference(&still.picture, look.picture()) < still_below
         });
         let mut still = self.still.take().unwrap_or_else(|| Still {
             picture: Vec::new(),

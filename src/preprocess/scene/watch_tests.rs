@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::fixture::{Eye, Rgb, lit, reference, workshop};
+use super::fixture::{Eye, Rgb, belt, lit, noisy, reference, workshop};
 use super::*;
 use crate::capture::Moment;
 use crate::preprocess::Rejection;
@@ -21,8 +21,12 @@ struct Story {
 
 impl Story {
     fn new(rules: SceneRules, is_live: bool) -> Self {
+        Self::of(&WORKSHOP, rules, is_live)
+    }
+
+    fn of(reference: &Arc<SceneReference>, rules: SceneRules, is_live: bool) -> Self {
         Self {
-            watch: SceneWatch::new(Some(Arc::clone(&WORKSHOP)), rules, is_live),
+            watch: SceneWatch::new(Some(Arc::clone(reference)), rules, is_live),
             eye: Eye::new(),
             half_seconds: 10_000,
             seq: 0,
@@ -82,6 +86,30 @@ fn a_still_scene_with_its_noise_is_not_frozen_but_one_without_is() {
         .map(|i| story.see(if i % 2 == 0 { &still } else { &almost }))
         .collect();
     assert_eq!(said[44], "camera_frozen");
+}
+
+#[test]
+fn a_belt_that_stops_is_not_frozen() {
+    let running = Arc::new(reference(belt(0, 60, false)));
+    let mut story = Story::of(&running, at_once(), true);
+    let stopped = belt(100, 1, false).next().unwrap();
+    for i in 0..60 {
+        // A good camera's noise: 0.1 grey levels and more after the resize.
+        assert_eq!(story.see(&noisy(&stopped, i, 5)), "seen", "frame {i}");
+    }
+    let frozen = noisy(&stopped, 0, 5);
+    assert!((0..40).all(|_| story.see(&frozen) == "seen"));
+    assert_eq!(story.see(&frozen), "camera_frozen");
+}
+
+#[test]
+fn the_faint_noise_of_a_dark_picture_is_not_frozen() {
+    let mut story = Story::new(at_once(), true);
+    let dark = lit(&workshop(70, 0, 0), [0.2; 3]);
+    for i in 0..60 {
+        let said = story.see(&noisy(&dark, i, 1000));
+        assert_eq!(said, "scene_changed", "frame {i}");
+    }
 }
 
 #[test]
