@@ -150,7 +150,7 @@ fn scene(seed: u64) -> SceneReference {
             pixels,
         };
         preprocessor.prepare(&frame).unwrap();
-        footage.take(seq as usize, preprocessor.look());
+        footage.take(seq as usize, None, preprocessor.look());
     }
     footage.fit().unwrap()
 }

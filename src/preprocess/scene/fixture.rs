@@ -129,7 +129,7 @@ pub(super) fn reference(pictures: impl Iterator<Item = Rgb>) -> SceneReference {
 pub(super) fn reference_of(eye: &mut Eye, pictures: impl Iterator<Item = Rgb>) -> SceneReference {
     let mut footage = SceneFootage::new(true);
     for (i, picture) in pictures.enumerate() {
-        footage.take(i, eye.look(&picture));
+        footage.take(i, None, eye.look(&picture));
     }
     footage.fit().unwrap()
 }

@@ -4,10 +4,12 @@
 //! footage is a film: of stills in any order they say nothing about noise.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::check::SceneCheck;
 use super::look::{Appearance, CELLS, GRID, Look};
 use super::reference::SceneReference;
+use super::repeats::Repeats;
 use super::unmasked::Unmasked;
 
 /// The share of consecutive differences that lies below the noise floor.
@@ -34,8 +36,36 @@ pub struct SceneFootage {
     last: Option<(usize, Vec<u8>)>,
     /// Differences of consecutive pictures where they stand still, in grey levels.
     differences: Vec<f64>,
-    run: u64,
-    longest_run: u64,
+    repeats: Repeats,
+    /// Pictures without a new one, up to now, and since when; time only where the footage has it.
+    run: (u64, Option<Duration>),
+    pauses: Pauses,
+}
+
+/// How a footage repeats pictures, as encoders of still scenes do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pauses {
+    /// The longest run without a new picture, in frames.
+    pub(super) frames: u64,
+    /// The same in seconds, where the frames have times.
+    pub(super) seconds: Option<f64>,
+    /// Pictures that are a repetition.
+    pub(super) repeated: u64,
+    /// Pictures that might have been one: those that follow another.
+    pub(super) following: u64,
+}
+
+impl Pauses {
+    /// Whether a picture that stands still is no sign of a fault.
+    pub(super) fn prevail(&self) -> bool {
+        2 * self.repeated > self.following
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        let seconds = self.seconds.unwrap_or_default();
+        seconds.is_finite() && seconds >= 0.0 && self.repeated <= self.following
+    }
 }
 
 impl SceneFootage {
@@ -47,8 +77,12 @@ impl SceneFootage {
             unmasked: None,
             last: None,
             differences: Vec::new(),
-            run: 1,
-            longest_run: 1,
+            repeats: Repeats::default(),
+            run: (1, None),
+            pauses: Pauses {
+                frames: 1,
+                ..Pauses::default()
+            },
         }
     }
 
@@ -58,29 +92,46 @@ impl SceneFootage {
         self.is_film && self.last.as_ref().is_some_and(follows)
     }
 
-    /// Takes the frame `index` of the footage.
-    pub fn take(&mut self, index: usize, look: &Look) {
-        self.take_neighbour(index, look);
+    /// Takes the frame `index` of the footage, taken `at` where that is known.
+    pub fn take(&mut self, index: usize, at: Option<Duration>, look: &Look) {
+        self.take_neighbour(index, at, look);
         self.frames.push(look.appearance.clone());
         self.unmasked
             .get_or_insert_with(|| Arc::clone(&look.unmasked));
     }
 
     /// Takes the frame `index` only for its difference from the one before.
-    pub fn take_neighbour(&mut self, index: usize, look: &Look) {
+    pub fn take_neighbour(&mut self, index: usize, at: Option<Duration>, look: &Look) {
+        let is_known = self.repeats.knows(look.picture());
         if let Some((before, picture)) = &self.last
             && before + 1 == index
             && self.is_film
         {
-            let is_same = picture == look.picture();
-            self.run = if is_same { self.run + 1 } else { 1 };
-            self.longest_run = self.longest_run.max(self.run);
             self.differences
                 .push(still_difference(picture, look.picture(), &look.unmasked));
+            self.pauses.following += 1;
+            if is_known {
+                self.lengthen_run(at);
+            } else {
+                self.run = (1, at);
+            }
         } else {
-            self.run = 1;
+            self.run = (1, at);
         }
         self.last = Some((index, look.picture().to_vec()));
+    }
+
+    fn lengthen_run(&mut self, at: Option<Duration>) {
+        let (frames, since) = &mut self.run;
+        *frames += 1;
+        let lasted = at.zip(*since).map(|(at, since)| at.saturating_sub(since));
+        let lasted = lasted.map(|lasted| lasted.as_secs_f64());
+        self.pauses.frames = self.pauses.frames.max(*frames);
+        self.pauses.seconds = lasted
+            .into_iter()
+            .chain(self.pauses.seconds)
+            .reduce(f64::max);
+        self.pauses.repeated += 1;
     }
 
     /// The reference of all frames taken, which were looked at alike. None where there are no
@@ -91,7 +142,7 @@ impl SceneFootage {
             .then(|| self.differences[self.differences.len() / QUANTILE]);
         let noise = noise.filter(|noise| (LEAST_NOISE..=MOST_NOISE).contains(noise));
         let unmasked = self.unmasked?;
-        let mut reference = SceneReference::fit(&self.frames, &unmasked, noise, self.longest_run)?;
+        let mut reference = SceneReference::fit(&self.frames, &unmasked, noise, self.pauses)?;
         let mut check = SceneCheck::new(Arc::new(reference.clone()), None);
         let mut is_at_fault = |frame: &Appearance| check.judge(frame, &unmasked, None).is_some();
         reference.numbers.set_aside = self

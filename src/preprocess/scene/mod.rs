@@ -10,6 +10,7 @@ mod footage;
 mod look;
 mod measures;
 mod reference;
+mod repeats;
 mod shift;
 mod spread;
 mod unmasked;

@@ -6,6 +6,7 @@
 
 use super::super::SceneStatistics;
 use super::SceneZ;
+use super::footage::Pauses;
 use super::look::{Appearance, BINS, CELLS, GRID, SIDE};
 use super::measures::{Arrays, Measures, fit_cells};
 use super::shift::{Correlator, View};
@@ -56,8 +57,8 @@ pub struct SceneNumbers {
     pub(super) view: Option<ViewNumbers>,
     /// Mean difference of consecutive pictures that differ least, in grey levels; only of a film.
     noise: Option<f64>,
-    /// The longest run of equal consecutive pictures.
-    pub(super) repeats: u64,
+    /// How the footage repeats pictures.
+    pub(super) pauses: Pauses,
     /// Frames of the footage that are a fault of the scene by what the others show.
     #[serde(default)]
     pub(super) set_aside: u64,
@@ -100,7 +101,7 @@ impl SceneReference {
         frames: &[Appearance],
         unmasked: &Unmasked,
         noise: Option<f64>,
-        repeats: u64,
+        pauses: Pauses,
     ) -> Option<SceneReference> {
         let used = unmasked.cells.clone();
         if frames.is_empty() || used.len() != CELLS || !used.contains(&true) {
@@ -140,7 +141,7 @@ impl SceneReference {
             changed: Spread::of(measured.iter().map(|measures| measures.changed))?,
             view: view_numbers,
             noise,
-            repeats,
+            pauses,
             set_aside: 0,
         };
         Some(SceneReference {
@@ -198,7 +199,12 @@ impl SceneReference {
              moved"
                 .to_owned()
         });
-        [aside, view].into_iter().flatten().collect()
+        let pauses = self.numbers.pauses.prevail().then(|| {
+            "most frames repeat an earlier one to the byte: a frozen picture can't be told from a scene \
+             that stands still, and is not looked for"
+                .to_owned()
+        });
+        [aside, view, pauses].into_iter().flatten().collect()
     }
 
     /// The numbers beside the arrays.
@@ -292,7 +298,7 @@ impl SceneNumbers {
         let noise = self
             .noise
             .is_none_or(|noise| noise.is_finite() && noise >= 0.0);
-        noise && all.into_iter().all(|spread| spread.is_sound())
+        noise && self.pauses.is_sound() && all.into_iter().all(|spread| spread.is_sound())
     }
 }
 

@@ -161,7 +161,7 @@ proptest! {
         if let Some(fault) = check.fault(look, None) {
             prop_assert!(fault.severity.is_finite());
         }
-        footage.take(0, look);
+        footage.take(0, None, look);
         let own = footage.fit().unwrap();
         let z = own.z(&look.statistics());
         prop_assert!(z.brightness_z.is_finite() && z.sharpness_z.is_finite());

@@ -11,6 +11,7 @@ use super::check::SceneCheck;
 use super::footage::mean_difference;
 use super::look::Look;
 use super::reference::SceneReference;
+use super::repeats::Repeats;
 use crate::capture::Moment;
 
 /// So many equal frames at least make a frozen picture, however slow the source is.
@@ -54,7 +55,11 @@ pub struct SceneWatch {
     check: Option<SceneCheck>,
     /// Pictures that differ by less, in grey levels, are one picture.
     still_below: f64,
+    /// So many of them at least ...
     fewest_equal: u64,
+    /// ... for at least this long make a frozen one; none where none is looked for.
+    frozen_after: Option<Duration>,
+    repeats: Repeats,
     last_seq: Option<u64>,
     still: Option<Still>,
     settling: Option<Settling>,
@@ -89,16 +94,23 @@ impl SceneWatch {
         is_live: bool,
     ) -> SceneWatch {
         let known = reference.as_deref();
+        let pauses = known.map(|known| known.numbers.pauses).unwrap_or_default();
+        // Footage that repeats pictures, as encoders of still scenes do, asks for patience.
+        let (fewest_equal, pause) = match pauses.seconds {
+            Some(seconds) => (FEWEST_EQUAL, Duration::try_from_secs_f64(3.0 * seconds)),
+            None => (pauses.frames.saturating_mul(2), Ok(Duration::ZERO)),
+        };
+        let is_sought = is_live && !rules.frozen_after.is_zero() && !pauses.prevail();
+        let frozen_after = rules.frozen_after.max(pause.unwrap_or(Duration::MAX));
         Self {
             rules,
             is_live,
             still_below: known
                 .and_then(SceneReference::still_below)
                 .unwrap_or_default(),
-            // Footage that repeats pictures, as encoders of still scenes do, asks for patience.
-            fewest_equal: known.map_or(FEWEST_EQUAL, |known| {
-                FEWEST_EQUAL.max(known.numbers.repeats.saturating_mul(2))
-            }),
+            fewest_equal: fewest_equal.max(FEWEST_EQUAL),
+            frozen_after: is_sought.then_some(frozen_after),
+            repeats: Repeats::default(),
             check: reference
                 .filter(|_| rules.compares)
                 .map(|reference| SceneCheck::new(reference, rules.moved_beyond)),
@@ -125,10 +137,7 @@ impl SceneWatch {
             None => self.still_below,
             Some(_) => 0.0,
         };
-        let frozen = self
-            .is_live
-            .then(|| self.frozen(look, still_below, at))
-            .flatten();
+        let frozen = self.frozen(look, still_below, at);
         let settles = self.is_live && self.settles(look, is_opened, at);
         if settles && frozen.is_none() {
             return Err(Rejection::Settling);
@@ -144,13 +153,10 @@ impl SceneWatch {
 
     /// Where pictures that differ by less than `still_below` are one.
     fn frozen(&mut self, look: &Look, still_below: f64, at: Duration) -> Option<SceneFault> {
-        let limit = self.rules.frozen_after;
-        if limit.is_zero() {
-            return None;
-        }
+        let limit = self.frozen_after?;
+        let is_known = self.repeats.knows(look.picture());
         let is_same = self.still.as_ref().is_some_and(|still| {
-            still.picture == look.picture()
-                || mean_difference(&still.picture, look.picture()) < still_below
+            is_known || mean_difference(&still.picture, look.picture()) < still_below
         });
         let mut still = self.still.take().unwrap_or_else(|| Still {
             picture: Vec::new(),

@@ -113,6 +113,59 @@ fn the_faint_noise_of_a_dark_picture_is_not_frozen() {
 }
 
 #[test]
+fn a_ring_of_stale_buffers_is_frozen() {
+    for buffers in [2, 4, 8] {
+        let mut story = Story::new(at_once(), true);
+        let ring: Vec<Rgb> = (0..buffers).map(|i| workshop(70 + i, 0, 0)).collect();
+        let said: Vec<_> = (0..60).map(|i| story.see(&ring[i % ring.len()])).collect();
+        assert_eq!(said[20], "seen", "{buffers}");
+        assert_eq!(said[59], "camera_frozen", "{buffers}");
+        assert_eq!(story.see(&workshop(100, 0, 0)), "seen");
+    }
+}
+
+/// The reference of footage that repeats its last picture `repeats` times, a frame a second.
+fn with_a_pause(different: u64, repeats: u64) -> SceneReference {
+    let (mut eye, mut footage) = (Eye::new(), SceneFootage::new(true));
+    for i in 0..different + repeats {
+        let picture = workshop(i.min(different - 1), 0, 0);
+        let at = Duration::from_secs(i);
+        footage.take(i as usize, Some(at), eye.look(&picture));
+    }
+    footage.fit().unwrap()
+}
+
+#[test]
+fn a_source_that_pauses_is_frozen_after_three_pauses_whatever_its_pace() {
+    let reference = with_a_pause(30, 19);
+    assert!(
+        reference.warnings().is_empty(),
+        "{:?}",
+        reference.warnings()
+    );
+    let mut story = Story::of(&Arc::new(reference), at_once(), true);
+    let still = workshop(70, 0, 0);
+    // Two frames a second: 57 s.
+    for i in 0..114 {
+        assert_eq!(story.see(&still), "seen", "frame {i}");
+    }
+    assert_eq!(story.see(&still), "camera_frozen");
+}
+
+#[test]
+fn where_most_frames_are_equal_none_is_frozen_and_calibration_says_so() {
+    let reference = with_a_pause(20, 25);
+    let warnings = reference.warnings();
+    assert!(
+        warnings.iter().any(|said| said.contains("frozen")),
+        "{warnings:?}"
+    );
+    let mut story = Story::of(&Arc::new(reference), at_once(), true);
+    let still = workshop(70, 0, 0);
+    assert!((0..400).all(|_| story.see(&still) == "seen"));
+}
+
+#[test]
 fn footage_may_repeat_itself_and_settles_never() {
     let mut story = Story::new(SceneRules::default(), false);
     let still = workshop(70, 0, 0);
