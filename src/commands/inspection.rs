@@ -282,8 +282,8 @@ impl Inspection {
             deadline: camera.deadline,
             first_frame: camera.deadline.max(FIRST_FRAME),
             retry: RETRY,
-            prepare: Box::new(move |frame| eye.look(frame)),
-            infer: Box::new(move |looked| models.see(looked)),
+            prepare: Box::new(move |opening, frame| eye.look(opening, frame)),
+            infer: Box::new(move |_, looked| models.see(looked)),
             decide,
         }
     }

@@ -60,7 +60,8 @@ pub struct SceneWatch {
     /// ... for at least this long make a frozen one; none where none is looked for.
     frozen_after: Option<Duration>,
     repeats: Repeats,
-    last_seq: Option<u64>,
+    /// The opening of the source that the last frame was of.
+    opening: Option<u32>,
     still: Option<Still>,
     settling: Option<Settling>,
     /// The fault of the frame before.
@@ -114,21 +115,21 @@ impl SceneWatch {
             check: reference
                 .filter(|_| rules.compares)
                 .map(|reference| SceneCheck::new(reference, rules.moved_beyond)),
-            last_seq: None,
+            opening: None,
             still: None,
             settling: None,
             standing: None,
         }
     }
 
-    /// Looks at the frame `seq` of an opening, taken `at`.
+    /// Looks at a frame of the source's `opening`, counted from 1, taken `at`.
     ///
     /// # Errors
     /// [`Rejection::Scene`] where the camera does not see what it was calibrated for, and
     /// [`Rejection::Settling`] soon after a start.
-    pub fn look(&mut self, look: &Look, seq: u64, at: Moment) -> Result<(), Rejection> {
+    pub fn look(&mut self, look: &Look, opening: u32, at: Moment) -> Result<(), Rejection> {
         let at = at.since_boot;
-        let is_opened = self.last_seq.replace(seq).is_none_or(|last| seq <= last);
+        let is_opened = self.opening.replace(opening) != Some(opening);
         let standing = self.standing;
         let check = self.check.as_mut();
         let seen = check.and_then(|check| check.fault(look, standing));

@@ -16,7 +16,7 @@ struct Story {
     watch: SceneWatch,
     eye: Eye,
     half_seconds: u64,
-    seq: u64,
+    opening: u32,
 }
 
 impl Story {
@@ -29,7 +29,7 @@ impl Story {
             watch: SceneWatch::new(Some(Arc::clone(reference)), rules, is_live),
             eye: Eye::new(),
             half_seconds: 10_000,
-            seq: 0,
+            opening: 1,
         }
     }
 
@@ -39,14 +39,13 @@ impl Story {
             since_boot: Duration::from_millis(500 * self.half_seconds),
             ..Moment::now()
         };
-        let said = self.watch.look(self.eye.look(picture), self.seq, at);
+        let said = self.watch.look(self.eye.look(picture), self.opening, at);
         self.half_seconds += 1;
-        self.seq += 1;
         said.as_ref().map_or_else(Rejection::reason, |()| "seen")
     }
 
     fn reopen(&mut self) {
-        self.seq = 0;
+        self.opening += 1;
         self.half_seconds += 10;
     }
 }
