@@ -158,7 +158,7 @@ impl SceneCheck {
             .correlator
             .shift(view, &look.thumbnail, &unmasked.weight);
         // A match that noise alone could have says nothing of where the view is.
-        let needed = (LOST * numbers.matched.lowest).max(TRUSTED);
+        let needed = (LOST * numbers.matched.lowest).max(TRUSTED.into());
         let matched = f64::from(shift.matched).max(0.1);
         let lost = (needed / matched, Finding::Lost([matched, needed]));
         if lost.0 > 1.0 {
