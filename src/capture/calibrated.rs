@@ -53,6 +53,10 @@ impl Opener for Calibrated {
     fn is_film(&self) -> bool {
         self.opener.is_film()
     }
+
+    fn keeps_time(&self) -> bool {
+        self.opener.keeps_time()
+    }
 }
 
 #[cfg(test)]

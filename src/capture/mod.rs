@@ -139,4 +139,9 @@ pub trait Opener: Send + Sync {
     fn is_film(&self) -> bool {
         false
     }
+
+    /// Whether a frame's time is that at which a camera took it, also where it is read later.
+    fn keeps_time(&self) -> bool {
+        false
+    }
 }

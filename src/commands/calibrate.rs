@@ -20,7 +20,7 @@ use crate::cli::CalibrateArgs;
 use crate::config::{Camera, Config};
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
-use crate::preprocess::{Mask, View};
+use crate::preprocess::{Mask, SceneReference, View};
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
@@ -271,6 +271,8 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
     if learnt.size.is_none() {
         tracing::warn!("the frames are of different sizes: later ones of any size will be judged");
     }
+    let of_scene = learnt.scene.iter().flat_map(SceneReference::warnings);
+    of_scene.for_each(|warning| tracing::warn!("{warning}"));
     if learnt.used < RECOMMENDED_FRAMES && !is_reviewed {
         tracing::warn!(
             "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better",

@@ -1,12 +1,15 @@
 //! The first two steps of a camera: frame to tensor, tensor to features, and the gate between them.
 //!
 //! An [`Eye`] prepares a frame and tells whether it hardly differs from the last one that was to be
-//! scored; [`Models`] then pass it on unseen. A frame that was rejected, or that comes after one, is
-//! never passed on so. Nothing here judges.
+//! scored; [`Models`] then pass it on unseen. A frame that was rejected here, that comes after such a one,
+//! or that is the first of an opening, is never passed on so. A frame that its driver calls damaged comes
+//! to neither: what the next one is held against is still the last that the models saw, and its verdict
+//! stands. Nothing here judges.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::inspector::{Look, Seen};
+use super::inspector::{Seen, Sight};
 use crate::capture::{Frame, Pixels};
 use crate::config::Camera;
 use crate::decide::Picture;
@@ -33,8 +36,8 @@ pub(super) struct Eye {
     scene: Option<Arc<SceneReference>>,
     watch: SceneWatch,
     gate: Gate,
-    /// The last frame's number: it begins anew when the source is opened anew.
-    last_seq: Option<u64>,
+    /// The opening of the source that the last frame was of.
+    opening: Option<u32>,
     keeps_shots: bool,
 }
 
@@ -55,34 +58,44 @@ impl Eye {
             watch: SceneWatch::new(scene.clone(), camera.scene, is_live),
             scene,
             gate: Gate::new(camera.gate, input.width),
-            last_seq: None,
+            opening: None,
             keeps_shots: camera.snapshot.is_some(),
         }
     }
 
-    /// The next frame.
-    pub(super) fn look(&mut self, frame: Frame) -> Result<Looked, Rejection> {
-        if self.last_seq.replace(frame.seq) >= Some(frame.seq) {
+    /// The same for a camera whose picture was found frozen at this time.
+    pub(super) fn frozen_since(self, found: Option<Duration>) -> Self {
+        let watch = self.watch.frozen_since(found);
+        Eye { watch, ..self }
+    }
+
+    /// The next frame, and which opening of the source it is of.
+    pub(super) fn look(&mut self, opening: u32, frame: Frame) -> Result<Looked, Rejection> {
+        if self.opening.replace(opening) != Some(opening) {
             self.gate.forget();
         }
-        let prepared = self.prepare(&frame).inspect_err(|_| self.gate.forget())?;
+        let prepared = self
+            .prepare(opening, &frame)
+            .inspect_err(|_| self.gate.forget())?;
+        let scene = self.scene.as_ref();
+        let scene_z = scene.map(|scene| scene.z(&prepared.scene));
+        // The last thing that is done: what passes must come to the models.
         let passes = self
             .gate
             .passes(self.preprocessor.resized(), frame.at.since_boot);
-        let scene = self.scene.as_ref();
         Ok(Looked {
-            scene_z: scene.map(|scene| scene.z(&prepared.scene)),
+            scene_z,
             prepared,
             shot: self.keeps_shots.then_some(frame.pixels),
             is_as_before: !passes,
         })
     }
 
-    fn prepare(&mut self, frame: &Frame) -> Result<Prepared, Rejection> {
+    fn prepare(&mut self, opening: u32, frame: &Frame) -> Result<Prepared, Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
         self.origin.check_frame(prepared.width, prepared.height)?;
         self.watch
-            .look(self.preprocessor.look(), frame.seq, frame.at)?;
+            .look(self.preprocessor.look(), opening, frame.at)?;
         Ok(prepared)
     }
 }
@@ -104,15 +117,15 @@ impl Models {
 
     /// What they see, unless that was seen before. What they failed on has no verdict that could be
     /// repeated.
-    pub(super) fn see(&mut self, looked: Looked) -> Result<Look, Rejection> {
+    pub(super) fn see(&mut self, looked: Looked) -> Result<Sight, Rejection> {
         if looked.is_as_before && self.was_seen {
-            return Ok(Look::AsBefore);
+            return Ok(Sight::AsBefore);
         }
         // A panic leaves it so.
         self.was_seen = false;
         let seen = see(&self.extractor, looked)?;
         self.was_seen = true;
-        Ok(Look::New(Box::new(seen)))
+        Ok(Sight::New(Box::new(seen)))
     }
 }
 

@@ -275,7 +275,8 @@ impl Inspection {
     ) -> PipelineCamera {
         let input = &self.teacher.info().preprocessing;
         let opener = opener_of(camera, &loaded.profile);
-        let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live());
+        let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live())
+            .frozen_since(decide.frozen_since());
         let patches = loaded.profile.statistics().fit().patches().clone();
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
         let mut models = Models::new(extractor.looking_at(patches));
@@ -286,8 +287,8 @@ impl Inspection {
             deadline: camera.deadline,
             first_frame: camera.deadline.max(FIRST_FRAME),
             retry: RETRY,
-            prepare: Box::new(move |frame| eye.look(frame)),
-            infer: Box::new(move |looked| models.see(looked)),
+            prepare: Box::new(move |opening, frame| eye.look(opening, frame)),
+            infer: Box::new(move |_, looked| models.see(looked)),
             decide,
         }
     }

@@ -2,7 +2,7 @@
 //! pure step of its own module; this value only strings them together, and takes orders.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -10,7 +10,7 @@ use super::controls::Knobs;
 use super::gallery::{self, Gallery, Latest};
 use crate::capture::{Moment, Pixels};
 use crate::config::Name;
-use crate::decide::{Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
+use crate::decide::{Cause, Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
@@ -29,7 +29,7 @@ pub(super) struct Seen {
 }
 
 /// What came of a frame.
-pub(super) enum Look {
+pub(super) enum Sight {
     /// The models looked at it.
     New(Box<Seen>),
     /// It hardly differs from the last one that they looked at.
@@ -131,6 +131,13 @@ impl Inspector {
         messages.extend(self.reporter.incidents(&closed, &self.tracker));
         messages.extend(self.reporter.stop(now, &self.tracker));
         messages
+    }
+
+    /// When the picture was found frozen, where that incident is still open.
+    pub(super) fn frozen_since(&self) -> Option<Duration> {
+        let mut open = self.tracker.open();
+        let frozen = open.find(|incident| incident.cause == Cause::CameraFrozen)?;
+        Some(frozen.started.since_boot)
     }
 
     /// What the next generation goes on with.
@@ -237,16 +244,16 @@ impl Inspector {
 }
 
 impl Decide for Inspector {
-    type Seen = Look;
+    type Seen = Sight;
     type Message = Message;
     type Order = Order;
 
-    fn decide(&mut self, stamp: Stamp, look: Result<Look, Rejection>) -> Decided<Message> {
+    fn decide(&mut self, stamp: Stamp, look: Result<Sight, Rejection>) -> Decided<Message> {
         let Stamp { seq, at } = stamp;
-        let is_repeated = matches!(look, Ok(Look::AsBefore));
+        let is_repeated = matches!(look, Ok(Sight::AsBefore));
         let judgement = look.and_then(|look| match look {
-            Look::New(seen) => self.judge(*seen),
-            Look::AsBefore => self.repeat(),
+            Sight::New(seen) => self.judge(*seen),
+            Sight::AsBefore => self.repeat(),
         });
         let changes = self.tracker.observe(seq, at, judgement.as_ref());
         self.warn(&changes);

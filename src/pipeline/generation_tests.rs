@@ -132,11 +132,11 @@ fn camera(
             min: Duration::from_millis(5),
             max: Duration::from_millis(10),
         },
-        prepare: Box::new(|frame| match frame.pixels {
+        prepare: Box::new(|_, frame| match frame.pixels {
             Pixels::Encoded(bytes) => Ok(u64::from_le_bytes(bytes.try_into().unwrap())),
             Pixels::Rgb8 { .. } | Pixels::Raw(_) => Err(Rejection::Undecodable("raw".to_owned())),
         }),
-        infer: Box::new(Ok),
+        infer: Box::new(|_, number| Ok(number)),
         decide: Teller(name),
     }
 }
@@ -251,7 +251,7 @@ fn a_live_source_faster_than_inference_loses_frames_at_one_place_and_counts_them
         }
     };
     let mut camera = camera("a", true, live);
-    camera.infer = Box::new(|number| {
+    camera.infer = Box::new(|_, number| {
         thread::sleep(Duration::from_millis(8));
         Ok(number)
     });
@@ -332,7 +332,7 @@ fn a_source_that_gives_nothing_for_its_deadline_is_opened_anew() {
 #[test]
 fn a_panic_in_a_model_loses_one_frame() {
     let mut camera = camera("a", false, footage(10));
-    camera.infer = Box::new(|number| {
+    camera.infer = Box::new(|_, number| {
         if number == 3 {
             panic!("bad tensor")
         } else {
@@ -351,7 +351,7 @@ fn a_panic_in_a_model_loses_one_frame() {
 #[test]
 fn a_model_that_panics_on_every_frame_ends_the_pipeline_with_a_fault() {
     let mut broken = camera("a", false, |_, step| frame(step));
-    broken.infer = Box::new(|_| panic!("bad model"));
+    broken.infer = Box::new(|_, _| panic!("bad model"));
     let running = run(vec![broken, camera("b", true, |_, step| frame(step))]);
     wait_for_the_end(&running);
     let finished = running.join(|_| Vec::new());

@@ -14,8 +14,8 @@ use super::{Item, Meter, Stamp};
 use crate::preprocess::Rejection;
 use crate::seam::{PanicBudget, caught};
 
-/// A step of one camera.
-pub type Step<A, B> = Box<dyn FnMut(A) -> Result<B, Rejection> + Send>;
+/// A step of one camera: which opening of its source a frame is of, counted from 1, and the frame.
+pub type Step<A, B> = Box<dyn FnMut(u32, A) -> Result<B, Rejection> + Send>;
 
 /// A stage that can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ impl Guarded<'_> {
                 Err(rejection) => Err(rejection),
                 Ok(content) => {
                     let step = &mut steps[camera];
-                    match self.meter.time(|| caught(|| step(content))) {
+                    match self.meter.time(|| caught(|| step(opening, content))) {
                         Ok(result) => result,
                         Err(reason) if budget.spend(Instant::now()) => {
                             Err((self.rejection)(reason))

@@ -62,6 +62,27 @@ fn of_a(told: &[Told]) -> Vec<Result<u64, Rejection>> {
 }
 
 #[test]
+fn a_step_learns_which_opening_a_frame_is_of() {
+    // Each opening goes on counting, so that the numbers tell nothing.
+    let script = |opening, step| match (opening, step) {
+        (0 | 1, 2) => Err(CaptureError::Broken("unplugged".to_owned())),
+        (2, 1) => Ok(Next::End),
+        _ => frame(u64::from(opening) * 100 + step),
+    };
+    let mut camera = camera("a", false, script);
+    let (tell, told) = crossbeam_channel::unbounded();
+    let mut prepare = camera.prepare;
+    camera.prepare = Box::new(move |opening, frame| {
+        tell.send(opening).unwrap();
+        prepare(opening, frame)
+    });
+    let running = run(vec![camera]);
+    wait_for_the_end(&running);
+    running.join(|_| Vec::new());
+    assert_eq!(told.iter().collect::<Vec<_>>(), [1, 1, 2, 2, 3]);
+}
+
+#[test]
 fn a_source_that_hangs_is_given_up_and_opened_anew_while_other_cameras_keep_their_pace() {
     let gate = Gate::default();
     let shut = gate.shut();
@@ -204,7 +225,7 @@ fn a_panic_in_a_drivers_library_is_a_fault_of_the_source() {
 /// Can't use frames from 1000 on.
 fn picky(mut camera: Camera<u64, Teller>) -> Camera<u64, Teller> {
     let mut decode = camera.prepare;
-    camera.prepare = Box::new(move |frame| match decode(frame)? {
+    camera.prepare = Box::new(move |opening, frame| match decode(opening, frame)? {
         number if number >= 1000 => Err(Rejection::Undecodable("no EOI".to_owned())),
         number => Ok(number),
     });
@@ -253,7 +274,7 @@ fn bad_frames_of_footage_are_no_reason_to_begin_it_again() {
 fn a_frozen_camera_is_opened_anew_until_it_is_not_and_never_said_to_give_no_frames() {
     let script = |opening, step| steady(u64::from(opening) * 1000, step);
     let mut camera = camera("a", true, script);
-    camera.infer = Box::new(|number| match number {
+    camera.infer = Box::new(|_, number| match number {
         // From its fourth frame on, and at once when it is opened for the second time.
         4..2000 => Err(Rejection::Scene(SceneFault {
             kind: SceneFaultKind::Frozen,
@@ -278,12 +299,14 @@ fn a_stage_that_hangs_is_known_by_name_and_the_others_are_not_blamed() {
     for hanging in ["prepare", "infer", "decide"] {
         let name = if hanging == "decide" { "slow" } else { "a" };
         let mut camera = camera(name, true, |_, step| steady(0, step));
-        let slowly = |number| {
+        let slowly = |_: u32, number| {
             thread::sleep(Duration::from_millis(400));
             Ok(number)
         };
         match hanging {
-            "prepare" => camera.prepare = Box::new(move |frame| slowly(frame.seq)),
+            "prepare" => {
+                camera.prepare = Box::new(move |opening, frame| slowly(opening, frame.seq))
+            }
             "infer" => camera.infer = Box::new(slowly),
             _ => {}
         }

@@ -51,13 +51,15 @@ impl Preprocessor {
             rows: fir::images::Image::new(width, 1, fir::PixelType::U8x3),
             resized: fir::images::Image::new(width, height, fir::PixelType::U8x3),
             normalised: normalised(preprocessing),
-            look: Look::new(width, height),
+            look: Look::new(width, height, &View::default()),
         }
     }
 
     /// The same for a camera of which only `view` is looked at.
     pub fn looking_at(self, view: View) -> Self {
-        Self { view, ..self }
+        let Preprocessing { width, height, .. } = self.preprocessing;
+        let look = Look::new(width, height, &view);
+        Self { view, look, ..self }
     }
 
     /// The picture that the last [`Preprocessor::prepare`] made, `[height, width, 3]`; what it holds

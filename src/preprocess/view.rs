@@ -289,11 +289,16 @@ impl View {
             .raster(Crop::default(), width as usize, height as usize)
     }
 
+    /// Which of `columns` x `rows` points, evenly over the crop, are masked, row by row.
+    pub fn masked_points(&self, columns: usize, rows: usize) -> Vec<bool> {
+        self.mask.raster(self.crop, columns, rows)
+    }
+
     /// Which of `rows` x `columns` patches over the crop are masked: by half or more, measured at 16 x
     /// 16 points of each.
     pub fn masked_patches(&self, rows: usize, columns: usize) -> Vec<bool> {
         const POINTS: usize = 16;
-        let points = self.mask.raster(self.crop, columns * POINTS, rows * POINTS);
+        let points = self.masked_points(columns * POINTS, rows * POINTS);
         let mut masked = vec![0; rows * columns];
         for (at, _) in points.iter().enumerate().filter(|(_, masked)| **masked) {
             let (row, column) = (at / (columns * POINTS), at % (columns * POINTS));

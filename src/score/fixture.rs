@@ -150,9 +150,9 @@ fn scene(seed: u64) -> SceneReference {
             pixels,
         };
         preprocessor.prepare(&frame).unwrap();
-        footage.take(seq as usize, preprocessor.look());
+        footage.take(seq as usize, None, preprocessor.look());
     }
-    footage.fit(None).unwrap()
+    footage.fit().unwrap()
 }
 
 /// A Profile of `count` frames; its student is bytes that nothing here reads.

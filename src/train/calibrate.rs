@@ -13,8 +13,8 @@ use super::student::Student;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
 use crate::infer::student_file::{TrainedBlock, to_onnx};
-use crate::infer::{Grid, Patches, Teacher, TeacherInfo};
-use crate::preprocess::{SceneReference, View, scene};
+use crate::infer::{Patches, Teacher, TeacherInfo};
+use crate::preprocess::{SceneReference, View};
 use crate::score::Scoring;
 use crate::score::parts::FrameVectors;
 use crate::score::statistics::{Rates, Statistics};
@@ -126,7 +126,6 @@ pub fn calibrate(
     let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
     let student = to_onnx(&trained);
     let clamped = seen.cache.clamped();
-    let cells = seen_cells(&wishes.view);
     let Seen {
         frames,
         rejected,
@@ -146,19 +145,8 @@ pub fn calibrate(
         vectors,
         epochs,
         mlp_width,
-        scene: scene.fit(cells.as_deref()),
+        scene: scene.fit(),
     })
-}
-
-/// Which cells of the scene's grid are looked at, row by row; none where next to none is.
-fn seen_cells(view: &View) -> Option<Vec<bool>> {
-    let grid = Grid {
-        rows: scene::GRID,
-        columns: scene::GRID,
-    };
-    let patches = Patches::of(view, grid).ok()?;
-    let cells = 0..scene::GRID * scene::GRID;
-    Some(cells.map(|cell| patches.keeps(cell)).collect())
 }
 
 /// The light student has the middle block, which residual and map need; the paper's all but the

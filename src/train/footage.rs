@@ -73,10 +73,11 @@ pub(super) fn watch(
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
+        let at = footage.keeps_time().then_some(frame.at.since_boot);
         if wanted.next_if_eq(&index).is_none() {
             // Thinned footage still shows by how much one frame differs from the next.
             if seen.scene.wants_neighbour(index) && preprocessor.prepare(&frame).is_ok() {
-                seen.scene.take_neighbour(index, preprocessor.look());
+                seen.scene.take_neighbour(index, at, preprocessor.look());
             }
             continue;
         }
@@ -100,7 +101,7 @@ pub(super) fn watch(
             .map_err(CalibrationError::Inference)?;
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
-        seen.scene.take(index, preprocessor.look());
+        seen.scene.take(index, at, preprocessor.look());
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;

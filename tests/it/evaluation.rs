@@ -232,10 +232,10 @@ fn scene_of(folder: &Path, wanted: impl Fn(usize, &str) -> bool) -> Arc<SceneRef
         let frame = frame.unwrap();
         if wanted(index, frame.name.as_deref().unwrap_or_default()) {
             preprocessor.prepare(&frame).unwrap();
-            footage.take(index, preprocessor.look());
+            footage.take(index, None, preprocessor.look());
         }
     }
-    Arc::new(footage.fit(None).unwrap())
+    Arc::new(footage.fit().unwrap())
 }
 
 #[test]

@@ -48,6 +48,10 @@ impl Opener for Kept {
     fn is_film(&self) -> bool {
         true
     }
+
+    fn keeps_time(&self) -> bool {
+        true
+    }
 }
 
 struct OpenKept {

@@ -4,7 +4,7 @@
 use super::{Look, SceneFootage, SceneReference};
 use crate::capture::synthetic::{HEIGHT, Synthetic, WIDTH};
 use crate::capture::{Frame, Moment, Pixels, replay};
-use crate::preprocess::{Interpolation, Preprocessing, Preprocessor};
+use crate::preprocess::{Interpolation, Preprocessing, Preprocessor, View};
 
 /// `[HEIGHT, WIDTH, 3]`.
 pub(super) type Rgb = Vec<u8>;
@@ -17,13 +17,18 @@ pub(super) struct Eye(Preprocessor);
 
 impl Eye {
     pub(super) fn new() -> Self {
-        Self(Preprocessor::new(&Preprocessing {
+        Self::looking_at(View::default())
+    }
+
+    pub(super) fn looking_at(view: View) -> Self {
+        let preprocessor = Preprocessor::new(&Preprocessing {
             width: 224,
             height: 224,
             mean: [0.5; 3],
             std: [0.5; 3],
             interpolation: Interpolation::Bilinear,
-        }))
+        });
+        Self(preprocessor.looking_at(view))
     }
 
     pub(super) fn look(&mut self, data: &[u8]) -> &Look {
@@ -104,13 +109,37 @@ pub(super) fn workshop(i: u64, dx: i64, dy: i64) -> Rgb {
     picture
 }
 
+/// Noise of up to `most` grey levels on a plain picture: a lens that is covered.
+pub(super) fn noise(level: u8, most: u64) -> Rgb {
+    let values = 0..3 * (COLUMNS * ROWS) as u64;
+    values
+        .map(|i| {
+            let off = (hash(i, u64::from(level), most) % (most + 1)) as u8;
+            level.checked_add(off).unwrap_or(level - off)
+        })
+        .collect()
+}
+
 /// The reference of pictures that follow each other.
 pub(super) fn reference(pictures: impl Iterator<Item = Rgb>) -> SceneReference {
-    let (mut eye, mut footage) = (Eye::new(), SceneFootage::new(true));
+    reference_of(&mut Eye::new(), pictures)
+}
+
+/// The same as an eye sees them.
+pub(super) fn reference_of(eye: &mut Eye, pictures: impl Iterator<Item = Rgb>) -> SceneReference {
+    let mut footage = SceneFootage::new(true);
     for (i, picture) in pictures.enumerate() {
-        footage.take(i, eye.look(&picture));
+        footage.take(i, None, eye.look(&picture));
     }
-    footage.fit(None).unwrap()
+    footage.fit().unwrap()
+}
+
+/// The picture with another noise of a grey level at one in so many values.
+pub(super) fn noisy(picture: &[u8], seed: u64, one_in: u64) -> Rgb {
+    let values = picture.iter().zip(0_u64..);
+    values
+        .map(|(&v, i)| v.saturating_add(u8::from(hash(seed, i, 3).is_multiple_of(one_in))))
+        .collect()
 }
 
 /// Each channel times its gain.

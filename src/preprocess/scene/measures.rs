@@ -3,12 +3,12 @@
 //! Each is taken over the cells of a coarse grid and is such that a third of them alone can't move it,
 //! but for the histogram, which therefore counts only together with the share of changed cells.
 
-use super::footage::Kept;
-use super::look::{BINS, CELLS};
+use super::look::{Appearance, BINS, CELLS};
 use super::spread::Spread;
 
-/// Added to a colour before its logarithm, so that noise in the dark is no great ratio.
-const DARK: f32 = 8.0;
+/// Added to a colour before its logarithm, so that noise in the dark is no great ratio: at level 8 one
+/// step of a camera's colour, two levels of blue, is 0.06.
+const DARK: f32 = 24.0;
 /// A cell has changed when it is this much lighter or darker (natural logarithm), ...
 const CELL_MARGIN: f32 = 0.2;
 /// ... beyond so many deviations of its own.
@@ -57,7 +57,7 @@ impl Arrays<'_> {
 }
 
 /// Median and deviation of each cell over the frames.
-pub(super) fn fit_cells(frames: &[Kept]) -> (Vec<[f32; 3]>, Vec<f32>) {
+pub(super) fn fit_cells(frames: &[Appearance]) -> (Vec<[f32; 3]>, Vec<f32>) {
     let mut column = vec![0.0; frames.len()];
     let mut cells = vec![[0.0; 3]; CELLS];
     for (i, cell) in cells.iter_mut().enumerate() {

@@ -10,8 +10,10 @@ mod footage;
 mod look;
 mod measures;
 mod reference;
+mod repeats;
 mod shift;
 mod spread;
+mod unmasked;
 mod watch;
 
 pub use check::SceneCheck;
@@ -38,4 +40,10 @@ mod fixture;
 mod tests;
 
 #[cfg(test)]
+mod mask_tests;
+
+#[cfg(test)]
 mod watch_tests;
+
+#[cfg(test)]
+mod limit_tests;

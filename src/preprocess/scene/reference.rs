@@ -6,11 +6,12 @@
 
 use super::super::SceneStatistics;
 use super::SceneZ;
-use super::footage::Kept;
-use super::look::{BINS, CELLS, GRID, Look, SIDE};
+use super::footage::Pauses;
+use super::look::{Appearance, BINS, CELLS, GRID, SIDE};
 use super::measures::{Arrays, Measures, fit_cells};
-use super::shift::{Correlator, View};
+use super::shift::{CommonView, Correlator};
 use super::spread::Spread;
+use super::unmasked::Unmasked;
 
 /// The view must match this well in the worst frame of its footage. On the belt, where all but the
 /// rails moves, 12 was reached, and one normal frame in a few hundred then seemed to have moved.
@@ -33,7 +34,7 @@ pub struct SceneReference {
     /// Mean share of each bin.
     histogram: [f32; BINS],
     /// What stands still in all frames, where there is a common view.
-    pub(super) view: Option<View>,
+    pub(super) view: Option<CommonView>,
 }
 
 /// The numbers of a reference beside its arrays.
@@ -56,8 +57,11 @@ pub struct SceneNumbers {
     pub(super) view: Option<ViewNumbers>,
     /// Mean difference of consecutive pictures that differ least, in grey levels; only of a film.
     noise: Option<f64>,
-    /// The longest run of equal consecutive pictures.
-    pub(super) repeats: u64,
+    /// How the footage repeats pictures.
+    pub(super) pauses: Pauses,
+    /// Frames of the footage that are a fault of the scene by what the others show.
+    #[serde(default)]
+    pub(super) set_aside: u64,
 }
 
 /// How the common view of the footage moves and how well it is found.
@@ -91,15 +95,15 @@ pub(super) fn share_of_width(cells: [f32; 2], (width, height): (u32, u32)) -> f6
 }
 
 impl SceneReference {
-    /// Fits the frames of a footage; `used` says which cells of the 16 x 16 grid count, row by row.
-    /// None where there are no frames or no cells.
+    /// Fits the frames of a footage, of which `unmasked` counts. None where there are no frames or no
+    /// cells.
     pub(super) fn fit(
-        frames: &[Kept],
-        used: Option<&[bool]>,
+        frames: &[Appearance],
+        unmasked: &Unmasked,
         noise: Option<f64>,
-        repeats: u64,
+        pauses: Pauses,
     ) -> Option<SceneReference> {
-        let used = used.map_or_else(|| vec![true; CELLS], <[bool]>::to_vec);
+        let used = unmasked.cells.clone();
         if frames.is_empty() || used.len() != CELLS || !used.contains(&true) {
             return None;
         }
@@ -120,8 +124,8 @@ impl SceneReference {
             .iter()
             .map(|frame| arrays.measure(&frame.cells, &frame.histogram))
             .collect();
-        let (view, view_numbers) = fit_view(frames).unzip();
-        let of = |take: &dyn Fn(&Kept) -> f64| Spread::of(frames.iter().map(take));
+        let (view, view_numbers) = fit_view(frames, &unmasked.weight).unzip();
+        let of = |take: &dyn Fn(&Appearance) -> f64| Spread::of(frames.iter().map(take));
         let details = |i: usize| of(&|frame| detail(&frame.statistics, frame.acutance)[i]);
         let light = |i: usize| Spread::of(measured.iter().map(|measures| measures.light[i]));
         let numbers = SceneNumbers {
@@ -137,7 +141,8 @@ impl SceneReference {
             changed: Spread::of(measured.iter().map(|measures| measures.changed))?,
             view: view_numbers,
             noise,
-            repeats,
+            pauses,
+            set_aside: 0,
         };
         Some(SceneReference {
             numbers,
@@ -149,14 +154,14 @@ impl SceneReference {
         })
     }
 
-    pub(super) fn measure(&self, look: &Look) -> Measures {
+    pub(super) fn measure(&self, appearance: &Appearance) -> Measures {
         let arrays = Arrays {
             cells: &self.cells,
             cell_spread: &self.cell_spread,
             used: &self.used,
             histogram: &self.histogram,
         };
-        arrays.measure(look.cells(), &look.histogram)
+        arrays.measure(&appearance.cells, &appearance.histogram)
     }
 
     /// How far a picture's three numbers are from those of the normal footage, in deviations.
@@ -178,6 +183,28 @@ impl SceneReference {
     pub fn shift_limit(&self) -> Option<f64> {
         let view = self.numbers.view?;
         Some(view.shift.ceiling(0.01).max(LEAST_SHIFT))
+    }
+
+    /// What the user of the footage should know of it, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let set_aside = self.numbers.set_aside;
+        let aside = (set_aside > 0).then(|| {
+            format!(
+                "set aside: {set_aside} of the frames, which as a whole look unlike the rest; a camera \
+                 that sees what they show will be at fault"
+            )
+        });
+        let view = self.view.is_none().then(|| {
+            "the frames have no view in common that stands still: the camera can't be told to have \
+             moved"
+                .to_owned()
+        });
+        let pauses = self.numbers.pauses.prevail().then(|| {
+            "most frames repeat an earlier one to the byte: a frozen picture can't be told from a scene \
+             that stands still, and is not looked for"
+                .to_owned()
+        });
+        [aside, view, pauses].into_iter().flatten().collect()
     }
 
     /// The numbers beside the arrays.
@@ -233,7 +260,7 @@ impl SceneReference {
         let used: Vec<bool> = used.collect();
         let bins = narrow(finite("scene.histogram", BINS)?);
         let view = match numbers.view {
-            Some(_) => View::from_numbers(&finite("scene.view", 2 * SIDE * SIDE)?),
+            Some(_) => CommonView::from_numbers(&finite("scene.view", 2 * SIDE * SIDE)?),
             None => None,
         };
         let mut histogram = [0.0; BINS];
@@ -271,17 +298,18 @@ impl SceneNumbers {
         let noise = self
             .noise
             .is_none_or(|noise| noise.is_finite() && noise >= 0.0);
-        noise && all.into_iter().all(|spread| spread.is_sound())
+        noise && self.pauses.is_sound() && all.into_iter().all(|spread| spread.is_sound())
     }
 }
 
 /// The common view, where the frames have one: found in all of them, and near one place.
-fn fit_view(frames: &[Kept]) -> Option<(View, ViewNumbers)> {
+fn fit_view(frames: &[Appearance], weight: &[f32]) -> Option<(CommonView, ViewNumbers)> {
     let mut correlator = Correlator::new();
-    let view = correlator.view(frames.iter().map(|frame| frame.thumbnail.as_slice()))?;
+    let thumbnails = frames.iter().map(|frame| frame.thumbnail.as_slice());
+    let view = correlator.view(thumbnails, weight)?;
     let shifts: Vec<_> = frames
         .iter()
-        .map(|frame| correlator.shift(&view, &frame.thumbnail))
+        .map(|frame| correlator.shift(&view, &frame.thumbnail, weight))
         .collect();
     let shares = frames.iter().zip(&shifts);
     let numbers = ViewNumbers {

@@ -1,13 +1,17 @@
 //! Spread: how a measure lies over the normal footage, and how far beyond it is still normal.
 //!
 //! Median and median absolute deviation shrug off single frames; lowest and highest make sure that
-//! the footage itself stays within its own limits.
+//! the footage itself stays within its own limits, but for the few frames that are set aside: one black
+//! picture among hundreds must not make black normal.
 
 /// Standard deviations of a normal distribution in its median absolute deviation.
 const MAD: f64 = 1.4826;
 
-/// Limits lie at least so many deviations from the median.
+/// Limits lie so many deviations from the median, where that is no wider than the margins allow.
 const DEVIATIONS: f64 = 6.0;
+
+/// Of so many frames one is set aside at each end: 2 %, and none of fewer.
+const SET_ASIDE: usize = 50;
 
 /// How a measure lies over the normal footage.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,7 +29,8 @@ impl Spread {
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.collect();
         values.sort_unstable_by(f64::total_cmp);
-        let (&lowest, &highest) = (values.first()?, values.last()?);
+        let aside = values.len() / SET_ASIDE;
+        let (&lowest, &highest) = (values.get(aside)?, values.iter().rev().nth(aside)?);
         let median = values[values.len() / 2];
         let mut off: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
         off.sort_unstable_by(f64::total_cmp);
@@ -47,14 +52,18 @@ impl Spread {
             && self.deviation >= 0.0
     }
 
-    /// What is too low: beyond the lowest frame by `margin`, and by the deviations.
+    /// What is too low: beyond the lowest frame by `margin`, and by the deviations, as far as they ask
+    /// for one more margin at most. Light that varies evenly, or a lamp that is on or off, has wide
+    /// deviations, but its frames lie within three of them.
     pub(super) fn floor(&self, margin: f64) -> f64 {
-        (self.lowest - margin).min(self.median - DEVIATIONS * self.deviation)
+        let by_deviations = self.median - DEVIATIONS * self.deviation;
+        (self.lowest - margin).min(by_deviations.max(self.lowest - 2.0 * margin))
     }
 
     /// What is too high, likewise.
     pub(super) fn ceiling(&self, margin: f64) -> f64 {
-        (self.highest + margin).max(self.median + DEVIATIONS * self.deviation)
+        let by_deviations = self.median + DEVIATIONS * self.deviation;
+        (self.highest + margin).max(by_deviations.min(self.highest + 2.0 * margin))
     }
 
     /// How far `value` is from the median, where 1 is a limit.

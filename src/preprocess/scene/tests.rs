@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::fixture::{Eye, Rgb, belt, blurred, covered, lit, reference, workshop};
 use super::*;
 use crate::preprocess::SceneFaultKind::{self, Blocked, Changed, Moved};
+use crate::preprocess::View;
 
 static BELT: LazyLock<Arc<SceneReference>> =
     LazyLock::new(|| Arc::new(reference(belt(0, 100, false))));
@@ -116,25 +117,6 @@ fn pictures_without_a_common_view_have_no_limit_of_shift() {
 }
 
 #[test]
-fn cells_that_do_not_count_change_nothing() {
-    let (mut eye, mut footage) = (Eye::new(), SceneFootage::new(false));
-    for i in 0..30 {
-        footage.take(i, eye.look(&workshop(i as u64, 0, 0)));
-    }
-    // The right half counts.
-    let used: Vec<bool> = (0..256).map(|cell| cell % 16 >= 8).collect();
-    let masked = footage.fit(Some(&used)).unwrap();
-    let picture = workshop(80, 0, 0);
-    let measures = masked.measure(eye.look(&covered(&picture, 0.5, 250)));
-    assert!(
-        measures.light[0].abs() < 0.02 && measures.changed < 0.3,
-        "{measures:?}"
-    );
-    let whole = WORKSHOP.measure(eye.look(&covered(&picture, 0.5, 250)));
-    assert!(whole.changed > 0.4, "{whole:?}");
-}
-
-#[test]
 fn z_values_count_deviations_of_the_normal_footage() {
     let mut eye = Eye::new();
     let normal = WORKSHOP.z(&eye.look(&workshop(90, 0, 0)).statistics());
@@ -179,8 +161,8 @@ proptest! {
         if let Some(fault) = check.fault(look, None) {
             prop_assert!(fault.severity.is_finite());
         }
-        footage.take(0, look);
-        let own = footage.fit(None).unwrap();
+        footage.take(0, None, look);
+        let own = footage.fit().unwrap();
         let z = own.z(&look.statistics());
         prop_assert!(z.brightness_z.is_finite() && z.sharpness_z.is_finite());
         let mut own = SceneCheck::new(Arc::new(own), None);
@@ -216,7 +198,7 @@ fn the_cost_of_a_look_is_printed() {
         resized,
         fast_image_resize::PixelType::U8x3,
     );
-    let (resized, mut look) = (resized.unwrap(), Look::new(224, 224));
+    let (resized, mut look) = (resized.unwrap(), Look::new(224, 224, &View::default()));
     time("look", &mut || look.take(&resized, (640, 480)).unwrap());
     time("check", &mut || {
         std::hint::black_box(check.fault(&look, None));

@@ -11,6 +11,7 @@ use super::check::SceneCheck;
 use super::footage::mean_difference;
 use super::look::Look;
 use super::reference::SceneReference;
+use super::repeats::Repeats;
 use crate::capture::Moment;
 
 /// So many equal frames at least make a frozen picture, however slow the source is.
@@ -54,8 +55,13 @@ pub struct SceneWatch {
     check: Option<SceneCheck>,
     /// Pictures that differ by less, in grey levels, are one picture.
     still_below: f64,
+    /// So many of them at least ...
     fewest_equal: u64,
-    last_seq: Option<u64>,
+    /// ... for at least this long make a frozen one; none where none is looked for.
+    frozen_after: Option<Duration>,
+    repeats: Repeats,
+    /// The opening of the source that the last frame was of.
+    opening: Option<u32>,
     still: Option<Still>,
     settling: Option<Settling>,
     /// The fault of the frame before.
@@ -89,44 +95,66 @@ impl SceneWatch {
         is_live: bool,
     ) -> SceneWatch {
         let known = reference.as_deref();
+        let pauses = known.map(|known| known.numbers.pauses).unwrap_or_default();
+        // Footage that repeats pictures, as encoders of still scenes do, asks for patience.
+        let (fewest_equal, pause) = match pauses.seconds {
+            Some(seconds) => (FEWEST_EQUAL, Duration::try_from_secs_f64(3.0 * seconds)),
+            None => (pauses.frames.saturating_mul(2), Ok(Duration::ZERO)),
+        };
+        let is_sought = is_live && !rules.frozen_after.is_zero() && !pauses.prevail();
+        let frozen_after = rules.frozen_after.max(pause.unwrap_or(Duration::MAX));
         Self {
             rules,
             is_live,
             still_below: known
                 .and_then(SceneReference::still_below)
                 .unwrap_or_default(),
-            // Footage that repeats pictures, as encoders of still scenes do, asks for patience.
-            fewest_equal: known.map_or(FEWEST_EQUAL, |known| {
-                FEWEST_EQUAL.max(known.numbers.repeats.saturating_mul(2))
-            }),
+            fewest_equal: fewest_equal.max(FEWEST_EQUAL),
+            frozen_after: is_sought.then_some(frozen_after),
+            repeats: Repeats::default(),
             check: reference
                 .filter(|_| rules.compares)
                 .map(|reference| SceneCheck::new(reference, rules.moved_beyond)),
-            last_seq: None,
+            opening: None,
             still: None,
             settling: None,
             standing: None,
         }
     }
 
-    /// Looks at the frame `seq` of an opening, taken `at`.
+    /// The same for a camera whose picture a former watch found frozen at this time, by the frames'
+    /// clock: it is so until another one comes.
+    pub fn frozen_since(mut self, found: Option<Duration>) -> SceneWatch {
+        self.still = found.zip(self.frozen_after).map(|(found, limit)| Still {
+            picture: Vec::new(),
+            since: found.saturating_sub(limit),
+            frames: 0,
+            is_frozen: true,
+        });
+        self
+    }
+
+    /// Looks at a frame of the source's `opening`, counted from 1, taken `at`.
     ///
     /// # Errors
     /// [`Rejection::Scene`] where the camera does not see what it was calibrated for, and
     /// [`Rejection::Settling`] soon after a start.
-    pub fn look(&mut self, look: &Look, seq: u64, at: Moment) -> Result<(), Rejection> {
+    pub fn look(&mut self, look: &Look, opening: u32, at: Moment) -> Result<(), Rejection> {
         let at = at.since_boot;
-        let is_opened = self.last_seq.replace(seq).is_none_or(|last| seq <= last);
-        let frozen = self.is_live.then(|| self.frozen(look, at)).flatten();
+        let is_opened = self.opening.replace(opening) != Some(opening);
+        let standing = self.standing;
+        let check = self.check.as_mut();
+        let seen = check.and_then(|check| check.fault(look, standing));
+        // The noise of another light may lie below the floor of this one.
+        let still_below = match seen {
+            None => self.still_below,
+            Some(_) => 0.0,
+        };
+        let frozen = self.frozen(look, still_below, at);
         let settles = self.is_live && self.settles(look, is_opened, at);
         if settles && frozen.is_none() {
             return Err(Rejection::Settling);
         }
-        let standing = self.standing;
-        let seen = self
-            .check
-            .as_mut()
-            .and_then(|check| check.fault(look, standing));
         // A covered camera repeats its black picture: that it is covered says more.
         let fault = match (frozen, seen) {
             (_, Some(seen)) if seen.kind == SceneFaultKind::Blocked => Some(seen),
@@ -136,14 +164,14 @@ impl SceneWatch {
         fault.map_or(Ok(()), |fault| Err(Rejection::Scene(fault)))
     }
 
-    fn frozen(&mut self, look: &Look, at: Duration) -> Option<SceneFault> {
-        let limit = self.rules.frozen_after;
-        if limit.is_zero() {
-            return None;
-        }
+    /// Where pictures that differ by less than `still_below` are one.
+    fn frozen(&mut self, look: &Look, still_below: f64, at: Duration) -> Option<SceneFault> {
+        let limit = self.frozen_after?;
+        let is_known = self.repeats.knows(look.picture());
         let is_same = self.still.as_ref().is_some_and(|still| {
-            still.picture == look.picture()
-                || mean_difference(&still.picture, look.picture()) < self.still_below
+            // The first one of a picture that was frozen before is taken for that one.
+            let is_first = still.picture.is_empty();
+            is_known || is_first || mean_difference(&still.picture, look.picture()) < still_below
         });
         let mut still = self.still.take().unwrap_or_else(|| Still {
             picture: Vec::new(),
@@ -151,11 +179,13 @@ impl SceneWatch {
             frames: 0,
             is_frozen: false,
         });
+        if !is_same || still.picture.is_empty() {
+            still.picture.clear();
+            still.picture.extend_from_slice(look.picture());
+        }
         if is_same {
             still.frames += 1;
         } else {
-            still.picture.clear();
-            still.picture.extend_from_slice(look.picture());
             still = Still {
                 since: at,
                 frames: 1,
@@ -168,8 +198,8 @@ impl SceneWatch {
         let fault = still.is_frozen.then(|| SceneFault {
             kind: SceneFaultKind::Frozen,
             scene: look.statistics(),
-            width: look.size.0,
-            height: look.size.1,
+            width: look.appearance.size.0,
+            height: look.appearance.size.1,
             severity: lasted.div_duration_f32(limit),
             detail: format!(
                 "the picture has not changed for {:.0} s ({} frames); limit {:.0} s",

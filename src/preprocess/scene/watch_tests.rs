@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::fixture::{Eye, Rgb, lit, reference, workshop};
+use super::fixture::{Eye, Rgb, belt, lit, noisy, reference, workshop};
 use super::*;
 use crate::capture::Moment;
 use crate::preprocess::Rejection;
@@ -16,16 +16,20 @@ struct Story {
     watch: SceneWatch,
     eye: Eye,
     half_seconds: u64,
-    seq: u64,
+    opening: u32,
 }
 
 impl Story {
     fn new(rules: SceneRules, is_live: bool) -> Self {
+        Self::of(&WORKSHOP, rules, is_live)
+    }
+
+    fn of(reference: &Arc<SceneReference>, rules: SceneRules, is_live: bool) -> Self {
         Self {
-            watch: SceneWatch::new(Some(Arc::clone(&WORKSHOP)), rules, is_live),
+            watch: SceneWatch::new(Some(Arc::clone(reference)), rules, is_live),
             eye: Eye::new(),
             half_seconds: 10_000,
-            seq: 0,
+            opening: 1,
         }
     }
 
@@ -35,14 +39,13 @@ impl Story {
             since_boot: Duration::from_millis(500 * self.half_seconds),
             ..Moment::now()
         };
-        let said = self.watch.look(self.eye.look(picture), self.seq, at);
+        let said = self.watch.look(self.eye.look(picture), self.opening, at);
         self.half_seconds += 1;
-        self.seq += 1;
         said.as_ref().map_or_else(Rejection::reason, |()| "seen")
     }
 
     fn reopen(&mut self) {
-        self.seq = 0;
+        self.opening += 1;
         self.half_seconds += 10;
     }
 }
@@ -82,6 +85,96 @@ fn a_still_scene_with_its_noise_is_not_frozen_but_one_without_is() {
         .map(|i| story.see(if i % 2 == 0 { &still } else { &almost }))
         .collect();
     assert_eq!(said[44], "camera_frozen");
+}
+
+#[test]
+fn a_belt_that_stops_is_not_frozen() {
+    let running = Arc::new(reference(belt(0, 60, false)));
+    let mut story = Story::of(&running, at_once(), true);
+    let stopped = belt(100, 1, false).next().unwrap();
+    for i in 0..60 {
+        // A good camera's noise: 0.1 grey levels and more after the resize.
+        assert_eq!(story.see(&noisy(&stopped, i, 5)), "seen", "frame {i}");
+    }
+    let frozen = noisy(&stopped, 0, 5);
+    assert!((0..40).all(|_| story.see(&frozen) == "seen"));
+    assert_eq!(story.see(&frozen), "camera_frozen");
+}
+
+#[test]
+fn the_faint_noise_of_a_dark_picture_is_not_frozen() {
+    let mut story = Story::new(at_once(), true);
+    let dark = lit(&workshop(70, 0, 0), [0.2; 3]);
+    for i in 0..60 {
+        let said = story.see(&noisy(&dark, i, 1000));
+        assert_eq!(said, "scene_changed", "frame {i}");
+    }
+}
+
+#[test]
+fn a_picture_that_was_frozen_before_a_reload_still_is() {
+    for repeats in [1, 5] {
+        let mut story = Story::new(at_once(), true);
+        let found = Duration::from_secs(4990);
+        story.watch = story.watch.frozen_since(Some(found));
+        let still = workshop(70, 0, 0);
+        assert!((0..repeats).all(|_| story.see(&still) == "camera_frozen"));
+        assert_eq!(story.see(&workshop(71, 0, 0)), "seen");
+        assert_eq!(story.see(&still), "seen");
+    }
+}
+
+#[test]
+fn a_ring_of_stale_buffers_is_frozen() {
+    for buffers in [2, 4, 8] {
+        let mut story = Story::new(at_once(), true);
+        let ring: Vec<Rgb> = (0..buffers).map(|i| workshop(70 + i, 0, 0)).collect();
+        let said: Vec<_> = (0..60).map(|i| story.see(&ring[i % ring.len()])).collect();
+        assert_eq!(said[20], "seen", "{buffers}");
+        assert_eq!(said[59], "camera_frozen", "{buffers}");
+        assert_eq!(story.see(&workshop(100, 0, 0)), "seen");
+    }
+}
+
+/// The reference of footage that repeats its last picture `repeats` times, a frame a second.
+fn with_a_pause(different: u64, repeats: u64) -> SceneReference {
+    let (mut eye, mut footage) = (Eye::new(), SceneFootage::new(true));
+    for i in 0..different + repeats {
+        let picture = workshop(i.min(different - 1), 0, 0);
+        let at = Duration::from_secs(i);
+        footage.take(i as usize, Some(at), eye.look(&picture));
+    }
+    footage.fit().unwrap()
+}
+
+#[test]
+fn a_source_that_pauses_is_frozen_after_three_pauses_whatever_its_pace() {
+    let reference = with_a_pause(30, 19);
+    assert!(
+        reference.warnings().is_empty(),
+        "{:?}",
+        reference.warnings()
+    );
+    let mut story = Story::of(&Arc::new(reference), at_once(), true);
+    let still = workshop(70, 0, 0);
+    // Two frames a second: 57 s.
+    for i in 0..114 {
+        assert_eq!(story.see(&still), "seen", "frame {i}");
+    }
+    assert_eq!(story.see(&still), "camera_frozen");
+}
+
+#[test]
+fn where_most_frames_are_equal_none_is_frozen_and_calibration_says_so() {
+    let reference = with_a_pause(20, 25);
+    let warnings = reference.warnings();
+    assert!(
+        warnings.iter().any(|said| said.contains("frozen")),
+        "{warnings:?}"
+    );
+    let mut story = Story::of(&Arc::new(reference), at_once(), true);
+    let still = workshop(70, 0, 0);
+    assert!((0..400).all(|_| story.see(&still) == "seen"));
 }
 
 #[test]
