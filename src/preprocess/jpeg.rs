@@ -134,9 +134,7 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
             }
             0xc0..=0xc2 if frame.is_some() => return Err("JPEG with two frame headers".to_owned()),
             sof @ 0xc0..=0xc2 => frame = Some(frame_header(sof, rest.segment()?)?),
-            DHT => tables
-                .define(rest.segment()?)
-                .ok_or("damaged JPEG: impossible codes")?,
+            DHT => tables.define(rest.segment()?)?,
             DRI => tables
                 .set_restart(rest.segment()?)
                 .ok_or("damaged JPEG: no restart interval")?,
