@@ -85,7 +85,7 @@ impl<'a> Tables<'a> {
     }
 
     /// Checks one scan: `header` is the SOS segment's body, `data` what follows up to the next
-    /// marker that is no restart.
+    /// marker that is no restart. Fill bytes before that marker are no data.
     ///
     /// # Errors
     /// What is wrong, for people.
@@ -115,7 +115,7 @@ impl<'a> Tables<'a> {
             // Not interleaved: one block is one MCU.
             *count = 1;
         }
-        let mut bits = Bits::new(data);
+        let mut bits = Bits::new(without_fill(data));
         for mcu in 0..mcus(frame, &chosen).ok_or(broken)? {
             if self.restart > 0 && mcu > 0 && mcu.is_multiple_of(self.restart) {
                 bits.restart()?;
@@ -148,6 +148,12 @@ impl<'a> Tables<'a> {
 /// Class and slot of the tables that a component's selector names: DC, then AC.
 fn slots(selector: u8) -> [(usize, usize); 2] {
     [(0, (selector >> 4).into()), (1, (selector & 15).into())]
+}
+
+/// Coded data end before the marker's 0xff; any number of them may fill up to it.
+fn without_fill(data: &[u8]) -> &[u8] {
+    let end = data.iter().rposition(|&byte| byte != 0xff);
+    &data[..end.map_or(0, |last| last + 1)]
 }
 
 /// How many MCUs a scan of these components has.

@@ -1,4 +1,4 @@
-//! Codes against the plainest reading of them, and bombs of tables.
+//! Codes against the plainest reading of them, bombs of tables, and fill bytes.
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -105,4 +105,20 @@ fn more_codes_than_there_can_be_are_refused() {
     );
     let cut = &standard_tables()[..100];
     assert!(tables.define(cut).unwrap_err().contains("impossible"));
+}
+
+#[test]
+fn any_number_of_fill_bytes_before_a_marker_is_no_data() {
+    let clean = jpeg();
+    for at in [clean.len() - 2, 2] {
+        for count in [1, 17, 1000] {
+            let mut filled = clean.clone();
+            filled.splice(at..at, vec![0xff; count]);
+            assert_eq!(pixels(&filled), pixels(&clean), "{count} at {at}");
+        }
+    }
+    let mut garbage = clean.clone();
+    let at = clean.len() - 2;
+    garbage.splice(at..at, vec![0x55; 100]);
+    assert!(pixels(&garbage).unwrap_err().contains("more data"));
 }
