@@ -45,7 +45,7 @@ impl Archive {
         let _ = own.try_lock();
         Ok(Recorder {
             root: self.root.clone(),
-            room: Room::survey(&self.root, self.quota, &folder),
+            room: Room::new(&self.root, self.quota, &folder),
             folder,
             _camera: lock,
             _own: own,
