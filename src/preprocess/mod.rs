@@ -16,6 +16,7 @@ mod view;
 
 pub use decode::{Picture, decode};
 pub use gate::Gate;
+pub use jpeg::motion_file;
 pub use resize::Preprocessor;
 pub use scene::{SceneReference, SceneRules, SceneWatch, SceneZ};
 pub(crate) use view::LEAST_KEPT;
