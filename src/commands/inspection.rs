@@ -30,8 +30,6 @@ const RETRY: Retry = Retry {
     min: Duration::from_millis(500),
     max: Duration::from_secs(5),
 };
-/// The least time for the first frame after opening: an RTSP camera takes ten seconds.
-const FIRST_FRAME: Duration = Duration::from_secs(20);
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -280,7 +278,7 @@ impl Inspection {
             name: camera.name.to_string(),
             opener,
             deadline: camera.deadline,
-            first_frame: camera.deadline.max(FIRST_FRAME),
+            first_frame: camera.first_frame(),
             retry: RETRY,
             prepare: Box::new(move |frame| eye.look(frame)),
             infer: Box::new(move |looked| models.see(looked)),

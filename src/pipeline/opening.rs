@@ -4,8 +4,10 @@
 //! The thread opens the source, asks it for frames, hands each answer over and waits until it is taken,
 //! so that nothing is lost and nothing is copied. It ends, and closes the source, after a fault, at the
 //! end of the footage, or when it finds that nobody listens any more. A panic in a driver's library is a
-//! fault of the source.
+//! fault of the source. Capture supervises the daemon's sources by it, and whoever films from a source
+//! does likewise.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -18,8 +20,11 @@ use super::Stop;
 use super::seam::caught;
 use crate::capture::{CaptureError, Next, Opener};
 
+/// How long a source that is let go may take to close before it is left behind.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// What a source answered.
-pub(super) type Answer = Result<Next, CaptureError>;
+pub type Answer = Result<Next, CaptureError>;
 
 /// Threads of one source that may hang at a time. Each keeps a stack and perhaps a device; a driver that
 /// has swallowed four will swallow the fifth.
@@ -27,44 +32,63 @@ const MOST_LEFT: usize = 4;
 
 /// A source at work in its thread.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub struct Opening {
     answers: Receiver<Answer>,
+    settings: Receiver<BTreeMap<String, i64>>,
     ended: Receiver<Infallible>,
 }
 
 impl Opening {
     /// Starts the thread; `patience` is how long the source is waited for at once.
-    pub(super) fn start(opener: Arc<dyn Opener>, patience: Duration) -> io::Result<Opening> {
+    ///
+    /// # Errors
+    /// When the system has no thread for it.
+    pub fn start(opener: Arc<dyn Opener>, patience: Duration) -> io::Result<Opening> {
         // Without room: an answer that nobody takes is not asked for twice.
         let (to, answers) = bounded(0);
+        let (set, settings) = bounded(1);
         let (alive, ended) = bounded(0);
         thread::Builder::new()
             .name("source".to_owned())
             .spawn(move || {
                 // Dropped last: until then the source may hold its device.
                 let _alive = alive;
-                work(opener.as_ref(), patience, &to);
+                work(opener.as_ref(), patience, &set, &to);
             })?;
-        Ok(Opening { answers, ended })
+        Ok(Opening {
+            answers,
+            settings,
+            ended,
+        })
     }
 
     /// The answers, in order; closed once the source is.
-    pub(super) fn answers(&self) -> &Receiver<Answer> {
+    pub fn answers(&self) -> &Receiver<Answer> {
         &self.answers
     }
 
-    /// Lets the source go and waits until it is closed, at most so long. A device can't be opened again
-    /// before.
-    pub(super) fn close(self, patience: Duration, left: &mut LeftBehind) {
+    /// How the camera's controls were when it was opened, where it has any: known by the first frame,
+    /// and given once.
+    pub fn settings(&self) -> Option<BTreeMap<String, i64>> {
+        self.settings.try_recv().ok()
+    }
+
+    /// Lets the source go and waits a little until it is closed. A device can't be opened again before.
+    pub fn close(self, left: &mut LeftBehind) {
         drop(self.answers);
-        if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+        if self.ended.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
             left.0.push(self.ended);
         }
     }
 }
 
 /// Opens the source and hands its answers over, until it is over or nobody takes them.
-fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
+fn work(
+    opener: &dyn Opener,
+    patience: Duration,
+    set: &Sender<BTreeMap<String, i64>>,
+    to: &Sender<Answer>,
+) {
     let opened = caught(|| opener.open());
     let mut source = match opened.unwrap_or_else(|panic| Err(CaptureError::Broken(panic))) {
         Ok(source) => source,
@@ -74,6 +98,10 @@ fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
             return;
         }
     };
+    if let Ok(Some(settings)) = caught(|| source.settings()) {
+        // There is room for the one; who does not listen any more does not want to know.
+        let _ = set.try_send(settings);
+    }
     loop {
         let answer = caught(|| source.next(patience));
         let answer = answer.unwrap_or_else(|panic| Err(CaptureError::Broken(panic)));
@@ -88,7 +116,7 @@ fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
 
 /// Threads that hang in their drivers; each ends by itself when its call returns.
 #[derive(Debug, Default)]
-pub(super) struct LeftBehind(Vec<Receiver<Infallible>>);
+pub struct LeftBehind(Vec<Receiver<Infallible>>);
 
 impl LeftBehind {
     /// How many there are now.
@@ -99,7 +127,7 @@ impl LeftBehind {
     }
 
     /// Whether another thread may be risked.
-    pub(super) fn has_room(&mut self) -> bool {
+    pub fn has_room(&mut self) -> bool {
         self.count() < MOST_LEFT
     }
 

@@ -13,6 +13,7 @@ mod bad_models;
 mod calibration;
 mod evaluation;
 mod filming;
+mod filming_faults;
 mod full_disk;
 mod scoring;
 
