@@ -120,6 +120,43 @@ fn what_was_filmed_before_the_disk_failed_is_kept_with_its_notes() {
 }
 
 #[test]
+fn a_lost_session_ends_filming_and_what_is_there_is_learnt() {
+    let set = Set::new(BELT, "fps = 20");
+    let mut child = set.start(&["--minutes", "60", "--frames", "72000"]);
+    set.wait_for_pictures(25);
+    // The terminal is gone, and says so twice: to the shell's jobs, and to what is in front.
+    drop((child.stdout.take(), child.stderr.take()));
+    signal(&child, "HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "HUP");
+    child.wait().unwrap();
+    let notes = notes(&set.footages()[0]);
+    assert_eq!(notes["ended_by"], "it was asked to end");
+    assert!(set.path("profiles/cam0/profile.json").exists());
+}
+
+#[test]
+fn whoever_starts_it_by_nohup_films_on() {
+    let set = Set::new(BELT, "fps = 20");
+    let command = set.command(&["--film-only", "--minutes", "60", "--frames", "72000"]);
+    let mut nohup = Command::new("nohup");
+    nohup.arg(command.get_program()).args(command.get_args());
+    let child = nohup
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    set.wait_for_pictures(5);
+    signal(&child, "HUP");
+    let before = names(&set.footages()[0]).len();
+    set.wait_for_pictures(before + 10);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
 fn sigterm_stops_and_leaves_the_footage_but_no_profile() {
     let set = Set::new(BELT, "fps = 20");
     let child = set.start(&["--minutes", "60", "--frames", "72000"]);
