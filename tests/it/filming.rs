@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::studio::{draw, names, program, refused, stderr, stdout};
+use crate::studio::{boxes, draw, names, program, refused, stderr, stdout};
 
 /// Parts on a belt, all of them good, as fast as asked.
 pub(crate) const BELT: &str = "{ kind = \"synthetic\", seed = 3, defects = false }";
@@ -237,6 +237,27 @@ fn two_films_of_one_camera_do_not_run_at_once() {
     let output = first.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(set.footages().len(), 1);
+}
+
+#[test]
+fn a_camera_that_was_pushed_while_filming_is_told() {
+    let pictures = tempfile::tempdir().unwrap();
+    for i in 0..60 {
+        let dx = if i < 30 { 0 } else { 24 };
+        let path = pictures.path().join(format!("{i:02}.png"));
+        boxes(dx, i).save(path).unwrap();
+    }
+    let source = format!(
+        "{{ kind = \"images\", path = \"{}\" }}",
+        pictures.path().display()
+    );
+    let set = Set::new(&source, "");
+    let output = set.calibrate(&["--film-only", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let warning = "the view moved by 4 % of its width while filming";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+    let warnings = notes(&set.footages()[0])["warnings"].to_string();
+    assert!(warnings.contains(warning), "{warnings}");
 }
 
 #[test]

@@ -219,7 +219,7 @@ impl<'a> Take<'a> {
         }
         self.is_mjpeg = shot.is_mjpeg;
         self.times_ms.push(ms);
-        self.review.push(shot.thumbnail);
+        self.review.push(shot.thumbnail, Duration::from_millis(ms));
         self.warn_of_room();
         Ok(())
     }

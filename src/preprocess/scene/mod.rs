@@ -6,6 +6,7 @@
 //! a third of the picture is left to the models.
 
 mod check;
+mod drift;
 mod footage;
 mod look;
 mod measures;
@@ -15,6 +16,7 @@ mod spread;
 mod watch;
 
 pub use check::SceneCheck;
+pub use drift::{Drift, Moved};
 pub use footage::SceneFootage;
 pub use look::{GRID, Look};
 pub use reference::{SceneArray, SceneNumbers, SceneReference};
