@@ -28,7 +28,7 @@ pub enum Command {
     /// Learns what is normal from normal footage and writes a Profile
     #[command(after_help = CALIBRATE_EXAMPLE)]
     Calibrate(CalibrateArgs),
-    /// Scores image files, one line each; says beside the score where the scene could not be judged
+    /// Scores image files, one line each; where the scene can't be judged it says so beside the score
     #[command(after_help = SCORE_EXAMPLE)]
     Score(ScoreArgs),
     /// Measures a Profile on labelled images: AUROC and more, for each score
@@ -136,6 +136,9 @@ pub struct ScoreArgs {
     /// JPEG or PNG files
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
+    /// The largest shift of the view that is normal, as the camera's `moved_beyond` in the configuration
+    #[arg(long, value_name = "SHARE", value_parser = shift)]
+    pub moved_beyond: Option<f64>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -276,6 +279,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 0.5 => Ok(share),
         _ => Err("a share between 0 and 0.5 is needed, such as 0.005".to_owned()),
+    }
+}
+
+fn shift(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.001..=0.5).contains(&share) => Ok(share),
+        _ => Err("a share of the width from 0.001 to 0.5 is needed, such as 0.05".to_owned()),
     }
 }
 

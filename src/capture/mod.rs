@@ -107,6 +107,19 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// The error and its causes in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(fault) = cause {
+            text = format!("{text}: {fault}");
+            cause = fault.source();
+        }
+        text
+    }
+}
+
 /// An open source of frames. Dropping it closes it.
 pub trait Source: Send {
     /// Waits at most `timeout` for the next frame.

@@ -90,8 +90,11 @@ fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
     if args.film_only {
         return report(args, None, Some(&filmed));
     }
-    if !args.json {
-        filmed.print()?;
+    if !args.json
+        && let Err(fault) = filmed.print()
+    {
+        // Whoever read it may have gone with a lost session; what was filmed is learnt all the same.
+        tracing::debug!(%fault, "nobody reads what was filmed");
     }
     order.is_reviewed = true;
     let made = if stop.load(Ordering::Relaxed) {

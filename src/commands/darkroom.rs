@@ -1,18 +1,21 @@
 //! A frame as it was taken to the pictures that are published: a JPEG, and one with its heat map.
 //!
-//! A JPEG stays as it came, to the byte, where it is small enough; everything else is encoded, and
+//! A JPEG stays as it came, to the byte, where it is small enough; so does a camera's motion JPEG, which
+//! only gets the Huffman tables that it lacks and loses its padding. Everything else is encoded, and
 //! halved until it fits the largest size that the configuration allows. What does not fit even then
 //! is not sent, and the journal says so once. Only for frames that are published: encoding is slow.
+
+use std::borrow::Cow;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 
 use super::judge::heat_scale;
-use crate::capture::Pixels;
+use crate::capture::{Layout, Pixels, RawPicture};
 use crate::config::Name;
 use crate::decide::Judged;
 use crate::evaluate::heatmap::overlay;
-use crate::preprocess::{Picture, View, decode};
+use crate::preprocess::{Picture, View, decode, motion_file};
 use crate::publish::Media;
 
 /// Quality of what is encoded here; artefacts of less look like defects.
@@ -72,10 +75,8 @@ impl Darkroom {
         let (grid, scale) = (score.patches.grid(), heat_scale(score));
         let heated = overlay(&picture, &score.map, grid, scale, &self.view)
             .ok_or("the map does not fit its grid")?;
-        let snapshot = match shot {
-            Pixels::Encoded(bytes) if is_jpeg(bytes) && bytes.len() <= self.max_bytes => {
-                bytes.clone()
-            }
+        let snapshot = match as_it_came(shot) {
+            Some(jpeg) if jpeg.len() <= self.max_bytes => jpeg.into_owned(),
             _ => fitted(image_of(picture)?, self.max_bytes)?,
         };
         Ok(Media {
@@ -85,24 +86,28 @@ impl Darkroom {
     }
 }
 
-/// A frame that will be kept for its incident: raw pixels become a JPEG, a tenth of their size.
+/// A frame that will be kept for its incident: pixels become a JPEG, a tenth of their size. What can't
+/// be decoded stays as it is, and is no picture later either.
 pub(super) fn for_keeping(shot: Pixels) -> Pixels {
-    let Pixels::Rgb8 {
-        width,
-        height,
-        data,
-    } = &shot
-    else {
-        return shot;
+    let file = match &shot {
+        Pixels::Encoded(_) => None,
+        Pixels::Raw(RawPicture {
+            layout: Layout::Mjpeg,
+            ..
+        }) => as_it_came(&shot).map(Cow::into_owned),
+        Pixels::Rgb8 { .. } | Pixels::Raw(_) => decode(&shot)
+            .ok()
+            .and_then(|picture| encoded(&picture).ok()),
     };
-    let picture = Picture {
-        width: *width,
-        height: *height,
-        data: data.into(),
-    };
-    match encoded(&picture) {
-        Ok(bytes) => Pixels::Encoded(bytes),
-        Err(_) => shot,
+    file.map_or(shot, Pixels::Encoded)
+}
+
+/// The JPEG that the camera made, where it made one.
+fn as_it_came(shot: &Pixels) -> Option<Cow<'_, [u8]>> {
+    match shot {
+        Pixels::Encoded(bytes) => is_jpeg(bytes).then_some(Cow::Borrowed(bytes.as_slice())),
+        Pixels::Raw(raw) if raw.layout == Layout::Mjpeg => motion_file(&raw.data).ok(),
+        Pixels::Raw(_) | Pixels::Rgb8 { .. } => None,
     }
 }
 
@@ -208,6 +213,60 @@ mod tests {
         let from_raw = darkroom(1 << 20).develop(&shot(noise(64, 48))).unwrap();
         assert!(is_jpeg(&from_png.snapshot));
         assert_eq!(from_png, from_raw);
+    }
+
+    fn raw(layout: Layout, data: Vec<u8>) -> Pixels {
+        Pixels::Raw(RawPicture {
+            layout,
+            width: 64,
+            height: 48,
+            stride: if layout == Layout::Mjpeg { 0 } else { 128 },
+            data,
+        })
+    }
+
+    #[test]
+    fn a_cameras_motion_jpeg_stays_as_it_came_but_for_padding() {
+        let Pixels::Encoded(jpeg) = for_keeping(noise(64, 48)) else {
+            panic!("raw pixels are kept raw");
+        };
+        let padded = raw(Layout::Mjpeg, [&jpeg[..], &[0; 500]].concat());
+        assert_eq!(for_keeping(padded.clone()), Pixels::Encoded(jpeg.clone()));
+        let media = darkroom(1 << 20).develop(&shot(padded)).unwrap();
+        assert!(media.snapshot == jpeg);
+    }
+
+    #[test]
+    fn motion_jpeg_without_tables_becomes_a_file_that_others_read() {
+        // The encoder writes the standard tables, each in a segment of its own.
+        let Pixels::Encoded(jpeg) = for_keeping(noise(64, 48)) else {
+            panic!("raw pixels are kept raw");
+        };
+        let mut bare = jpeg.clone();
+        while let Some(at) = bare.windows(2).position(|pair| pair == [0xff, 0xc4]) {
+            let length = usize::from(u16::from_be_bytes([bare[at + 2], bare[at + 3]]));
+            bare.drain(at..at + 2 + length);
+        }
+        assert!(image::load_from_memory(&bare).is_err(), "no test otherwise");
+        let Pixels::Encoded(file) = for_keeping(raw(Layout::Mjpeg, bare)) else {
+            panic!("it is kept as the camera's");
+        };
+        let read = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().into_rgb8();
+        assert!(read(&file) == read(&jpeg));
+    }
+
+    #[test]
+    fn raw_pictures_of_a_camera_are_kept_as_jpeg() {
+        let kept = for_keeping(raw(Layout::Yuyv, [90, 100, 160, 200].repeat(64 * 48 / 2)));
+        let Pixels::Encoded(bytes) = &kept else {
+            panic!("it is kept raw");
+        };
+        assert!(is_jpeg(bytes) && bytes.len() < 64 * 48, "{}", bytes.len());
+        assert_eq!(size(bytes), (64, 48));
+        let cut = raw(Layout::Yuyv, vec![0; 10]);
+        assert_eq!(for_keeping(cut.clone()), cut);
+        let cut = raw(Layout::Mjpeg, vec![0xff, 0xd8, 0xff]);
+        assert_eq!(for_keeping(cut.clone()), cut);
     }
 
     #[test]

@@ -30,8 +30,6 @@ const RETRY: Retry = Retry {
     min: Duration::from_millis(500),
     max: Duration::from_secs(5),
 };
-/// The least time for the first frame after opening: an RTSP camera takes ten seconds.
-const FIRST_FRAME: Duration = Duration::from_secs(20);
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -285,7 +283,7 @@ impl Inspection {
             opener,
             left_behind,
             deadline: camera.deadline,
-            first_frame: camera.deadline.max(FIRST_FRAME),
+            first_frame: camera.first_frame(),
             retry: RETRY,
             prepare: Box::new(move |opening, frame| eye.look(opening, frame)),
             infer: Box::new(move |_, looked| models.see(looked)),

@@ -69,6 +69,15 @@ impl Judge {
         })
     }
 
+    /// The same with another limit for shifts of the view than the Profile's, as a share of the width.
+    pub(super) fn moved_beyond(self, share: Option<f64>) -> Judge {
+        let scene = self.profile.scene().cloned();
+        Judge {
+            scene: scene.map(|scene| SceneCheck::new(scene, share)),
+            ..self
+        }
+    }
+
     pub(super) fn profile(&self) -> &Profile {
         &self.profile
     }

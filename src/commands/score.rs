@@ -1,4 +1,5 @@
-//! `inspectd score`: scores image files, one line each.
+//! `inspectd score`: scores image files, one line each. A picture whose scene is at fault is not judged:
+//! its score is shown, and it is neither normal nor anomalous.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,14 @@ use super::output::{make_folder, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
-use crate::preprocess::{View, decode};
+use crate::preprocess::{SceneFault, View, decode};
 use crate::score::{Basis, Score};
 
 /// Scores every image; one that can't be judged gets a line that says so, and makes the command fail
 /// at the end.
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
-    let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?;
+    let mut judge =
+        Judge::open(&args.profile, args.teacher.as_deref())?.moved_beyond(args.moved_beyond);
     if let Some(folder) = &args.heatmap {
         make_folder(folder)?;
         distinct(&args.images)?;
@@ -32,7 +34,8 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
                         let view = &judge.profile().manifest().origin.view;
                         write_heatmap(folder, path, &frame, &judged.score, view)?;
                     }
-                    line(path, &judged, args.json)
+                    unjudged += usize::from(judged.fault.is_some());
+                    Ok(line(path, &judged, args.json))
                 }
                 Err(rejection) => Err(rejection.to_string()),
             },
@@ -54,43 +57,49 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line(path: &Path, judged: &Judged, as_json: bool) -> Result<String, String> {
+fn line(path: &Path, judged: &Judged, as_json: bool) -> String {
     let score = &judged.score;
-    let verdict = if score.is_anomalous() {
-        "anomalous"
-    } else {
-        "normal"
-    };
-    Ok(if as_json {
-        json!({
-            "file": path.to_string_lossy(), "judged": true, "anomalous": score.is_anomalous(),
+    let fault = judged.fault.as_ref();
+    if as_json {
+        let verdict = fault.is_none().then(|| score.is_anomalous());
+        let mut line = json!({
+            "file": path.to_string_lossy(), "judged": verdict.is_some(), "anomalous": verdict,
             "score": score.value, "basis": score.basis, "raw": score.raw, "threshold": score.threshold,
             "p_value": score.p_value, "local": score.local, "local_threshold": score.local_threshold,
             "pretrained": score.pretrained, "discrepancy": score.discrepancy, "paper": score.paper,
             "default": score.default, "parts": score.parts,
-            "scene": judged.fault.as_ref().map(|fault| json!({
+            "scene": fault.map(|fault| json!({
                 "fault": fault.kind.word(), "severity": fault.severity, "detail": fault.detail,
             })),
-        })
-        .to_string()
-    } else {
-        let whole = match score.basis {
-            Basis::Image => "the whole picture",
-            Basis::Local => "a part of it",
-        };
-        let fault = judged.fault.as_ref();
-        let fault = fault.map_or_else(String::new, |fault| {
-            format!("  ({}: {fault})", fault.kind.word())
         });
-        format!(
-            "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}{fault}",
-            score.value,
-            score.raw,
-            score.threshold,
-            score.p_value,
-            path.display()
-        )
-    })
+        if let Some(fault) = fault {
+            line["reason"] = json!(reason(fault));
+        }
+        return line.to_string();
+    }
+    let verdict = match fault {
+        Some(_) => "unjudged",
+        None if score.is_anomalous() => "anomalous",
+        None => "normal",
+    };
+    let whole = match score.basis {
+        Basis::Image => "the whole picture",
+        Basis::Local => "a part of it",
+    };
+    let fault = fault.map_or_else(String::new, |fault| format!(": {}", reason(fault)));
+    format!(
+        "{verdict:<10} {:.3}  {:>8.2} of {:.2} by {whole:<17}  p {:.4}  {}{fault}",
+        score.value,
+        score.raw,
+        score.threshold,
+        score.p_value,
+        path.display()
+    )
+}
+
+/// Why a picture with a score is not judged.
+fn reason(fault: &SceneFault) -> String {
+    format!("{}: {fault}", fault.kind.word())
 }
 
 fn unjudged_line(path: &Path, reason: &str, as_json: bool) -> String {

@@ -34,13 +34,17 @@ pub(super) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
 /// What a command that films and then works on it is asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupts {
-    /// It has filmed enough: raised by the first Ctrl-C, or by the command when filming ends.
+    /// It has filmed enough: raised by the first Ctrl-C, by the end of the session (SIGHUP), or by the
+    /// command when filming ends.
     pub(super) enough: Arc<AtomicBool>,
     /// It is to end altogether: raised by the next Ctrl-C, and by SIGTERM at once. One more exits.
     pub(super) stop: Arc<AtomicBool>,
 }
 
 /// Starts to listen for them, for the rest of the process.
+///
+/// A session that is lost sends SIGHUP once or more: it ends filming, and the work on what is there goes
+/// on. Whoever started us with `nohup` wants neither.
 pub(super) fn interrupts() -> std::io::Result<Interrupts> {
     let interrupts = Interrupts {
         enough: Arc::default(),
@@ -48,11 +52,14 @@ pub(super) fn interrupts() -> std::io::Result<Interrupts> {
     };
     let raised = interrupts.clone();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    if !is_ignored(SIGHUP) {
+        signals.handle().add_signal(SIGHUP)?;
+    }
     let listener = thread::Builder::new().name("signals".to_owned());
     listener.spawn(move || {
         for signal in &mut signals {
             let was_enough = raised.enough.swap(true, Ordering::Relaxed);
-            let ends = signal == SIGTERM || was_enough;
+            let ends = signal == SIGTERM || (signal == SIGINT && was_enough);
             if ends && raised.stop.swap(true, Ordering::Relaxed) {
                 let status = u8::from(sysexits::ExitCode::TempFail);
                 signal_hook::low_level::exit(status.into());
@@ -60,6 +67,14 @@ pub(super) fn interrupts() -> std::io::Result<Interrupts> {
         }
     })?;
     Ok(interrupts)
+}
+
+/// Whether the process was started to ignore a signal, as far as the system tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Starts to listen, for the rest of the process.

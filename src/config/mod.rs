@@ -134,7 +134,15 @@ pub struct Camera {
     pub gate: f64,
 }
 
+/// The least time for the first frame after opening: an RTSP camera takes ten seconds.
+const FIRST_FRAME: Duration = Duration::from_secs(20);
+
 impl Camera {
+    /// How long it may take for the first frame after opening.
+    pub fn first_frame(&self) -> Duration {
+        self.deadline.max(FIRST_FRAME)
+    }
+
     /// The view that a calibration of this camera is to have: what is not named here hides nothing.
     pub fn view(&self) -> Result<View, ViewError> {
         View::new(

@@ -14,19 +14,17 @@ use crossbeam_channel::select;
 use tracing::{debug, info, warn};
 
 use super::complaints::Complaints;
+use super::deadline::Deadline;
 use super::link::{Sender, Sent};
 use super::opening::{LeftBehind, Opening};
 use super::streak::Unfit;
 use super::{Item, Meter, Stamp, Stop};
-use crate::capture::{CaptureError, Frame, Moment, Next, Opener};
+use crate::capture::{Frame, Moment, Next, Opener};
 use crate::config::Retry;
 use crate::preprocess::Rejection;
 
 /// How long a source is waited for at once: how late it may find that nobody listens any more.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-/// How long a source that is let go may take to close before it is left behind.
-const CLOSING: Duration = Duration::from_secs(2);
 
 /// Frames for this long make the next pause the shortest again, ...
 const STABLE: Duration = Duration::from_secs(30);
@@ -69,31 +67,7 @@ enum Fault {
 /// One opening of the source, as the frames tell it.
 struct Life {
     number: u32,
-    /// When it was opened or gave its latest frame: the deadline counts from here.
-    since: Instant,
-    /// When the first frame came.
-    first: Option<Instant>,
-}
-
-impl Life {
-    fn new(number: u32) -> Life {
-        Life {
-            number,
-            since: Instant::now(),
-            first: None,
-        }
-    }
-
-    /// A frame came, damaged or not, and was passed on.
-    fn show(&mut self) {
-        self.since = Instant::now();
-        self.first.get_or_insert(self.since);
-    }
-
-    /// Whether it gave frames for so long.
-    fn lasted(&self, time: Duration) -> bool {
-        self.first.is_some_and(|first| self.since - first >= time)
-    }
+    deadline: Deadline,
 }
 
 impl Capture {
@@ -109,7 +83,10 @@ impl Capture {
             if self.stop.is_asked() {
                 break;
             }
-            let mut life = Life::new(number);
+            let mut life = Life {
+                number,
+                deadline: Deadline::new(self.deadline, self.first_frame),
+            };
             let fault = match self.run_once(&mut life, &mut left) {
                 Ok(End::Footage) => {
                     info!(camera, "the footage has ended");
@@ -120,10 +97,10 @@ impl Capture {
                 Ok(End::Asked) => break,
                 Err(fault) => fault,
             };
-            if life.lasted(LASTING) {
+            if life.deadline.lived() >= LASTING {
                 complaints.forget();
             }
-            if life.lasted(STABLE) {
+            if life.deadline.lived() >= STABLE {
                 failures = 0;
             } else {
                 failures += 1;
@@ -158,7 +135,7 @@ impl Capture {
             return Ok(End::Asked);
         }
         if let Ok(opening) = opening {
-            opening.close(CLOSING, left);
+            opening.close(left);
         }
         let hanging = left.count();
         if hanging > 0 {
@@ -170,35 +147,31 @@ impl Capture {
     /// Passes frames on, until there are none.
     fn pass_frames(&self, opening: &Opening, life: &mut Life) -> Result<End, Fault> {
         loop {
-            let deadline = match life.first {
-                Some(_) => self.deadline,
-                None => self.first_frame,
-            };
             let answer = select! {
                 recv(self.stop.channel()) -> _ => return Ok(End::Asked),
                 recv(opening.answers()) -> answer => answer,
-                default(deadline.saturating_sub(life.since.elapsed())) => Ok(Ok(Next::Idle)),
+                default(life.deadline.left()) => Ok(Ok(Next::Idle)),
             };
             let passed_on = match answer {
                 Ok(Ok(Next::Frame(frame))) => self.pass_on(life.number, frame),
                 Ok(Ok(Next::Damaged(how))) => {
                     self.pass_on_rejection(life.number, Rejection::Damaged(how))
                 }
-                Ok(Ok(Next::Idle)) if life.since.elapsed() >= deadline => {
-                    return Err(Fault::NoFrames(silence(life, deadline)));
+                Ok(Ok(Next::Idle)) => {
+                    let silence = life.deadline.missed().map(Fault::NoFrames);
+                    match silence.or_else(|| self.unfit(life)) {
+                        Some(fault) => return Err(fault),
+                        None => continue,
+                    }
                 }
-                Ok(Ok(Next::Idle)) => match self.unfit(life) {
-                    Some(fault) => return Err(fault),
-                    None => continue,
-                },
                 Ok(Ok(Next::End)) => return Ok(End::Footage),
-                Ok(Err(fault)) => return Err(Fault::NoFrames(chain(&fault))),
+                Ok(Err(fault)) => return Err(Fault::NoFrames(fault.chain())),
                 Err(_) => return Err(Fault::NoFrames("its thread has ended".to_owned())),
             };
             if passed_on.is_none() {
                 return Ok(End::Asked);
             }
-            life.show();
+            life.deadline.meet();
             if let Some(fault) = self.unfit(life) {
                 return Err(fault);
             }
@@ -296,24 +269,4 @@ impl Capture {
         let meter = self.meter.camera(self.camera);
         meter.replaced.fetch_add(u64::from(is_lost), Relaxed);
     }
-}
-
-/// What it is called when nothing came in time.
-fn silence(life: &Life, deadline: Duration) -> String {
-    let seconds = deadline.as_secs_f64();
-    match life.first {
-        Some(_) => format!("no frame for {seconds} s (deadline_s)"),
-        None => format!("no first frame within {seconds} s of opening it"),
-    }
-}
-
-/// An error and its sources in one line.
-fn chain(fault: &CaptureError) -> String {
-    let mut text = fault.to_string();
-    let mut source = std::error::Error::source(fault);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -12,6 +12,7 @@
 
 mod capture;
 mod complaints;
+mod deadline;
 mod generation;
 mod link;
 mod meter;
@@ -21,13 +22,15 @@ mod stage;
 mod stop;
 mod streak;
 
+pub use deadline::Deadline;
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
 pub use meter::{CameraCounts, Meter, Reader, Report, StageTime};
-pub use opening::LeftBehind;
+pub use opening::{Answer, LeftBehind, Opening};
 pub use outlet::Outlet;
 pub use stage::{Decide, Decided, Failure, Step};
 pub use stop::{Asker, Stop, stop};
+pub use streak::BAD_RUN;
 
 use std::time::Duration;
 

@@ -4,7 +4,8 @@
 //! The thread opens the source, asks it for frames, hands each answer over and waits until it is taken,
 //! so that nothing is lost and nothing is copied. It ends, and closes the source, after a fault, at the
 //! end of the footage, or when it finds that nobody listens any more. A panic in a driver's library is a
-//! fault of the source.
+//! fault of the source. Capture supervises the daemon's sources by it, and whoever films from a source
+//! does likewise.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,11 +16,14 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use super::Stop;
-use crate::capture::{CaptureError, Next, Opener};
+use crate::capture::{CameraSettings, CaptureError, Next, Opener};
 use crate::seam::caught;
 
+/// How long a source that is let go may take to close before it is left behind.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// What a source answered.
-pub(super) type Answer = Result<Next, CaptureError>;
+pub type Answer = Result<Next, CaptureError>;
 
 /// Threads of one source that may hang at a time. Each keeps a stack and perhaps a device; a driver that
 /// has swallowed four will swallow the fifth.
@@ -27,44 +31,63 @@ const MOST_LEFT: usize = 4;
 
 /// A source at work in its thread.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub struct Opening {
     answers: Receiver<Answer>,
+    settings: Receiver<CameraSettings>,
     ended: Receiver<Infallible>,
 }
 
 impl Opening {
     /// Starts the thread; `patience` is how long the source is waited for at once.
-    pub(super) fn start(opener: Arc<dyn Opener>, patience: Duration) -> io::Result<Opening> {
+    ///
+    /// # Errors
+    /// When the system has no thread for it.
+    pub fn start(opener: Arc<dyn Opener>, patience: Duration) -> io::Result<Opening> {
         // Without room: an answer that nobody takes is not asked for twice.
         let (to, answers) = bounded(0);
+        let (set, settings) = bounded(1);
         let (alive, ended) = bounded(0);
         thread::Builder::new()
             .name("source".to_owned())
             .spawn(move || {
                 // Dropped last: until then the source may hold its device.
                 let _alive = alive;
-                work(opener.as_ref(), patience, &to);
+                work(opener.as_ref(), patience, &set, &to);
             })?;
-        Ok(Opening { answers, ended })
+        Ok(Opening {
+            answers,
+            settings,
+            ended,
+        })
     }
 
     /// The answers, in order; closed once the source is.
-    pub(super) fn answers(&self) -> &Receiver<Answer> {
+    pub fn answers(&self) -> &Receiver<Answer> {
         &self.answers
     }
 
-    /// Lets the source go and waits until it is closed, at most so long. A device can't be opened again
-    /// before.
-    pub(super) fn close(self, patience: Duration, left: &mut LeftBehind) {
+    /// How the camera was set when it was opened, where its source says so: known by the first frame,
+    /// and given once.
+    pub fn settings(&self) -> Option<CameraSettings> {
+        self.settings.try_recv().ok()
+    }
+
+    /// Lets the source go and waits a little until it is closed. A device can't be opened again before.
+    pub fn close(self, left: &mut LeftBehind) {
         drop(self.answers);
-        if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+        if self.ended.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
             left.threads.push(self.ended);
         }
     }
 }
 
 /// Opens the source and hands its answers over, until it is over or nobody takes them.
-fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
+fn work(
+    opener: &dyn Opener,
+    patience: Duration,
+    set: &Sender<CameraSettings>,
+    to: &Sender<Answer>,
+) {
     let opened = caught(|| opener.open());
     let mut source = match opened.unwrap_or_else(|panic| Err(CaptureError::Broken(panic))) {
         Ok(source) => source,
@@ -74,6 +97,10 @@ fn work(opener: &dyn Opener, patience: Duration, to: &Sender<Answer>) {
             return;
         }
     };
+    if let Ok(Some(settings)) = caught(|| source.settings()) {
+        // There is room for the one; who does not listen any more does not want to know.
+        let _ = set.try_send(settings);
+    }
     loop {
         let answer = caught(|| source.next(patience));
         let answer = answer.unwrap_or_else(|panic| Err(CaptureError::Broken(panic)));
@@ -114,7 +141,7 @@ impl LeftBehind {
     }
 
     /// Whether another thread may be risked.
-    pub(super) fn has_room(&mut self) -> bool {
+    pub fn has_room(&mut self) -> bool {
         self.count() < MOST_LEFT
     }
 

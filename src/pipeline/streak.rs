@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::preprocess::Rejection;
 
 /// So many bad frames in a row are no accident: the format has changed, or the line is broken.
-const BAD_RUN: u32 = 5;
+pub const BAD_RUN: u32 = 5;
 
 /// What became of the latest frames of one source.
 #[derive(Debug, Default)]

@@ -66,6 +66,16 @@ pub(super) fn decode_motion(bytes: &[u8], width: u32, height: u32) -> Result<Vec
     outline.pixels(bytes)
 }
 
+/// One picture of a camera's motion JPEG as a file that every program reads: what stands after its end
+/// is cut off, and Huffman tables that were left out are put in. All else stays, to the byte.
+///
+/// # Errors
+/// When it is no whole picture.
+pub fn motion_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
+    let outline = outline(bytes).map_err(Rejection::Undecodable)?;
+    Ok(outline.file(bytes))
+}
+
 /// What the markers of a file say.
 #[derive(Debug, PartialEq, Eq)]
 struct Outline {
@@ -79,12 +89,17 @@ struct Outline {
 }
 
 impl Outline {
-    /// The pixels of the file that it was made of.
-    fn pixels(&self, bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
-        let file = match self.tables_at {
+    /// The file that it was made of, without padding and with its tables.
+    fn file<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.tables_at {
             Some(at) => Cow::Owned([&bytes[..at], &STANDARD_TABLES, &bytes[at..self.end]].concat()),
             None => Cow::Borrowed(&bytes[..self.end]),
-        };
+        }
+    }
+
+    /// The pixels of the file that it was made of.
+    fn pixels(&self, bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
+        let file = self.file(bytes);
         let options = DecoderOptions::default()
             .set_strict_mode(true)
             .set_max_width(MAX_SIDE as usize)
@@ -134,9 +149,7 @@ fn outline(bytes: &[u8]) -> Result<Outline, String> {
             }
             0xc0..=0xc2 if frame.is_some() => return Err("JPEG with two frame headers".to_owned()),
             sof @ 0xc0..=0xc2 => frame = Some(frame_header(sof, rest.segment()?)?),
-            DHT => tables
-                .define(rest.segment()?)
-                .ok_or("damaged JPEG: impossible codes")?,
+            DHT => tables.define(rest.segment()?)?,
             DRI => tables
                 .set_restart(rest.segment()?)
                 .ok_or("damaged JPEG: no restart interval")?,

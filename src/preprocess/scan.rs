@@ -26,36 +26,55 @@ pub(super) struct FrameHeader {
     pub(super) components: Vec<Component>,
 }
 
-/// For every 16 bits that may come: length and symbol of the code they start with; length 0 is none.
-type Table = Box<[(u8, u8)]>;
+/// Tables that a file may define: eight for each of the scans that it may have. More are an attack on
+/// our time and the decoder's.
+const MOST_TABLES: usize = 512;
 
 /// The tables in force at a scan: four for DC, four for AC, and the restart interval.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
-    codes: [[Option<Table>; 4]; 2],
+pub(super) struct Tables<'a> {
+    codes: [[Option<Codes<'a>>; 4]; 2],
+    /// How many were defined so far, also those that others replaced.
+    defined: usize,
     restart: u32,
 }
 
-impl Tables {
+impl<'a> Tables<'a> {
     /// Whether no Huffman table has come yet.
     pub(super) fn is_empty(&self) -> bool {
         self.codes.iter().flatten().all(Option::is_none)
     }
 
     /// Takes a DHT segment's body.
-    pub(super) fn define(&mut self, mut body: &[u8]) -> Option<()> {
-        while let Some((&[class], rest)) = body.split_first_chunk::<1>() {
-            let (counts, rest) = rest.split_first_chunk::<16>()?;
-            let total = counts.iter().map(|&count| usize::from(count)).sum();
-            let (symbols, rest) = rest.split_at_checked(total)?;
-            let slot = self
-                .codes
-                .get_mut(usize::from(class >> 4))?
-                .get_mut(usize::from(class & 15))?;
-            *slot = Some(table(counts, symbols)?);
-            body = rest;
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub(super) fn define(&mut self, body: &'a [u8]) -> Result<(), &'static str> {
+        let mut rest = body;
+        while !rest.is_empty() {
+            self.defined += 1;
+            if self.defined > MOST_TABLES {
+                return Err("JPEG with more Huffman tables than its scans can use");
+            }
+            rest = self
+                .define_one(rest)
+                .ok_or("damaged JPEG: impossible codes")?;
         }
-        Some(())
+        Ok(())
+    }
+
+    /// Takes the first table of a DHT segment's body, and gives what is left.
+    fn define_one(&mut self, body: &'a [u8]) -> Option<&'a [u8]> {
+        let (&class, rest) = body.split_first()?;
+        let (counts, rest) = rest.split_first_chunk::<16>()?;
+        let total = counts.iter().map(|&count| usize::from(count)).sum();
+        let (symbols, rest) = rest.split_at_checked(total)?;
+        let slot = self
+            .codes
+            .get_mut(usize::from(class >> 4))?
+            .get_mut(usize::from(class & 15))?;
+        *slot = Some(Codes::new(counts, symbols)?);
+        Some(rest)
     }
 
     /// Takes a DRI segment's body.
@@ -66,7 +85,7 @@ impl Tables {
     }
 
     /// Checks one scan: `header` is the SOS segment's body, `data` what follows up to the next
-    /// marker that is no restart.
+    /// marker that is no restart. Fill bytes before that marker are no data.
     ///
     /// # Errors
     /// What is wrong, for people.
@@ -79,15 +98,14 @@ impl Tables {
         let broken = "damaged JPEG: a scan with an impossible header";
         let (&count, rest) = header.split_first().ok_or(broken)?;
         let selectors = rest.get(..2 * usize::from(count)).ok_or(broken)?;
+        let selectors = selectors.as_chunks::<2>().0;
+        let lookups = self.lookups(selectors);
         let mut blocks = Vec::new();
         let mut chosen = Vec::new();
-        for &[id, tables] in selectors.as_chunks::<2>().0 {
+        for &[id, tables] in selectors {
             let component = frame.components.iter().find(|c| c.id == id).ok_or(broken)?;
-            let slot = |class: usize, table: u8| {
-                let of_class = &self.codes[class];
-                of_class.get(usize::from(table)).and_then(Option::as_ref)
-            };
-            let (Some(dc), Some(ac)) = (slot(0, tables >> 4), slot(1, tables & 15)) else {
+            let [dc, ac] = slots(tables).map(|(class, slot)| lookups[class].get(slot)?.as_ref());
+            let (Some(dc), Some(ac)) = (dc, ac) else {
                 return Err("damaged JPEG: a scan without its Huffman tables");
             };
             chosen.push(*component);
@@ -97,7 +115,7 @@ impl Tables {
             // Not interleaved: one block is one MCU.
             *count = 1;
         }
-        let mut bits = Bits::new(data);
+        let mut bits = Bits::new(without_fill(data));
         for mcu in 0..mcus(frame, &chosen).ok_or(broken)? {
             if self.restart > 0 && mcu > 0 && mcu.is_multiple_of(self.restart) {
                 bits.restart()?;
@@ -113,6 +131,29 @@ impl Tables {
         }
         Ok(())
     }
+
+    /// The tables that a scan chooses, made ready for it.
+    fn lookups(&self, selectors: &[[u8; 2]]) -> [[Option<Lookup<'a>>; 4]; 2] {
+        let mut lookups: [[Option<Lookup>; 4]; 2] = Default::default();
+        for (class, slot) in selectors.iter().flat_map(|&[_, tables]| slots(tables)) {
+            let codes = self.codes[class].get(slot).copied().flatten();
+            if let (Some(codes), Some(lookup @ None)) = (codes, lookups[class].get_mut(slot)) {
+                *lookup = Some(Lookup::new(codes));
+            }
+        }
+        lookups
+    }
+}
+
+/// Class and slot of the tables that a component's selector names: DC, then AC.
+fn slots(selector: u8) -> [(usize, usize); 2] {
+    [(0, (selector >> 4).into()), (1, (selector & 15).into())]
+}
+
+/// Coded data end before the marker's 0xff; any number of them may fill up to it.
+fn without_fill(data: &[u8]) -> &[u8] {
+    let end = data.iter().rposition(|&byte| byte != 0xff);
+    &data[..end.map_or(0, |last| last + 1)]
 }
 
 /// How many MCUs a scan of these components has.
@@ -133,19 +174,78 @@ fn mcus(frame: &FrameHeader, chosen: &[Component]) -> Option<u32> {
     Some(columns * rows)
 }
 
-/// The codes of a DHT segment: canonical, shorter first.
-fn table(counts: &[u8; 16], symbols: &[u8]) -> Option<Table> {
-    let mut table = vec![(0, 0); 1 << 16];
-    let mut symbols = symbols.iter();
-    let mut start = 0;
-    for (length, &count) in (1u8..).zip(counts) {
-        let span = 1usize << (16 - length);
-        for &symbol in symbols.by_ref().take(count.into()) {
-            table.get_mut(start..start + span)?.fill((length, symbol));
-            start += span;
+/// The codes of a DHT segment as they stand there: canonical, shorter first.
+#[derive(Debug, Clone, Copy)]
+struct Codes<'a> {
+    counts: &'a [u8; 16],
+    symbols: &'a [u8],
+}
+
+impl<'a> Codes<'a> {
+    /// None where there are more codes of a length than can be.
+    fn new(counts: &'a [u8; 16], symbols: &'a [u8]) -> Option<Self> {
+        let spans = (1u32..).zip(counts);
+        let taken: u32 = spans
+            .map(|(length, &count)| u32::from(count) << (16 - length))
+            .sum();
+        (taken <= 1 << 16).then_some(Codes { counts, symbols })
+    }
+}
+
+/// Codes up to this length are looked up at once: nearly all that come.
+const SHORT: u32 = 9;
+
+/// Codes made ready for a scan. Of 1 KiB, so that those of a scan stay in the nearest cache.
+struct Lookup<'a> {
+    /// For the next bits, as many as [`SHORT`]: length and symbol of the code that they start with;
+    /// length 0 is a longer code, or none.
+    short: [(u8, u8); 1 << SHORT],
+    /// Of each length, 1 to 16: the first 16 bits that are beyond its codes, and what makes of the
+    /// code the place of its symbol.
+    lengths: [(u32, u32); 16],
+    symbols: &'a [u8],
+}
+
+impl<'a> Lookup<'a> {
+    fn new(Codes { counts, symbols }: Codes<'a>) -> Self {
+        let mut short = [(0, 0); 1 << SHORT];
+        let mut lengths = [(0, 0); 16];
+        // The first 16 bits of the next code, and how many codes were before.
+        let (mut start, mut place) = (0u32, 0u32);
+        for (index, &count) in counts.iter().enumerate() {
+            let length = index as u32 + 1;
+            let first = start >> (16 - length);
+            lengths[index] = (0, place.wrapping_sub(first));
+            for _ in 0..count {
+                let end = start + (1 << (16 - length));
+                if length <= SHORT {
+                    let of = |bits: u32| (bits >> (16 - SHORT)) as usize;
+                    let symbol = symbols[place as usize];
+                    short[of(start)..of(end)].fill((length as u8, symbol));
+                }
+                start = end;
+                place += 1;
+            }
+            lengths[index].0 = start;
+        }
+        Lookup {
+            short,
+            lengths,
+            symbols,
         }
     }
-    Some(table.into())
+
+    /// Length and symbol of the code that these 16 bits start with.
+    fn code(&self, bits: u32) -> Option<(u32, u8)> {
+        let (length, symbol) = self.short[(bits >> (16 - SHORT)) as usize];
+        if length > 0 {
+            return Some((length.into(), symbol));
+        }
+        let index = self.lengths.iter().position(|&(end, _)| bits < end)?;
+        let length = index as u32 + 1;
+        let place = (bits >> (16 - length)).wrapping_add(self.lengths[index].1);
+        Some((length, *self.symbols.get(place as usize)?))
+    }
 }
 
 /// The bits of a scan, stuffing removed, up to a marker.
@@ -189,19 +289,17 @@ impl<'a> Bits<'a> {
     }
 
     /// Passes one code and the bits that belong to it; gives its symbol.
-    fn symbol(&mut self, table: &Table) -> Result<u8, &'static str> {
+    fn symbol(&mut self, table: &Lookup<'_>) -> Result<u8, &'static str> {
         if self.held < 32 {
             self.fill();
         }
-        let (length, symbol) = table[(self.buffer >> 48) as usize];
-        if length == 0 {
-            return Err("damaged JPEG: a code that does not exist");
-        }
-        self.skip(u32::from(length) + u32::from(symbol & 15))?;
+        let code = table.code((self.buffer >> 48) as u32);
+        let (length, symbol) = code.ok_or("damaged JPEG: a code that does not exist")?;
+        self.skip(length + u32::from(symbol & 15))?;
         Ok(symbol)
     }
 
-    fn block(&mut self, dc: &Table, ac: &Table) -> Result<(), &'static str> {
+    fn block(&mut self, dc: &Lookup<'_>, ac: &Lookup<'_>) -> Result<(), &'static str> {
         self.symbol(dc)?;
         let mut filled = 1;
         while filled < 64 {
@@ -245,3 +343,7 @@ impl<'a> Bits<'a> {
         (self.held / 8) as usize + self.data.len() - self.at
     }
 }
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;

@@ -1,15 +1,20 @@
 //! A review of footage before it is learnt from: does it show what normally happens?
 //!
 //! Of each picture a thumbnail of 32x32 mean grey values is kept. How many of them differ, whether
-//! the light stayed, and how bright they are is all that is asked; the review never leaves a picture
-//! out by itself. Memory is bounded: of long footage every second thumbnail is dropped, again and
-//! again.
+//! the light and the view stayed, and how bright they are is all that is asked; the review never leaves
+//! a picture out by itself. Memory is bounded: of long footage every second thumbnail is dropped, again
+//! and again.
+
+use std::time::Duration;
 
 use super::calibrate::RECOMMENDED_FRAMES;
 use crate::preprocess::Picture;
+use crate::preprocess::scene::Drift;
 
 /// Columns and rows of a thumbnail.
 const SIDE: usize = 32;
+/// Columns and rows of the finer one by which the view is followed, in cells of the other.
+const FINER: usize = Drift::SIDE / SIDE;
 /// Most thumbnails that are kept, 2 kB each.
 const MOST: usize = 2048;
 /// More different pictures than this are not told apart: whoever has as many films enough.
@@ -30,39 +35,66 @@ const SENSIBLE: (f32, f32) = (0.06, 0.94);
 /// A change of the light by this factor deserves a warning: what is learnt then spans both.
 const LIGHT_FACTOR: f32 = 1.1;
 
-/// Mean grey values of the cells of a picture, in 256ths of a grey level.
+/// Mean grey values of the cells of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thumbnail(Box<[u16]>);
+pub struct Thumbnail {
+    cells: Cells,
+    /// Of finer cells, in grey levels.
+    fine: Vec<u8>,
+    /// Columns and rows of the picture.
+    size: (u32, u32),
+}
+
+/// In 256ths of a grey level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cells(Box<[u16]>);
 
 impl Thumbnail {
     /// Of a picture.
     pub fn of(picture: &Picture<'_>) -> Self {
+        const FINE: usize = Drift::SIDE;
         let (width, height) = (picture.width as usize, picture.height as usize);
-        let mut sums = vec![(0u64, 0u64); SIDE * SIDE];
+        let mut sums = vec![(0u64, 0u64); FINE * FINE];
         let rows = picture.data.chunks_exact((3 * width).max(1));
         for (y, row) in rows.enumerate() {
-            let cells = &mut sums[y * SIDE / height * SIDE..][..SIDE];
+            let cells = &mut sums[y * FINE / height * FINE..][..FINE];
             for (x, pixel) in row.as_chunks::<3>().0.iter().enumerate() {
                 let [r, g, b] = pixel.map(u64::from);
-                let (sum, count) = &mut cells[x * SIDE / width];
+                let (sum, count) = &mut cells[x * FINE / width];
                 // Rec. 601, in 256ths.
                 *sum += 77 * r + 150 * g + 29 * b;
                 *count += 1;
             }
         }
-        // A picture of fewer than 32 pixels a side leaves cells empty: they are all equal then.
+        // A picture of fewer pixels a side leaves cells empty: they are all equal then.
         let mean = |(sum, count): (u64, u64)| u16::try_from(sum / count.max(1)).unwrap_or(u16::MAX);
-        Thumbnail(sums.into_iter().map(mean).collect())
+        let cell = |i: usize| {
+            let corner = i / SIDE * FINER * FINE + i % SIDE * FINER;
+            let within = (0..FINER * FINER).map(|j| sums[corner + j / FINER * FINE + j % FINER]);
+            mean(within.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1)))
+        };
+        Thumbnail {
+            cells: Cells((0..SIDE * SIDE).map(cell).collect()),
+            fine: sums.iter().map(|&sum| (mean(sum) >> 8) as u8).collect(),
+            size: (picture.width, picture.height),
+        }
     }
 
     /// Mean, 0..1.
     pub fn brightness(&self) -> f32 {
+        self.cells.brightness()
+    }
+}
+
+impl Cells {
+    /// Mean, 0..1.
+    fn brightness(&self) -> f32 {
         let sum: u64 = self.0.iter().map(|&value| u64::from(value)).sum();
         (sum as f64 / (self.0.len() * 255 * 256) as f64) as f32
     }
 
     /// Mean absolute difference in grey levels.
-    fn distance(&self, other: &Thumbnail) -> f64 {
+    fn distance(&self, other: &Cells) -> f64 {
         let pairs = self.0.iter().zip(&other.0);
         let sum: u32 = pairs.map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
         f64::from(sum) / (self.0.len() * 256) as f64
@@ -73,9 +105,10 @@ impl Thumbnail {
 #[derive(Debug)]
 pub struct Review {
     /// Every `stride`-th picture.
-    kept: Vec<Thumbnail>,
+    kept: Vec<Cells>,
     stride: usize,
     frames: usize,
+    drift: Drift,
 }
 
 impl Default for Review {
@@ -84,13 +117,16 @@ impl Default for Review {
             kept: Vec::new(),
             stride: 1,
             frames: 0,
+            drift: Drift::default(),
         }
     }
 }
 
 impl Review {
-    /// Looks at the next picture.
-    pub fn push(&mut self, thumbnail: Thumbnail) {
+    /// Looks at the next picture, taken so long after the first.
+    pub fn push(&mut self, thumbnail: Thumbnail, at: Duration) {
+        let Thumbnail { cells, fine, size } = thumbnail;
+        self.drift.push(fine, size, at);
         if self.frames.is_multiple_of(self.stride) {
             if self.kept.len() == MOST {
                 let mut index = 0;
@@ -101,7 +137,7 @@ impl Review {
                 self.stride *= 2;
             }
             if self.frames.is_multiple_of(self.stride) {
-                self.kept.push(thumbnail);
+                self.kept.push(cells);
             }
         }
         self.frames += 1;
@@ -119,13 +155,13 @@ impl Review {
     /// pictures that all differ.
     pub fn different(&self) -> usize {
         let same = self.same();
-        let mut leaders: Vec<&Thumbnail> = Vec::new();
+        let mut leaders: Vec<&Cells> = Vec::new();
         for thumbnail in &self.kept {
             if leaders.len() == MOST_DIFFERENT {
                 break;
             }
             // The latest first: in a film it is the most alike.
-            let is_known = |leader: &&Thumbnail| leader.distance(thumbnail) <= same;
+            let is_known = |leader: &&Cells| leader.distance(thumbnail) <= same;
             if !leaders.iter().rev().any(is_known) {
                 leaders.push(thumbnail);
             }
@@ -139,9 +175,6 @@ impl Review {
     }
 
     /// What speaks against learning from this footage, one sentence each.
-    ///
-    /// Whether the view moved is not looked at here: the shift between thumbnails is measured by
-    /// preprocessing, and its warning belongs into this list.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.frames < RECOMMENDED_FRAMES {
@@ -153,6 +186,7 @@ impl Review {
         warnings.extend(self.sameness());
         warnings.extend(self.darkness());
         warnings.extend(self.change_of_light());
+        warnings.extend(self.change_of_view());
         warnings
     }
 
@@ -202,6 +236,19 @@ impl Review {
         })
     }
 
+    fn change_of_view(&self) -> Option<String> {
+        let moved = self.drift.moved()?;
+        let (minutes, seconds) = (moved.at.as_secs() / 60, moved.at.as_secs() % 60);
+        let how = match moved.share {
+            Some(share) => format!("the view moved by {:.0} % of its width", 100.0 * share),
+            None => "the camera was turned to another view".to_owned(),
+        };
+        Some(format!(
+            "{how} while filming, after {minutes} min {seconds} s: what is learnt spans both; fix the \
+             camera and film again"
+        ))
+    }
+
     /// The greatest distance of pictures that show the same.
     fn same(&self) -> f64 {
         let mut steps: Vec<f64> = self
@@ -216,7 +263,7 @@ impl Review {
     }
 
     fn brightnesses(&self) -> Vec<f32> {
-        self.kept.iter().map(Thumbnail::brightness).collect()
+        self.kept.iter().map(Cells::brightness).collect()
     }
 }
 

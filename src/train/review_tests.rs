@@ -23,8 +23,8 @@ fn grey(level: u8, noise: u8, seed: u32) -> Thumbnail {
 
 fn review(thumbnails: impl IntoIterator<Item = Thumbnail>) -> Review {
     let mut review = Review::default();
-    for thumbnail in thumbnails {
-        review.push(thumbnail);
+    for (seconds, thumbnail) in (0..).zip(thumbnails) {
+        review.push(thumbnail, Duration::from_secs(seconds));
     }
     review
 }
@@ -118,5 +118,33 @@ fn a_picture_smaller_than_a_thumbnail_is_no_trouble() {
         data: vec![128; 16 * 17 * 3].into(),
     };
     let small = Thumbnail::of(&picture);
-    assert_eq!(small.distance(&small), 0.0);
+    assert_eq!(small.cells.distance(&small.cells), 0.0);
+}
+
+/// A picture of steps in all directions that stand `dx` pixels from their place, with noise.
+fn steps(dx: u32, seed: u32) -> Thumbnail {
+    let pixel = |x: u32, y: u32| {
+        let (x, y) = ((x + 100 - dx) / 23, y / 17);
+        let cell = (x * 2_654_435_761_u32.wrapping_mul(y + 1) % 0xffff).wrapping_mul(0x9e37_79b9);
+        let noise = (x ^ y ^ seed).wrapping_mul(0x85eb_ca6b) >> 30;
+        [(40 + (cell >> 25) + noise) as u8; 3]
+    };
+    let data = (0..240).flat_map(|y| (0..320).flat_map(move |x| pixel(x, y)));
+    Thumbnail::of(&Picture {
+        width: 320,
+        height: 240,
+        data: data.collect(),
+    })
+}
+
+#[test]
+fn a_view_that_moved_is_told_with_the_time() {
+    let bumped = |second: u32| steps(if second < 310 { 0 } else { 16 }, second);
+    let words = review((0..400).map(bumped)).warnings().join("\n");
+    assert!(
+        words.contains("the view moved by 5 % of its width while filming, after 5 min 10 s"),
+        "{words}"
+    );
+    let words = review((0..400).map(|second| steps(0, second))).warnings();
+    assert!(!words.join("\n").contains("view"), "{words:?}");
 }

@@ -14,6 +14,7 @@ mod calibration;
 mod evaluation;
 mod evaluation_scene;
 mod filming;
+mod filming_faults;
 mod full_disk;
 mod scoring;
 

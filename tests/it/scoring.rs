@@ -7,7 +7,8 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::studio::{
-    Labelled, frame, inspectd, labelled, names, profile, program, refused, stderr, stdout,
+    Labelled, boxes, calibrate, frame, inspectd, labelled, names, profile, program, refused,
+    stderr, stdout,
 };
 
 /// The shape that a `.npy` file states, checked against its length.
@@ -208,6 +209,85 @@ fn a_picture_of_another_size_than_the_footage_is_not_judged_and_has_no_heat_map(
         "{line}"
     );
     assert_eq!(names(&maps), [""; 0]);
+}
+
+#[test]
+fn a_picture_whose_scene_is_at_fault_is_neither_normal_nor_anomalous() {
+    let folder = tempfile::tempdir().unwrap();
+    let [good, covered] = ["good.png", "covered.png"].map(|name| folder.path().join(name));
+    frame(7, false).save(&good).unwrap();
+    let grey = image::RgbImage::from_pixel(640, 480, image::Rgb([40, 40, 40]));
+    grey.save(&covered).unwrap();
+    let maps = folder.path().join("maps");
+    let output = score_into(&maps, &[&good, &covered]);
+    refused(&output, 65, &["1 of 2 images could not be judged"]);
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("normal"), "{text}");
+    assert!(lines[1].starts_with("unjudged   "), "{text}");
+    assert!(lines[1].contains("camera_blocked"), "{text}");
+    assert_eq!(names(&maps).len(), 2, "its score is shown all the same");
+
+    let mut command = program();
+    command
+        .args(["score", "--json", "--profile"])
+        .arg(profile());
+    let output = command.args([&good, &covered]).output().unwrap();
+    refused(&output, 65, &["1 of 2 images could not be judged"]);
+    let text = stdout(&output);
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["judged"], &lines[0]["anomalous"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(
+        (&lines[1]["judged"], &lines[1]["anomalous"]),
+        (&false.into(), &Value::Null)
+    );
+    assert!(
+        lines[1]["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("camera_blocked: ")
+    );
+    assert_eq!(lines[1]["scene"]["fault"], "camera_blocked");
+    assert!(lines[1]["score"].as_f64().is_some());
+}
+
+#[test]
+fn the_limit_of_a_shift_is_the_one_that_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = folder.path().join("footage");
+    fs::create_dir(&footage).unwrap();
+    for i in 0..24 {
+        boxes(0, i)
+            .save(footage.join(format!("{i:02}.png")))
+            .unwrap();
+    }
+    let out = folder.path().join("profile");
+    let output = calibrate(&footage, &out, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // 0.05 of the width.
+    let shifted = folder.path().join("shifted.png");
+    boxes(32, 99).save(&shifted).unwrap();
+    let words = |more: &[&str]| {
+        let mut command = program();
+        command.args(["score", "--profile"]).arg(&out).args(more);
+        stdout(&command.arg(&shifted).output().unwrap())
+    };
+    assert!(words(&[]).contains("camera_moved"), "{}", words(&[]));
+    let allowed = words(&["--moved-beyond", "0.1"]);
+    let is_judged = allowed.starts_with("normal") || allowed.starts_with("anomalous");
+    assert!(is_judged, "{allowed}");
+    assert_eq!(
+        inspectd(["score", "--profile", "a", "--moved-beyond", "0.7", "b"])
+            .status
+            .code(),
+        Some(64)
+    );
 }
 
 #[test]

@@ -172,6 +172,30 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// Boxes of many sizes that stand `dx` pixels from their place, and a little noise.
+pub(crate) fn boxes(dx: i64, noise: u64) -> RgbImage {
+    let of = |block: u64, what: u64| {
+        let mut z = (block * 8 + what + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ (z >> 31)) >> 40) as i64
+    };
+    let mut picture = RgbImage::from_pixel(640, 480, image::Rgb([110, 105, 100]));
+    for block in 0..90 {
+        let (left, top) = (of(block, 0) % 700 - 60 + dx, of(block, 1) % 540 - 60);
+        let (width, height) = (20 + of(block, 2) % 120, 20 + of(block, 3) % 90);
+        let shade = image::Rgb([40 + (of(block, 4) % 200) as u8; 3]);
+        for y in top.max(0)..(top + height).min(480) {
+            for x in left.max(0)..(left + width).min(640) {
+                picture.put_pixel(x as u32, y as u32, shade);
+            }
+        }
+    }
+    for (i, value) in picture.iter_mut().enumerate() {
+        *value = value.saturating_add((of(i as u64, noise) % 5) as u8);
+    }
+    picture
+}
+
 /// `inspectd calibrate --footage FOOTAGE --out OUT --epochs 1 MORE...`: fast, and as good as any for
 /// what is wrong.
 pub(crate) fn calibrate(footage: &Path, out: &Path, more: &[&str]) -> Output {

@@ -4,6 +4,9 @@
 //! `footage.json`, the [`Notes`], which is written last: a folder without it was cut off, and its
 //! pictures are good all the same. Locks of the kernel on the folders themselves say who films and
 //! who reads; they go with their process. The folder's other files are never touched.
+//!
+//! Footage is older or newer by its folder's name. A clock may be wrong, so each name is later than all
+//! that are there, of any camera; the true times stand in the notes.
 
 mod kept;
 mod recorder;
@@ -208,9 +211,24 @@ fn footages(camera: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The footages of all cameras.
+fn all_footages(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let cameras = fs::read_dir(root).into_iter().flatten().flatten();
+    cameras.flat_map(|camera| footages(&camera.path()))
+}
+
+const STAMP: &str = "%Y%m%dT%H%M%SZ";
+
 /// `20261124T034500Z`; sorts by time.
 fn stamp(at: Timestamp) -> String {
-    at.strftime("%Y%m%dT%H%M%SZ").to_string()
+    at.strftime(STAMP).to_string()
+}
+
+/// The time that a footage's name says; none where it is no time.
+fn time_of(footage: &Path) -> Option<Timestamp> {
+    let name = footage.file_name()?.to_str()?;
+    let time = jiff::civil::DateTime::strptime(STAMP, name).ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(time).ok()
 }
 
 fn is_stamp(name: &str) -> bool {

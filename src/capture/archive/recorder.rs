@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::room::Room;
-use super::{Archive, ArchiveError, Full, NOTES, Notes, stamp};
+use super::{Archive, ArchiveError, Full, NOTES, Notes, all_footages, stamp, time_of};
 
 /// A footage that is being written.
 #[derive(Debug)]
@@ -39,13 +39,13 @@ impl Archive {
         folder.recursive(true).mode(0o750);
         folder.create(&shelf).map_err(fails("make", &shelf))?;
         let lock = lock(&shelf, camera)?;
-        let folder = new_folder(&shelf, at)?;
+        let folder = new_folder(&shelf, self.after_all(at))?;
         let own = File::open(&folder).map_err(fails("open", &folder))?;
         // It is new, and this camera's lock is ours: only a file system without locks says no.
         let _ = own.try_lock();
         Ok(Recorder {
             root: self.root.clone(),
-            room: Room::survey(&self.root, self.quota, &folder),
+            room: Room::new(&self.root, self.quota, &folder),
             folder,
             _camera: lock,
             _own: own,
@@ -53,6 +53,18 @@ impl Archive {
             bytes: 0,
         })
     }
+
+    /// This time, or a second after the newest footage: what is filmed now is the newest, whatever the
+    /// clock of a board says that has not been set yet.
+    fn after_all(&self, at: Timestamp) -> Timestamp {
+        let newest = all_footages(&self.root).filter_map(|footage| time_of(&footage));
+        let after = newest.max().and_then(|newest| later(newest).ok());
+        after.map_or(at, |after| after.max(at))
+    }
+}
+
+fn later(at: Timestamp) -> Result<Timestamp, jiff::Error> {
+    at.checked_add(Duration::from_secs(1))
 }
 
 impl Recorder {
@@ -143,21 +155,16 @@ fn lock(shelf: &Path, camera: &str) -> Result<File, ArchiveError> {
     }
 }
 
-/// A folder that did not exist. Names have seconds: a second film within one waits for the next.
+/// A folder that did not exist. Names have seconds: a second film within one takes the next.
 fn new_folder(shelf: &Path, mut at: Timestamp) -> Result<PathBuf, ArchiveError> {
     loop {
         let folder = shelf.join(stamp(at));
-        match DirBuilder::new().mode(0o750).create(&folder) {
-            Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {
-                at = at
-                    .saturating_add(Duration::from_secs(1))
-                    .unwrap_or(Timestamp::MAX);
-            }
-            made => {
-                return made
-                    .map(|()| folder.clone())
-                    .map_err(fails("make", &folder));
-            }
+        let Err(fault) = DirBuilder::new().mode(0o750).create(&folder) else {
+            return Ok(folder);
+        };
+        match later(at) {
+            Ok(next) if fault.kind() == io::ErrorKind::AlreadyExists => at = next,
+            _ => return Err(fails("make", &folder)(fault)),
         }
     }
 }

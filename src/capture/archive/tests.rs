@@ -207,3 +207,33 @@ fn a_cameras_mjpeg_comes_back_as_such() {
     assert_eq!((raw.width, raw.height), (64, 48));
     assert_eq!(raw.data, b"as it came");
 }
+
+#[test]
+fn what_was_filmed_last_is_the_newest_whatever_its_clock_said() {
+    let state = tempfile::tempdir().unwrap();
+    let archive = Archive::new(state.path(), 1 << 20);
+    let month = filmed(&archive, "cam0", 0, 2);
+    let other = filmed(&archive, "cam1", 100, 2);
+    // A board without a clock, before its time was set: a year ago.
+    let now = filmed(&archive, "cam0", -31_536_000, 2);
+    assert_eq!(archive.newest("cam0").unwrap(), now);
+    assert!(now.file_name() > other.file_name(), "{}", now.display());
+    // 600 kB are there: room is made by the oldest, and what was just filmed stays.
+    let mut recorder = archive.record("cam0", at(-31_536_000)).unwrap();
+    for _ in 0..7 {
+        assert_eq!(recorder.keep(&[0; 100_000], "jpg").unwrap(), None);
+    }
+    assert_eq!(recorder.removed(), [month, other]);
+    assert!(now.exists());
+}
+
+#[test]
+fn a_folder_whose_name_is_no_time_is_in_nobodys_way() {
+    let state = tempfile::tempdir().unwrap();
+    let archive = Archive::new(state.path(), 1 << 30);
+    for name in ["99999999T999999Z", "99991231T235959Z"] {
+        fs::create_dir_all(state.path().join("footage/cam1").join(name)).unwrap();
+    }
+    let folder = filmed(&archive, "cam0", 0, 1);
+    assert!(folder.ends_with("20270115T080000Z"), "{}", folder.display());
+}

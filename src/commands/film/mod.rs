@@ -1,45 +1,38 @@
 //! Filming for `calibrate`: the frames of a configured camera to a footage on disk.
 //!
-//! The source is the one that the daemon would open, and frames are kept as they came. A camera that
-//! stops is opened anew a few times; the footage then has a gap. However filming ends, what is there
-//! is finished and kept, unless it is nothing.
+//! The source is the one that the daemon would open, supervised as the daemon would, and frames are kept
+//! as they came. A camera that stops is opened anew a few times; the footage then has a gap. However
+//! filming ends, what is there is finished and kept, unless it is nothing.
 
 mod display;
 mod settling;
+mod shoot;
 mod shot;
 mod take;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::display::Display;
+use self::shoot::Shoot;
 use self::take::Take;
 use super::output::say;
 use super::signals::Interrupts;
-use crate::capture::archive::{Archive, ArchiveError, Full, Notes};
-use crate::capture::{CameraSettings, CaptureError, Moment, Next, Opener, Source};
+use crate::capture::archive::{Archive, ArchiveError, Notes};
+use crate::capture::{CameraSettings, CaptureError, Moment, Opener};
 use crate::config::Camera;
-
-/// How long a source is waited for at once: the longest that a Ctrl-C takes to be heard.
-const PATIENCE: Duration = Duration::from_millis(200);
-/// Its first frame may take longer than the deadline: a stream waits for a key frame.
-const FIRST_FRAME: Duration = Duration::from_secs(20);
-/// A source that broke is opened anew so often, without a frame in between, ...
-const ATTEMPTS: u32 = 5;
-/// ... after this pause.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// What is to be filmed.
 pub(super) struct Script<'a> {
     camera: &'a Camera,
     archive: &'a Archive,
-    opener: Box<dyn Opener>,
+    opener: Arc<dyn Opener>,
     span: Duration,
     /// Most frames.
     most: usize,
@@ -85,7 +78,7 @@ impl<'a> Script<'a> {
         most: usize,
         is_lossless: bool,
     ) -> Self {
-        let opener = camera.source.clone().into_opener();
+        let opener: Arc<dyn Opener> = camera.source.clone().into_opener().into();
         let most_u32 = u32::try_from(most).unwrap_or(u32::MAX).max(1);
         Script {
             period: opener.is_live().then(|| span / most_u32),
@@ -111,29 +104,30 @@ impl<'a> Script<'a> {
 
     /// Films, and returns when all is on the disk.
     pub(super) fn film(&self, interrupts: &Interrupts) -> anyhow::Result<Filmed> {
-        let started = Instant::now();
-        let mut shoot = Shoot {
-            script: self,
-            take: Take::new(self),
-            display: Display::new(self.camera.name.as_str(), self.span),
-            settings: CameraSettings::default(),
-            started,
-            enough: &interrupts.enough,
-        };
-        let ended_by = match shoot.run() {
-            Ok(ended_by) => ended_by,
-            Err(Fault::Source(fault)) => return Err(self.explain(fault)),
-            Err(Fault::Archive(fault)) => return Err(fault.into()),
-        };
+        let mut shoot = Shoot::new(self, &interrupts.enough);
+        let result = shoot.run();
         // From here on, Ctrl-C means to stop.
         interrupts.enough.store(true, Ordering::Relaxed);
-        let (take, settings) = (shoot.take, shoot.settings);
-        self.finish(take, settings, ended_by)
+        let (take, settings) = shoot.over();
+        match result {
+            Ok(ended_by) => self.finish(take, settings, ended_by),
+            Err(Fault::Source(fault)) => Err(self.explain(fault)),
+            Err(Fault::Archive(fault)) => {
+                let kept = self.finish(take, settings, format!("writing failed: {fault}"));
+                let Ok(Filmed { folder, notes, .. }) = kept else {
+                    return Err(fault.into());
+                };
+                let (frames, folder) = (notes.frames, folder.display());
+                Err(anyhow::Error::from(fault).context(format!(
+                    "the {frames} frames until then are kept in {folder}"
+                )))
+            }
+        }
     }
 
     /// The fault of a camera that gave no frame, with what may be behind it.
     fn explain(&self, fault: CaptureError) -> anyhow::Error {
-        let text = chain(&fault).to_lowercase();
+        let text = fault.chain().to_lowercase();
         let is_held = text.contains("busy") || text.contains("in use");
         let name = &self.camera.name;
         anyhow::Error::from(fault).context(if is_held {
@@ -154,13 +148,17 @@ impl<'a> Script<'a> {
     ) -> anyhow::Result<Filmed> {
         let mut notes = self.notes(&take, ended_by);
         (notes.controls, notes.layout) = (settings.controls, settings.layout);
-        let (Some(recorder), Some(_)) = (take.recorder, take.first) else {
+        let recorder = take.recorder.filter(|recorder| recorder.frames() > 0);
+        let Some(recorder) = recorder else {
             let why = format!("no frame was filmed: {}", notes.ended_by);
             return Err(CaptureError::Broken(why))
                 .with_context(|| format!("can't film {}", self.camera.name));
         };
         let (folder, removed) = (recorder.folder().to_owned(), recorder.removed().to_vec());
-        recorder.finish(&notes)?;
+        recorder.finish(&notes).with_context(|| {
+            let (frames, folder) = (notes.frames, folder.display());
+            format!("the {frames} frames are kept in {folder}, but without notes")
+        })?;
         Ok(Filmed {
             folder,
             notes,
@@ -196,124 +194,6 @@ impl<'a> Script<'a> {
             warnings: review.warnings(),
             pinned: false,
             times_ms: take.times_ms.clone(),
-        }
-    }
-}
-
-/// The policy: from opening to opening.
-struct Shoot<'a> {
-    script: &'a Script<'a>,
-    take: Take<'a>,
-    display: Display,
-    settings: CameraSettings,
-    started: Instant,
-    enough: &'a AtomicBool,
-}
-
-impl Shoot<'_> {
-    /// Films until the end, and says what it was. A source that fails before its first frame fails
-    /// at once: somebody is waiting in front of the screen.
-    fn run(&mut self) -> Result<String, Fault> {
-        let mut failures = 0;
-        loop {
-            let before = self.take.received;
-            let fault = match self.run_once() {
-                Ok(ended) => {
-                    self.take.closed()?;
-                    return Ok(ended);
-                }
-                Err(Fault::Source(fault)) if self.take.first.is_some() => fault,
-                Err(fault) => return Err(fault),
-            };
-            self.take.closed()?;
-            // A Ctrl-C in a terminal ends the source's own child as well.
-            if let Some(end) = self.end() {
-                return Ok(end);
-            }
-            let reason = chain(&fault);
-            failures = if self.take.received > before {
-                1
-            } else {
-                failures + 1
-            };
-            // Footage that is opened anew begins anew.
-            if failures > ATTEMPTS || !self.script.is_live() {
-                return Ok(format!("the camera stopped: {reason}"));
-            }
-            tracing::warn!("the camera stopped and is opened anew: {reason}");
-            self.take.broke(reason);
-            self.pause();
-        }
-    }
-
-    /// Opens the source and takes its frames, to the end or the first fault.
-    fn run_once(&mut self) -> Result<String, Fault> {
-        let mut source = self.script.opener.open()?;
-        self.take.opened();
-        self.note_settings(&*source);
-        let mut last = Instant::now();
-        let usual = self.script.camera.deadline;
-        let mut deadline = usual.max(FIRST_FRAME);
-        loop {
-            if let Some(end) = self.end() {
-                return Ok(end);
-            }
-            let patience = PATIENCE.min(deadline);
-            match source.next(patience)? {
-                Next::Frame(frame) => {
-                    (last, deadline) = (Instant::now(), usual);
-                    self.take.frame(frame)?;
-                }
-                Next::Damaged(how) => {
-                    last = Instant::now();
-                    self.take.damaged(&how)?;
-                }
-                Next::Idle if last.elapsed() >= deadline => {
-                    let why = format!("no frame for {} s (deadline_s)", deadline.as_secs_f64());
-                    return Err(CaptureError::Broken(why).into());
-                }
-                Next::Idle => {}
-                Next::End => return Ok("the footage ended".to_owned()),
-            }
-            self.display.at(self.started.elapsed(), &self.take.review);
-        }
-    }
-
-    /// Why filming is over, where it is.
-    fn end(&self) -> Option<String> {
-        let why = if self.enough.load(Ordering::Relaxed) {
-            "it was asked to end"
-        } else if let Some(full) = self.take.full {
-            match full {
-                Full::Quota => "the quota of footage is used up ([footage] megabytes)",
-                Full::Disk => "the disk is full",
-            }
-        } else if self.take.is_complete() {
-            "all frames are there"
-        } else if self.started.elapsed() >= self.script.span {
-            "the time is over"
-        } else {
-            return None;
-        };
-        Some(why.to_owned())
-    }
-
-    fn pause(&self) {
-        let until = Instant::now() + PAUSE;
-        while Instant::now() < until && self.end().is_none() {
-            std::thread::sleep(PATIENCE);
-        }
-    }
-
-    /// How the camera was set first; a difference later is told.
-    fn note_settings(&mut self, source: &dyn Source) {
-        let now = source.settings().unwrap_or_default();
-        if self.take.first.is_none() {
-            self.settings = now;
-            return;
-        }
-        for difference in self.settings.differences(&now) {
-            tracing::warn!("the camera is set differently since it was opened anew: {difference}");
         }
     }
 }
@@ -366,12 +246,4 @@ impl Filmed {
         }
         Ok(())
     }
-}
-
-fn chain(fault: &CaptureError) -> String {
-    let mut text = fault.to_string();
-    if let CaptureError::Io { source, .. } = fault {
-        text = format!("{text}: {source}");
-    }
-    text
 }

@@ -11,14 +11,13 @@ use super::shot::{Shot, develop};
 use super::{Fault, Script};
 use crate::capture::archive::{Full, Gap, Recorder};
 use crate::capture::{CaptureError, Frame, Moment};
+use crate::pipeline::BAD_RUN;
 use crate::train::review::Review;
 
 /// Exposure and white balance of webcams settle within two or three seconds.
 const SETTLE: Duration = Duration::from_secs(5);
 /// Frames wait for that in at most so many bytes.
 const MOST_WAITING: usize = 64 << 20;
-/// So many damaged frames in a row: the source is opened anew.
-const BAD_IN_A_ROW: u32 = 5;
 
 /// A footage while it is filmed.
 pub(super) struct Take<'a> {
@@ -120,9 +119,9 @@ impl<'a> Take<'a> {
         self.damaged += 1;
         self.opening.bad_in_a_row += 1;
         // Footage that is opened anew begins anew: there its bad files are passed over.
-        if self.script.is_live() && self.opening.bad_in_a_row >= BAD_IN_A_ROW {
+        if self.script.is_live() && self.opening.bad_in_a_row >= BAD_RUN {
             return Err(Fault::Source(CaptureError::Broken(format!(
-                "{BAD_IN_A_ROW} frames in a row can't be used; the last: {how}"
+                "{BAD_RUN} frames in a row can't be used; the last: {how}"
             ))));
         }
         Ok(())
@@ -220,7 +219,7 @@ impl<'a> Take<'a> {
         }
         self.is_mjpeg = shot.is_mjpeg;
         self.times_ms.push(ms);
-        self.review.push(shot.thumbnail);
+        self.review.push(shot.thumbnail, Duration::from_millis(ms));
         self.warn_of_room();
         Ok(())
     }

@@ -31,7 +31,7 @@ const HISTOGRAM: f64 = 0.08;
 const CHANGED: f64 = 0.2;
 const MOST: f64 = 0.6;
 /// The view counts as lost where it matches under this share of the worst match of the footage.
-const LOST: f64 = 0.25;
+pub(super) const LOST: f64 = 0.25;
 /// A fault that stands ends only below this severity: a measure at its limit does not flicker.
 const RELEASE: f64 = 0.9;
 

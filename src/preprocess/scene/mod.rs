@@ -6,6 +6,7 @@
 //! a third of the picture is left to the models.
 
 mod check;
+mod drift;
 mod footage;
 mod look;
 mod measures;
@@ -17,6 +18,7 @@ mod unmasked;
 mod watch;
 
 pub use check::SceneCheck;
+pub use drift::{Drift, Moved};
 pub use footage::SceneFootage;
 pub use look::{GRID, Look};
 pub use reference::{SceneArray, SceneNumbers, SceneReference};

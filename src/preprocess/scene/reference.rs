@@ -15,11 +15,11 @@ use super::unmasked::Unmasked;
 
 /// The view must match this well in the worst frame of its footage. On the belt, where all but the
 /// rails moves, 12 was reached, and one normal frame in a few hundred then seemed to have moved.
-const PLAIN: f64 = 20.0;
+pub(super) const PLAIN: f64 = 20.0;
 /// Share of the width by which footage of one view may move; more is no common view.
 const WIDEST: f64 = 0.2;
 /// A shift is one from this share of the width on, however still the footage is.
-const LEAST_SHIFT: f64 = 0.02;
+pub(super) const LEAST_SHIFT: f64 = 0.02;
 
 /// What the normal footage looks like as a whole.
 #[derive(Debug, Clone, PartialEq)]
