@@ -248,6 +248,9 @@ impl<'a> Lookup<'a> {
     }
 }
 
+/// A one in each byte.
+const ONES: u64 = u64::MAX / 0xff;
+
 /// The bits of a scan, stuffing removed, up to a marker.
 struct Bits<'a> {
     data: &'a [u8],
@@ -270,6 +273,9 @@ impl<'a> Bits<'a> {
     }
 
     fn fill(&mut self) {
+        if self.fill_plain() {
+            return;
+        }
         while self.held <= 56 {
             let step = match self.data.get(self.at..) {
                 Some([0xff, 0, ..]) => 2,
@@ -280,6 +286,27 @@ impl<'a> Bits<'a> {
             self.held += 8;
             self.at += step;
         }
+    }
+
+    /// Fills up at once where none of the next eight bytes is the first of a marker or stuffed.
+    fn fill_plain(&mut self) -> bool {
+        let rest = self.data.get(self.at..).unwrap_or_default();
+        let Some(bytes) = rest.first_chunk::<8>() else {
+            return false;
+        };
+        let bytes = u64::from_be_bytes(*bytes);
+        // Where a byte is 0xff, its complement is 0 and borrows.
+        if (!bytes).wrapping_sub(ONES) & bytes & (ONES << 7) != 0 {
+            return false;
+        }
+        let room = (64 - self.held) / 8;
+        if room > 0 {
+            let kept = u64::MAX << (64 - 8 * room);
+            self.buffer |= (bytes & kept) >> self.held;
+            self.held += 8 * room;
+            self.at += room as usize;
+        }
+        true
     }
 
     fn skip(&mut self, bits: u32) -> Result<(), &'static str> {

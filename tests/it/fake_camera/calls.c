@@ -141,6 +141,13 @@ static int pace(struct handle *h, struct v4l2_streamparm *p, bool is_set) {
     return 0;
 }
 
+// One input, that of the camera; what v4l2 programs of analogue days ask before all else.
+static int describe_input(struct v4l2_input *input) {
+    if (input->index) return fail(EINVAL);
+    *input = (struct v4l2_input){.name = "Camera 1", .type = V4L2_INPUT_TYPE_CAMERA};
+    return 0;
+}
+
 static int describe(struct v4l2_capability *c) {
     *c = (struct v4l2_capability){
         .driver = "fake_camera", .card = "Fake camera", .bus_info = "platform:fake", .version = 0x60100,
@@ -158,10 +165,14 @@ static int stream(struct handle *h, bool is_on) {
     if (h->run) return 0;
     h->run = ++runs;
     h->sequence = 0;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    h->started = now.tv_sec;
     h->next = h->camera->shown;
     for (unsigned i = 0; i < sizeof CONTROLS / sizeof *CONTROLS; i++)
         h->camera->controls[i].own = h->camera->controls[i].initial;
     note(h->camera, "stream", h->format.width);
+    if (unpaced) return keep_one(h), 0;
     pthread_t thread;
     if (pthread_create(&thread, NULL, play, h)) abort();
     pthread_detach(thread);
@@ -176,6 +187,8 @@ static int call(struct handle *h, unsigned request, void *argument) {
     struct v4l2_buffer *buffer = argument;
     switch (request) {
     case (unsigned)VIDIOC_QUERYCAP: return describe(argument);
+    case (unsigned)VIDIOC_G_INPUT: return *(int *)argument = 0;
+    case (unsigned)VIDIOC_ENUMINPUT: return describe_input(argument);
     case (unsigned)VIDIOC_ENUM_FMT: return enumerate_formats(argument);
     case (unsigned)VIDIOC_ENUM_FRAMESIZES: return enumerate_sizes(h, argument);
     case (unsigned)VIDIOC_ENUM_FRAMEINTERVALS: return enumerate_intervals(argument);

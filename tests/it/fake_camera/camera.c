@@ -19,6 +19,10 @@
 // It forgets its controls when a stream starts, and its driver does not notice, as with some webcams: G_CTRL
 // is answered from memory. "forgot" in the journal: a stream ended with a control at another value than that.
 //
+// With FAKE_V4L2_UNPACED set, no clock and no word: it plays, and the next frame is there as soon as one is
+// taken, in the caller's own time. So no frame is lost, and a program can be measured at its own speed. Frames
+// are stamped as if they came at the rate agreed.
+//
 // Descriptors are sockets, so that any poll works on them. Calls are caught at libc (open, close, ioctl,
 // mmap, and syscall(SYS_ioctl), which the crate v4l uses); a system call made by hand gets past. There is no
 // sysfs and no udev: such a camera is opened by its path and appears in no list.
@@ -73,6 +77,7 @@ struct handle {
     unsigned count, queued[BUFFERS], queued_count, done[BUFFERS], done_count, sequence, next;
     size_t length;
     unsigned char *mapping;
+    long started; // the second of the last STREAMON
     unsigned run; // counts up with each STREAMON; 0 while nothing streams
 };
 
@@ -81,6 +86,7 @@ static struct camera cameras[CAMERAS];
 static struct handle handles[HANDLES];
 static int camera_count;
 static unsigned runs;
+static bool unpaced;
 
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
@@ -113,6 +119,7 @@ static void resolve(void) {
 
 __attribute__((constructor)) static void begin(void) {
     resolve();
+    unpaced = getenv("FAKE_V4L2_UNPACED");
     char *list = strdup(getenv("FAKE_V4L2_DEVICE") ? getenv("FAKE_V4L2_DEVICE") : "");
     for (char *path = strtok(list, ":"); path && camera_count < CAMERAS; path = strtok(NULL, ":")) {
         struct camera *camera = &cameras[camera_count++];
@@ -126,6 +133,7 @@ __attribute__((constructor)) static void begin(void) {
 // ---- what a camera is told, and what it plays
 
 static bool says(struct camera *camera, const char *word) {
+    if (unpaced) return !strcmp(camera->word, word);
     char text[16] = "";
     int fd = real_open(camera->path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
@@ -239,6 +247,10 @@ static void deliver(struct handle *h) {
     if (bad) note(camera, "damaged", h->sequence);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    if (unpaced) {
+        long long stamp = 1000000000ll * h->sequence * h->interval.numerator / h->interval.denominator;
+        now = (struct timespec){h->started + stamp / 1000000000, stamp % 1000000000};
+    }
     buffer->bytesused = length;
     buffer->sequence = h->sequence;
     buffer->field = V4L2_FIELD_NONE;
@@ -248,6 +260,11 @@ static void deliver(struct handle *h) {
     if (errbuf) buffer->flags |= V4L2_BUF_FLAG_ERROR;
     h->done[h->done_count++] = index;
     wake(h);
+}
+
+// Of a camera without a clock: there is always one frame to be had, and never two, where a buffer is queued.
+static void keep_one(struct handle *h) {
+    if (unpaced && h->run && !h->done_count && h->queued_count) deliver(h);
 }
 
 static void *play(void *argument) {
@@ -346,6 +363,7 @@ static int queue(struct handle *h, struct v4l2_buffer *buffer) {
     own->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_QUEUED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
     h->queued[h->queued_count++] = buffer->index;
     *buffer = *own;
+    keep_one(h);
     return 0;
 }
 
@@ -354,7 +372,7 @@ static int dequeue(struct handle *h, struct v4l2_buffer *buffer) {
     if (hung(h) || says(h->camera, "eio")) return fail(h->gone ? ENODEV : EIO);
     if (!h->run) return fail(EINVAL);
     bool woken = recv(h->fd, &byte, 1, MSG_DONTWAIT) == 1;
-    if (!h->done_count) return fail(EAGAIN); // whoever is tested opens with O_NONBLOCK
+    if (!h->done_count) return keep_one(h), fail(EAGAIN); // whoever is tested opens with O_NONBLOCK
     if (!woken) abort();
     struct v4l2_buffer *own = &h->buffers[h->done[0]];
     memmove(h->done, h->done + 1, --h->done_count * sizeof *h->done);
