@@ -189,7 +189,7 @@ fn footage_knows_the_format_and_the_settings_of_its_camera() {
     let folder = tempfile::tempdir().unwrap();
     let camera = FakeCamera::new(folder.path(), "line");
     let set = Set::new(&camera.source("size = \"640x480\""), "");
-    let mut film = set.command(&["--film-only", "--frames", "8", "--minutes", "0.1"]);
+    let mut film = set.command(&["--film-only", "--frames", "20", "--minutes", "0.1"]);
     plug_into(&mut film, &[&camera]);
     let output = film.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
