@@ -266,7 +266,7 @@ fn a_panic_in_a_drivers_library_is_a_fault_of_the_source() {
 /// Can't use frames from 1000 on.
 fn picky(mut camera: Camera<u64, Teller>) -> Camera<u64, Teller> {
     let mut decode = camera.prepare;
-    camera.prepare = Box::new(move |_, frame| match decode(frame)? {
+    camera.prepare = Box::new(move |opening, frame| match decode(opening, frame)? {
         number if number >= 1000 => Err(Rejection::Undecodable("no EOI".to_owned())),
         number => Ok(number),
     });
@@ -340,12 +340,14 @@ fn a_stage_that_hangs_is_known_by_name_and_the_others_are_not_blamed() {
     for hanging in ["prepare", "infer", "decide"] {
         let name = if hanging == "decide" { "slow" } else { "a" };
         let mut camera = camera(name, true, |_, step| steady(0, step));
-        let slowly = |number| {
+        let slowly = |_: u32, number| {
             thread::sleep(Duration::from_millis(400));
             Ok(number)
         };
         match hanging {
-            "prepare" => camera.prepare = Box::new(move |_, frame| slowly(frame.seq)),
+            "prepare" => {
+                camera.prepare = Box::new(move |opening, frame| slowly(opening, frame.seq))
+            }
             "infer" => camera.infer = Box::new(slowly),
             _ => {}
         }

@@ -19,10 +19,12 @@ const BLURRED: f64 = 0.92;
 /// ... and acutance itself under two thirds of it, so that a bright thing in a dull scene, which
 /// adds contrast, is no blur.
 const SOFT: f64 = 0.4;
-/// The light may rise or fall by a fifth beyond the footage's.
-const LIGHT: f64 = 0.2;
-/// Red or blue beside green by a tenth.
-const TINT: f64 = 0.1;
+/// The light may rise or fall by a fifth beyond the footage's, red or blue beside green by a tenth.
+const LIGHTS: [(&str, f64); 3] = [
+    ("the light", 0.2),
+    ("red beside green", 0.1),
+    ("blue beside green", 0.1),
+];
 /// The histogram is far off when so much of the range is moved beyond the footage's, ...
 const HISTOGRAM: f64 = 0.08;
 /// ... while more than 60 % of the cells changed, and so many more than in the footage.
@@ -36,8 +38,25 @@ const RELEASE: f64 = 0.9;
 /// The most that a severity is said to be; black has no contrast at all.
 const WORST: f64 = 1000.0;
 
-/// A measure beyond its limit.
-type Excess = (f64, String);
+/// How far a measure lies beyond its limit, where 1 is the limit, and which it is.
+type Excess = (f64, Finding);
+
+/// A measure with what its text needs; the text itself is written for a fault only.
+#[derive(Debug, Clone, Copy)]
+enum Finding {
+    /// Limits of contrast and sharpness.
+    Dull([f64; 2]),
+    /// Acutance by contrast, and its limit.
+    Blurred([f64; 2]),
+    /// The match and its limit.
+    Lost([f64; 2]),
+    /// Cells of the thumbnail, and the limit as a share of the width.
+    Shifted([f32; 2], f64),
+    /// Which measure of the light, its value and its limits, as factors.
+    Light(&'static str, f64, [f64; 2]),
+    /// Changed cells and distance of the histograms, and their limits.
+    Elsewhere([f64; 2], [f64; 2]),
+}
 
 /// Holds looks against a reference.
 #[derive(Debug)]
@@ -72,20 +91,31 @@ impl SceneCheck {
     ) -> Option<SceneFault> {
         let measures = self.reference.measure(look);
         let limit = |kind| if standing == Some(kind) { RELEASE } else { 1.0 };
-        let beyond = |kind, excess: Option<Excess>| {
-            let (severity, detail) = excess.filter(|(severity, _)| *severity > limit(kind))?;
+        // In another light the view may not be found, wherever it is.
+        let light = self.light_severities(&measures).into_iter();
+        let is_lit_otherwise = light.reduce(f64::max) > Some(limit(SceneFaultKind::Changed));
+        let blocked = self.blocked(look);
+        let moved = self.moved(look, unmasked).filter(|(_, finding)| {
+            let is_lost = matches!(finding, Finding::Lost(_));
+            !(is_lost && is_lit_otherwise)
+        });
+        let found = [
+            (SceneFaultKind::Blocked, Some(blocked)),
+            (SceneFaultKind::Moved, moved),
+            (SceneFaultKind::Changed, self.changed(&measures)),
+        ];
+        let mut found = found.into_iter();
+        found.find_map(|(kind, excess)| {
+            let (severity, finding) = excess.filter(|(severity, _)| *severity > limit(kind))?;
             Some(SceneFault {
                 kind,
                 scene: look.statistics,
                 width: look.size.0,
                 height: look.size.1,
                 severity: severity.min(WORST) as f32,
-                detail,
+                detail: finding.text(look),
             })
-        };
-        beyond(SceneFaultKind::Blocked, Some(self.blocked(look)))
-            .or_else(|| beyond(SceneFaultKind::Moved, self.moved(look, unmasked)))
-            .or_else(|| beyond(SceneFaultKind::Changed, self.changed(&measures)))
+        })
     }
 
     /// The light beside the reference's, for following it in time, and whether it is normal.
@@ -111,23 +141,10 @@ impl SceneCheck {
         );
         let blurred = below(acutance, low_acutance).min(below(focus, low_focus));
         if dull >= blurred || dull > 1.0 {
-            let text = format!(
-                "there is next to nothing to see: contrast {:.4}, sharpness {:.4}; limits {:.4} and \
-                 {:.4}",
-                look.statistics.contrast,
-                look.statistics.sharpness,
-                low_contrast.exp(),
-                low_sharpness.exp()
-            );
-            (dull, text)
+            let limits = [low_contrast, low_sharpness].map(f64::exp);
+            (dull, Finding::Dull(limits))
         } else {
-            let text = format!(
-                "the picture is blurred: its edges are {:.2} times as steep as its contrast; limit \
-                 {:.2}",
-                focus.exp(),
-                low_focus.exp()
-            );
-            (blurred, text)
+            (blurred, Finding::Blurred([focus, low_focus].map(f64::exp)))
         }
     }
 
@@ -140,50 +157,33 @@ impl SceneCheck {
         let shift = self
             .correlator
             .shift(view, &look.thumbnail, &unmasked.weight);
-        let lowest = numbers.matched.lowest;
-        let lost = LOST * lowest;
-        if f64::from(shift.matched) < lost {
-            let matched = shift.matched.max(0.1);
-            let text = format!(
-                "nothing of the calibrated view is found: match {matched:.1}; at least {lost:.1} \
-                 is needed"
-            );
-            return Some((lost / f64::from(matched), text));
-        }
-        if shift.matched < TRUSTED {
-            return None;
+        // A match that noise alone could have says nothing of where the view is.
+        let needed = (LOST * numbers.matched.lowest).max(TRUSTED.into());
+        let matched = f64::from(shift.matched).max(0.1);
+        let lost = (needed / matched, Finding::Lost([matched, needed]));
+        if lost.0 > 1.0 {
+            return Some(lost);
         }
         let limit = self.moved_beyond.or_else(|| self.reference.shift_limit())?;
         let share = share_of_width(shift.cells, look.size);
-        let (width, height) = look.size;
-        let pixels = |cells: f32, side: u32| (cells.abs() * side as f32 / SIDE as f32).round();
-        let text = format!(
-            "the view is shifted by {} x {} of {width} x {height} pixels; limit {}",
-            pixels(shift.cells[0], width),
-            pixels(shift.cells[1], height),
-            (limit * f64::from(width)).round()
-        );
-        Some((share / limit, text))
+        let shifted = (share / limit, Finding::Shifted(shift.cells, limit));
+        // A view that was lost is so until it is found well.
+        Some(if lost.0 > RELEASE && lost.0 > shifted.0 {
+            lost
+        } else {
+            shifted
+        })
     }
 
     fn changed(&self, measures: &Measures) -> Option<Excess> {
-        let spreads = &self.reference.numbers.light;
-        let severities = self.light_severities(measures);
-        let times = |i: usize, margin: f64| {
-            let spread = spreads[i];
-            format!(
-                "{:.2} times that of the normal footage; limits {:.2} to {:.2}",
-                measures.light[i].exp(),
-                spread.floor(margin).exp(),
-                spread.ceiling(margin).exp()
-            )
-        };
-        let texts = [
-            format!("the light is {}", times(0, LIGHT)),
-            format!("red beside green is {}", times(1, TINT)),
-            format!("blue beside green is {}", times(2, TINT)),
-        ];
-        let light = severities.into_iter().zip(texts);
+        let spreads = self.reference.numbers.light.iter().zip(measures.light);
+        let light = spreads
+            .zip(LIGHTS)
+            .map(|((spread, value), (name, margin))| {
+                let limits = [spread.floor(margin), spread.ceiling(margin)].map(f64::exp);
+                let severity = spread.severity(value, margin);
+                (severity, Finding::Light(name, value.exp(), limits))
+            });
         light
             .chain([self.elsewhere_lit(measures)])
             .max_by(|(a, _), (b, _)| a.total_cmp(b))
@@ -191,8 +191,7 @@ impl SceneCheck {
 
     fn light_severities(&self, measures: &Measures) -> [f64; 3] {
         let spreads = &self.reference.numbers.light;
-        let margins = [LIGHT, TINT, TINT];
-        std::array::from_fn(|i| spreads[i].severity(measures.light[i], margins[i]))
+        std::array::from_fn(|i| spreads[i].severity(measures.light[i], LIGHTS[i].1))
     }
 
     /// Light that did not rise or fall as a whole: the sun on one half.
@@ -201,13 +200,48 @@ impl SceneCheck {
         let far = numbers.histogram.ceiling(HISTOGRAM);
         let most = numbers.changed.ceiling(CHANGED).max(MOST);
         let severity = (measures.histogram / far).min(measures.changed / most);
-        let text = format!(
-            "{:.0} % of the picture is of another brightness, by {:.2} of the range on average; \
-             limits {:.0} % and {far:.2}",
-            100.0 * measures.changed,
-            measures.histogram,
-            100.0 * most
-        );
-        (severity, text)
+        let found = [measures.changed, measures.histogram];
+        (severity, Finding::Elsewhere(found, [most, far]))
+    }
+}
+
+impl Finding {
+    /// What was measured, against which limit, in words.
+    fn text(self, look: &Appearance) -> String {
+        let (width, height) = look.size;
+        match self {
+            Finding::Dull([contrast, sharpness]) => format!(
+                "there is next to nothing to see: contrast {:.4}, sharpness {:.4}; limits \
+                 {contrast:.4} and {sharpness:.4}",
+                look.statistics.contrast, look.statistics.sharpness
+            ),
+            Finding::Blurred([focus, limit]) => format!(
+                "the picture is blurred: its edges are {focus:.2} times as steep as its contrast; \
+                 limit {limit:.2}"
+            ),
+            Finding::Lost([matched, needed]) => format!(
+                "nothing of the calibrated view is found: match {matched:.1}; at least \
+                 {needed:.1} is needed"
+            ),
+            Finding::Shifted([x, y], limit) => {
+                let pixels =
+                    |cells: f32, side: u32| (cells.abs() * side as f32 / SIDE as f32).round();
+                format!(
+                    "the view is shifted by {} x {} of {width} x {height} pixels; limit {}",
+                    pixels(x, width),
+                    pixels(y, height),
+                    (limit * f64::from(width)).round()
+                )
+            }
+            Finding::Light(name, value, [low, high]) => format!(
+                "{name} is {value:.2} times that of the normal footage; limits {low:.2} to {high:.2}"
+            ),
+            Finding::Elsewhere([changed, histogram], [most, far]) => format!(
+                "{:.0} % of the picture is of another brightness, by {histogram:.2} of the range on \
+                 average; limits {:.0} % and {far:.2}",
+                100.0 * changed,
+                100.0 * most
+            ),
+        }
     }
 }

@@ -110,10 +110,10 @@ impl Look {
         self.resizer
             .resize(&self.grey, &mut self.thumbnail, &smooth)?;
         self.measure();
+        self.appearance.size = size;
         let Appearance {
             cells, thumbnail, ..
         } = &mut self.appearance;
-        self.appearance.size = size;
         cells.clear();
         cells.extend_from_slice(self.cells.buffer().as_chunks().0);
         thumbnail.clear();
