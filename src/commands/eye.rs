@@ -7,6 +7,7 @@
 //! stands. Nothing here judges.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::inspector::{Look, Seen};
 use crate::capture::{Frame, Pixels};
@@ -60,6 +61,12 @@ impl Eye {
             opening: None,
             keeps_shots: camera.snapshot.is_some(),
         }
+    }
+
+    /// The same for a camera whose picture was found frozen at this time.
+    pub(super) fn frozen_since(self, found: Option<Duration>) -> Self {
+        let watch = self.watch.frozen_since(found);
+        Eye { watch, ..self }
     }
 
     /// The next frame, and which opening of the source it is of.

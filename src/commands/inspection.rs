@@ -272,7 +272,8 @@ impl Inspection {
     ) -> PipelineCamera {
         let input = &self.teacher.info().preprocessing;
         let opener = opener_of(camera, &loaded.profile);
-        let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live());
+        let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live())
+            .frozen_since(decide.frozen_since());
         let patches = loaded.profile.statistics().fit().patches().clone();
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
         let mut models = Models::new(extractor.looking_at(patches));

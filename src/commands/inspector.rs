@@ -2,6 +2,7 @@
 //! pure step of its own module; this value only strings them together, and takes orders.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
@@ -9,7 +10,7 @@ use super::controls::Knobs;
 use super::gallery::{self, Gallery, Latest};
 use crate::capture::{Moment, Pixels};
 use crate::config::Name;
-use crate::decide::{Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
+use crate::decide::{Cause, Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::Rejection;
@@ -120,6 +121,13 @@ impl Inspector {
         messages.extend(self.reporter.incidents(&closed, &self.tracker));
         messages.extend(self.reporter.stop(now, &self.tracker));
         messages
+    }
+
+    /// When the picture was found frozen, where that incident is still open.
+    pub(super) fn frozen_since(&self) -> Option<Duration> {
+        let mut open = self.tracker.open();
+        let frozen = open.find(|incident| incident.cause == Cause::CameraFrozen)?;
+        Some(frozen.started.since_boot)
     }
 
     /// What the next generation goes on with.

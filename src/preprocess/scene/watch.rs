@@ -122,6 +122,18 @@ impl SceneWatch {
         }
     }
 
+    /// The same for a camera whose picture a former watch found frozen at this time, by the frames'
+    /// clock: it is so until another one comes.
+    pub fn frozen_since(mut self, found: Option<Duration>) -> SceneWatch {
+        self.still = found.zip(self.frozen_after).map(|(found, limit)| Still {
+            picture: Vec::new(),
+            since: found.saturating_sub(limit),
+            frames: 0,
+            is_frozen: true,
+        });
+        self
+    }
+
     /// Looks at a frame of the source's `opening`, counted from 1, taken `at`.
     ///
     /// # Errors
@@ -157,7 +169,9 @@ impl SceneWatch {
         let limit = self.frozen_after?;
         let is_known = self.repeats.knows(look.picture());
         let is_same = self.still.as_ref().is_some_and(|still| {
-            is_known || mean_difference(&still.picture, look.picture()) < still_below
+            // The first one of a picture that was frozen before is taken for that one.
+            let is_first = still.picture.is_empty();
+            is_known || is_first || mean_difference(&still.picture, look.picture()) < still_below
         });
         let mut still = self.still.take().unwrap_or_else(|| Still {
             picture: Vec::new(),
@@ -165,11 +179,13 @@ impl SceneWatch {
             frames: 0,
             is_frozen: false,
         });
+        if !is_same || still.picture.is_empty() {
+            still.picture.clear();
+            still.picture.extend_from_slice(look.picture());
+        }
         if is_same {
             still.frames += 1;
         } else {
-            still.picture.clear();
-            still.picture.extend_from_slice(look.picture());
             still = Still {
                 since: at,
                 frames: 1,

@@ -112,6 +112,19 @@ fn the_faint_noise_of_a_dark_picture_is_not_frozen() {
 }
 
 #[test]
+fn a_picture_that_was_frozen_before_a_reload_still_is() {
+    for repeats in [1, 5] {
+        let mut story = Story::new(at_once(), true);
+        let found = Duration::from_secs(4990);
+        story.watch = story.watch.frozen_since(Some(found));
+        let still = workshop(70, 0, 0);
+        assert!((0..repeats).all(|_| story.see(&still) == "camera_frozen"));
+        assert_eq!(story.see(&workshop(71, 0, 0)), "seen");
+        assert_eq!(story.see(&still), "seen");
+    }
+}
+
+#[test]
 fn a_ring_of_stale_buffers_is_frozen() {
     for buffers in [2, 4, 8] {
         let mut story = Story::new(at_once(), true);
