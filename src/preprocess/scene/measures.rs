@@ -6,8 +6,9 @@
 use super::look::{Appearance, BINS, CELLS};
 use super::spread::Spread;
 
-/// Added to a colour before its logarithm, so that noise in the dark is no great ratio.
-const DARK: f32 = 8.0;
+/// Added to a colour before its logarithm, so that noise in the dark is no great ratio: at level 8 one
+/// step of a camera's colour, two levels of blue, is 0.06.
+const DARK: f32 = 24.0;
 /// A cell has changed when it is this much lighter or darker (natural logarithm), ...
 const CELL_MARGIN: f32 = 0.2;
 /// ... beyond so many deviations of its own.
