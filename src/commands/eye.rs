@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inspector::{Look, Seen};
+use super::inspector::{Seen, Sight};
 use crate::capture::{Frame, Pixels};
 use crate::config::Camera;
 use crate::decide::Picture;
@@ -117,15 +117,15 @@ impl Models {
 
     /// What they see, unless that was seen before. What they failed on has no verdict that could be
     /// repeated.
-    pub(super) fn see(&mut self, looked: Looked) -> Result<Look, Rejection> {
+    pub(super) fn see(&mut self, looked: Looked) -> Result<Sight, Rejection> {
         if looked.is_as_before && self.was_seen {
-            return Ok(Look::AsBefore);
+            return Ok(Sight::AsBefore);
         }
         // A panic leaves it so.
         self.was_seen = false;
         let seen = see(&self.extractor, looked)?;
         self.was_seen = true;
-        Ok(Look::New(Box::new(seen)))
+        Ok(Sight::New(Box::new(seen)))
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Seen {
 }
 
 /// What came of a frame.
-pub(super) enum Look {
+pub(super) enum Sight {
     /// The models looked at it.
     New(Box<Seen>),
     /// It hardly differs from the last one that they looked at.
@@ -234,16 +234,16 @@ impl Inspector {
 }
 
 impl Decide for Inspector {
-    type Seen = Look;
+    type Seen = Sight;
     type Message = Message;
     type Order = Order;
 
-    fn decide(&mut self, stamp: Stamp, look: Result<Look, Rejection>) -> Decided<Message> {
+    fn decide(&mut self, stamp: Stamp, look: Result<Sight, Rejection>) -> Decided<Message> {
         let Stamp { seq, at } = stamp;
-        let is_repeated = matches!(look, Ok(Look::AsBefore));
+        let is_repeated = matches!(look, Ok(Sight::AsBefore));
         let judgement = look.and_then(|look| match look {
-            Look::New(seen) => self.judge(*seen),
-            Look::AsBefore => self.repeat(),
+            Sight::New(seen) => self.judge(*seen),
+            Sight::AsBefore => self.repeat(),
         });
         let changes = self.tracker.observe(seq, at, judgement.as_ref());
         self.warn(&changes);

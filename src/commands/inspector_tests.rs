@@ -36,7 +36,7 @@ fn shot(grey: u8) -> Pixels {
 }
 
 /// Frame `n`; one that is anomalous differs in all its tokens.
-fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Look, Rejection>) {
+fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Sight, Rejection>) {
     let mut features = normal_frames(1, 100 + n).remove(0);
     if is_anomalous {
         features.discrepancy.residual_tokens.fill(12.0 + n as f32);
@@ -53,7 +53,7 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Loo
         shot,
     };
     let at = stories::moment(n);
-    (Stamp { seq: n, at }, Ok(Look::New(Box::new(seen))))
+    (Stamp { seq: n, at }, Ok(Sight::New(Box::new(seen))))
 }
 
 fn topics(messages: &[Message]) -> Vec<String> {
@@ -234,9 +234,9 @@ fn a_fault_of_the_scene_shows_no_picture_and_leaves_that_of_the_anomaly_alone() 
 }
 
 /// A frame like the last one.
-fn as_before(n: u64) -> (Stamp, Result<Look, Rejection>) {
+fn as_before(n: u64) -> (Stamp, Result<Sight, Rejection>) {
     let at = stories::moment(n);
-    (Stamp { seq: n, at }, Ok(Look::AsBefore))
+    (Stamp { seq: n, at }, Ok(Sight::AsBefore))
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_repeated_verdict_counts_for_persistence_like_a_judged_one() {
         window: 3,
         ..Rules::default()
     };
-    let opens_at = |frames: [(Stamp, Result<Look, Rejection>); 4]| {
+    let opens_at = |frames: [(Stamp, Result<Sight, Rejection>); 4]| {
         let mut inspector = inspector(rules, Knobs::default(), false).repeating(true);
         frames.into_iter().position(|(stamp, look)| {
             let decided = inspector.decide(stamp, look);
@@ -288,11 +288,11 @@ fn what_could_not_be_judged_is_not_judged_by_being_repeated() {
     let (stamp, look) = frame(0, false, None);
     assert!(inspector.decide(stamp, look).verdict.is_ok());
     let (stamp, look) = frame(1, false, None);
-    let Ok(Look::New(mut seen)) = look else {
+    let Ok(Sight::New(mut seen)) = look else {
         panic!("a new frame");
     };
     seen.features.discrepancy.residual_tokens[0] = f32::NAN;
-    let decided = inspector.decide(stamp, Ok(Look::New(seen)));
+    let decided = inspector.decide(stamp, Ok(Sight::New(seen)));
     assert_eq!(decided.verdict, Err(Rejection::NotFinite));
     let (stamp, look) = as_before(2);
     assert_eq!(

@@ -9,7 +9,7 @@ use super::SceneZ;
 use super::footage::Pauses;
 use super::look::{Appearance, BINS, CELLS, GRID, SIDE};
 use super::measures::{Arrays, Measures, fit_cells};
-use super::shift::{Correlator, View};
+use super::shift::{CommonView, Correlator};
 use super::spread::Spread;
 use super::unmasked::Unmasked;
 
@@ -34,7 +34,7 @@ pub struct SceneReference {
     /// Mean share of each bin.
     histogram: [f32; BINS],
     /// What stands still in all frames, where there is a common view.
-    pub(super) view: Option<View>,
+    pub(super) view: Option<CommonView>,
 }
 
 /// The numbers of a reference beside its arrays.
@@ -260,7 +260,7 @@ impl SceneReference {
         let used: Vec<bool> = used.collect();
         let bins = narrow(finite("scene.histogram", BINS)?);
         let view = match numbers.view {
-            Some(_) => View::from_numbers(&finite("scene.view", 2 * SIDE * SIDE)?),
+            Some(_) => CommonView::from_numbers(&finite("scene.view", 2 * SIDE * SIDE)?),
             None => None,
         };
         let mut histogram = [0.0; BINS];
@@ -303,7 +303,7 @@ impl SceneNumbers {
 }
 
 /// The common view, where the frames have one: found in all of them, and near one place.
-fn fit_view(frames: &[Appearance], weight: &[f32]) -> Option<(View, ViewNumbers)> {
+fn fit_view(frames: &[Appearance], weight: &[f32]) -> Option<(CommonView, ViewNumbers)> {
     let mut correlator = Correlator::new();
     let thumbnails = frames.iter().map(|frame| frame.thumbnail.as_slice());
     let view = correlator.view(thumbnails, weight)?;

@@ -3,7 +3,7 @@
 //! The view of a footage is the mean phase of each frequency over its frames: what stands still
 //! keeps its phase and counts fully, what moves has any phase and counts nothing. So a part that
 //! passes by, or a defect, can't pass for a shift. Footage without a common view has no steady
-//! phase, and therefore no [`View`]. `rustfft` is named here only.
+//! phase, and therefore no [`CommonView`]. `rustfft` is named here only.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ const NOISE: f32 = 9.0;
 /// What stands still in the normal footage: of each frequency how steady its phase is, 0..1, and
 /// that phase.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct View {
+pub(super) struct CommonView {
     phases: Vec<Complex<f32>>,
     /// Root of the sum of the squared steadiness: the deviation of a match of noise.
     norm: f32,
@@ -46,11 +46,11 @@ pub(super) struct Shift {
     pub(super) matched: f32,
 }
 
-impl View {
-    pub(super) fn from_phases(phases: Vec<Complex<f32>>) -> Option<View> {
+impl CommonView {
+    pub(super) fn from_phases(phases: Vec<Complex<f32>>) -> Option<CommonView> {
         let energy: f32 = phases.iter().map(Complex::norm_sqr).sum();
         let is_sound = phases.len() == PIXELS && energy.is_finite() && energy > 0.0;
-        is_sound.then(|| View {
+        is_sound.then(|| CommonView {
             phases,
             norm: energy.sqrt(),
         })
@@ -62,10 +62,10 @@ impl View {
         pairs.map(f64::from).collect()
     }
 
-    pub(super) fn from_numbers(numbers: &[f64]) -> Option<View> {
+    pub(super) fn from_numbers(numbers: &[f64]) -> Option<CommonView> {
         let (pairs, _) = numbers.as_chunks::<2>();
         let phases = pairs.iter();
-        View::from_phases(
+        CommonView::from_phases(
             phases
                 .map(|&[re, im]| Complex::new(re as f32, im as f32))
                 .collect(),
@@ -120,7 +120,7 @@ impl Correlator {
         &mut self,
         thumbnails: impl ExactSizeIterator<Item = &'a [u8]>,
         weight: &[f32],
-    ) -> Option<View> {
+    ) -> Option<CommonView> {
         let count = thumbnails.len() as f32;
         let mut sums = vec![Complex::<f32>::default(); PIXELS];
         for thumbnail in thumbnails {
@@ -139,11 +139,11 @@ impl Correlator {
                 _ => Complex::default(),
             };
         }
-        View::from_phases(sums)
+        CommonView::from_phases(sums)
     }
 
     /// Where `view` lies in a thumbnail.
-    pub(super) fn shift(&mut self, view: &View, thumbnail: &[u8], weight: &[f32]) -> Shift {
+    pub(super) fn shift(&mut self, view: &CommonView, thumbnail: &[u8], weight: &[f32]) -> Shift {
         self.phases_of(thumbnail, weight);
         for (own, other) in self.plane.iter_mut().zip(&view.phases) {
             *own *= other.conj();
