@@ -104,7 +104,7 @@ fn a_belt_that_stops_is_not_frozen() {
 #[test]
 fn the_faint_noise_of_a_dark_picture_is_not_frozen() {
     let mut story = Story::new(at_once(), true);
-    let dark = lit(&workshop(70, 0, 0), [0.2; 3]);
+    let dark = lit(&workshop(70, 0, 0), [0.5; 3]);
     for i in 0..60 {
         let said = story.see(&noisy(&dark, i, 1000));
         assert_eq!(said, "scene_changed", "frame {i}");
