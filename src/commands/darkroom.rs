@@ -221,6 +221,7 @@ mod tests {
             width: 64,
             height: 48,
             stride: if layout == Layout::Mjpeg { 0 } else { 128 },
+            range: crate::capture::Range::default(),
             data,
         })
     }

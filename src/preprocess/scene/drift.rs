@@ -10,10 +10,13 @@ use std::time::Duration;
 use super::check::LOST;
 use super::look::SIDE;
 use super::reference::{LEAST_SHIFT, PLAIN, share_of_width};
-use super::shift::{Correlator, TRUSTED, View};
+use super::shift::{CommonView, Correlator, TRUSTED};
 
 /// Pictures that are compared at a time: the fewest whose steady phases stand out of chance well.
 const HANDFUL: usize = 16;
+
+/// The whole picture counts: what a mask will hide later is not painted yet while footage is filmed.
+const WHOLE: [f32; SIDE * SIDE] = [1.0; SIDE * SIDE];
 
 /// Where and when a view had moved.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +29,7 @@ pub struct Moved {
 
 /// The pictures that are compared with the first ones.
 struct Anchor {
-    view: View,
+    view: CommonView,
     /// How well its own pictures match it, at least.
     matched: f32,
 }
@@ -125,10 +128,11 @@ impl Anchor {
         correlator: &mut Correlator,
         handful: &[(Vec<u8>, Duration, (u32, u32))],
     ) -> Option<Anchor> {
-        let view = correlator.view(handful.iter().map(|(thumbnail, ..)| thumbnail.as_slice()))?;
+        let thumbnails = handful.iter().map(|(thumbnail, ..)| thumbnail.as_slice());
+        let view = correlator.view(thumbnails, &WHOLE)?;
         let mut matched = f32::INFINITY;
         for (thumbnail, ..) in handful {
-            matched = matched.min(correlator.shift(&view, thumbnail).matched);
+            matched = matched.min(correlator.shift(&view, thumbnail, &WHOLE).matched);
         }
         (f64::from(matched) >= PLAIN).then_some(Anchor { view, matched })
     }
@@ -141,7 +145,7 @@ impl Anchor {
         thumbnail: &[u8],
         size: (u32, u32),
     ) -> Option<f64> {
-        let shift = correlator.shift(&self.view, thumbnail);
+        let shift = correlator.shift(&self.view, thumbnail, &WHOLE);
         let is_found = shift.matched >= TRUSTED.max(LOST as f32 * self.matched);
         is_found.then(|| share_of_width(shift.cells, size))
     }
@@ -158,8 +162,8 @@ mod tests {
         for (second, picture) in (0..).zip(pictures) {
             let look = eye.look(&picture);
             drift.push(
-                look.thumbnail().to_vec(),
-                look.size,
+                look.appearance.thumbnail.clone(),
+                look.appearance.size,
                 Duration::from_secs(second),
             );
         }

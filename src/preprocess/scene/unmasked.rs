@@ -39,7 +39,7 @@ impl Unmasked {
         let masked = touched(view, width, height);
         let shown = shown(&masked, width);
         let below = |i: usize| shown.get(i + width).copied().unwrap_or(false);
-        let right = |i: usize| (i + 1) % width != 0 && shown[i + 1];
+        let right = |i: usize| !(i + 1).is_multiple_of(width) && shown[i + 1];
         let cells: Vec<bool> = view.masked_patches(GRID, GRID);
         Unmasked {
             width,
