@@ -1,7 +1,7 @@
 //! The last step of a camera: features to score, score to incident, incident to messages. Each is a
 //! pure step of its own module; this value only strings them together, and takes orders.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
@@ -45,7 +45,14 @@ pub(super) enum Order {
     /// Say anew how a control stands.
     Tell(Control),
     /// Hand the latest picture over.
-    Snapshot(Sender<Result<Latest, String>>),
+    Snapshot(Asker),
+}
+
+/// Who asks for a picture.
+pub(super) struct Asker {
+    pub(super) to: Sender<Result<Latest, String>>,
+    /// Gone once nobody waits any more: a picture takes a second to make.
+    pub(super) waits: Weak<()>,
 }
 
 /// Decides for one camera.
@@ -285,9 +292,11 @@ impl Decide for Inspector {
             Order::Tell(control) => {
                 vec![self.reporter.tell(control, self.enabled, &self.tracker)]
             }
-            Order::Snapshot(asker) => {
-                // Who asked may have given up waiting.
-                let _ = asker.send(self.latest());
+            Order::Snapshot(Asker { to, waits }) => {
+                if waits.strong_count() > 0 {
+                    // Who asked may have given up meanwhile.
+                    let _ = to.send(self.latest());
+                }
                 Vec::new()
             }
         }

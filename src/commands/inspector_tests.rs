@@ -56,6 +56,17 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Loo
     (Stamp { seq: n, at }, Ok(Look::New(Box::new(seen))))
 }
 
+/// The answer to who asks for a picture and waits.
+fn ask(inspector: &mut Inspector) -> Result<Latest, String> {
+    let ((to, answer), waits) = (bounded(1), Arc::new(()));
+    let asker = Asker {
+        to,
+        waits: Arc::downgrade(&waits),
+    };
+    assert!(inspector.order(Order::Snapshot(asker)).is_empty());
+    answer.recv().unwrap()
+}
+
 fn topics(messages: &[Message]) -> Vec<String> {
     told(messages).into_iter().map(|(topic, _)| topic).collect()
 }
@@ -124,20 +135,13 @@ fn without_snapshots_nothing_is_shown_and_what_was_is_taken_back() {
         .find(|(topic, _)| topic == "cam0/alert")
         .unwrap();
     assert_eq!(alert.1["data"]["media"], Value::Null);
-    let (asker, answer) = bounded(1);
-    assert!(inspector.order(Order::Snapshot(asker)).is_empty());
-    let fault = answer.recv().unwrap().err().unwrap();
+    let fault = ask(&mut inspector).err().unwrap();
     assert!(fault.contains("camera.snapshot"), "{fault}");
 }
 
 #[test]
 fn the_latest_frame_is_handed_over_and_not_the_worst() {
     let mut inspector = inspector(Rules::default(), Knobs::default(), true);
-    let ask = |inspector: &mut Inspector| {
-        let (asker, answer) = bounded(1);
-        inspector.order(Order::Snapshot(asker));
-        answer.recv().unwrap()
-    };
     assert!(ask(&mut inspector).err().unwrap().contains("no frame"));
     for (n, is_anomalous) in [(0, true), (1, false)] {
         let (stamp, seen) = frame(n, is_anomalous, Some(shot(100)));
@@ -186,6 +190,18 @@ fn a_mute_is_told_and_a_control_is_told_again_when_asked() {
 }
 
 #[test]
+fn a_picture_that_nobody_waits_for_any_more_is_not_made() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), true);
+    let (stamp, seen) = frame(0, false, Some(shot(100)));
+    inspector.decide(stamp, seen);
+    assert!(ask(&mut inspector).is_ok());
+    let (to, answer) = bounded(1);
+    let waits = Weak::new();
+    inspector.order(Order::Snapshot(Asker { to, waits }));
+    assert!(answer.recv().is_err(), "it was made");
+}
+
+#[test]
 fn a_camera_that_is_turned_off_says_so_and_has_no_picture() {
     let off = Knobs {
         enabled: false,
@@ -194,9 +210,8 @@ fn a_camera_that_is_turned_off_says_so_and_has_no_picture() {
     let mut inspector = inspector(Rules::default(), off, true);
     let start = told(&inspector.start(stories::moment(0)));
     assert!(start.contains(&("cam0/availability".into(), "disabled".into())));
-    let (asker, answer) = bounded(1);
-    inspector.order(Order::Snapshot(asker));
-    assert!(answer.recv().unwrap().err().unwrap().contains("turned off"));
+    let fault = ask(&mut inspector).err().unwrap();
+    assert!(fault.contains("turned off"), "{fault}");
 }
 
 #[test]

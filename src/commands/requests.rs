@@ -5,6 +5,7 @@
 //! [`Follows`]. Nothing here waits for long: a camera that does not answer in time is told as such.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
@@ -16,7 +17,7 @@ use super::controls::Controls;
 use super::feedback;
 use super::gallery::Latest;
 use super::generation::Busy;
-use super::inspector::Order;
+use super::inspector::{Asker, Order};
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Mute;
@@ -165,13 +166,15 @@ impl Desk<'_> {
     /// error where no picture came of any.
     fn snapshot(&mut self, camera: Option<Name>, reply: &Reply, follows: &mut Follows) {
         let deadline = Instant::now() + PATIENCE;
+        let waits = Arc::new(());
         let asked: Vec<(Name, Receiver<_>)> = self
             .meant(camera)
             .into_iter()
             .map(|camera| {
-                let (asker, answer) = bounded(1);
+                let (to, answer) = bounded(1);
+                let waits = Arc::downgrade(&waits);
                 // An order that is not taken drops its end, which is an answer as well.
-                let _ = (self.order)(&camera, Order::Snapshot(asker));
+                let _ = (self.order)(&camera, Order::Snapshot(Asker { to, waits }));
                 (camera, answer)
             })
             .collect();
@@ -189,6 +192,7 @@ impl Desk<'_> {
                 Err(_) => faults.push(format!("{camera}: {BUSY}")),
             }
         }
+        drop(waits);
         let faults = faults.join("; ");
         follows.messages.push(if data.is_empty() {
             reply.error(&faults)

@@ -49,7 +49,8 @@ impl Room {
                     Order::Mute(mute) => format!("{camera} mute {mute:?}"),
                     Order::Threshold(level) => format!("{camera} threshold {}", level.get()),
                     Order::Tell(control) => format!("{camera} tell {}", control.as_str()),
-                    Order::Snapshot(asker) => {
+                    Order::Snapshot(Asker { to, waits }) => {
+                        assert_eq!(waits.strong_count(), 1, "somebody waits");
                         let latest = Latest {
                             messages: Vec::new(),
                             data: json!({"seq": 7}),
@@ -58,7 +59,7 @@ impl Room {
                             "cam0" => Ok(latest),
                             _ => Err("pictures are off".to_owned()),
                         };
-                        assert!(asker.send(answer).is_ok());
+                        assert!(to.send(answer).is_ok());
                         format!("{camera} snapshot")
                     }
                 });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded, select, tick};
+use crossbeam_channel::{Receiver, bounded, select_biased, tick};
 use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
@@ -219,8 +219,16 @@ impl Daemon<'_> {
         };
         self.say_health(generation, &site, None);
         loop {
-            let turn = select! {
+            // What others ask for comes last: they could ask without end.
+            let turn = select_biased! {
                 recv(generation.ended()) -> _ => Some(Turn::Stop),
+                recv(self.signals) -> asked => match asked {
+                    Ok(Asked::Reload) => self.reload(&[], generation, &site, info),
+                    Ok(Asked::Stop) | Err(_) => {
+                        info!("asked to stop");
+                        Some(Turn::Stop)
+                    }
+                },
                 recv(reports) -> _ => {
                     if let Some(meter) = generation.meter() {
                         meter.log();
@@ -240,13 +248,6 @@ impl Daemon<'_> {
                     Ok(told) => self.heed(told, generation, &site, info),
                     Err(_) => Some(Turn::Stop),
                 },
-                recv(self.signals) -> asked => match asked {
-                    Ok(Asked::Reload) => self.reload(&[], generation, &site, info),
-                    Ok(Asked::Stop) | Err(_) => {
-                        info!("asked to stop");
-                        Some(Turn::Stop)
-                    }
-                },
             };
             if let Some(turn) = turn {
                 return turn;
@@ -254,7 +255,7 @@ impl Daemon<'_> {
         }
     }
 
-    /// Does all that was told by now, so that several who ask for the same get it at once.
+    /// Does what was told by now, all at once: cameras that are switched together end one generation.
     fn heed(
         &mut self,
         told: Told,
@@ -263,8 +264,8 @@ impl Daemon<'_> {
         info: &mut Info,
     ) -> Option<Turn> {
         let mut follows = Follows::default();
-        let waiting: Vec<Told> = self.told.try_iter().take(TOLD_DEPTH).collect();
-        for told in std::iter::once(told).chain(waiting) {
+        let others = self.told.clone();
+        for told in std::iter::once(told).chain(others.try_iter().take(TOLD_DEPTH)) {
             match told {
                 Told::DiskFailed(reason) => {
                     error!(
@@ -284,6 +285,13 @@ impl Daemon<'_> {
                     };
                     desk.hear(&heard, &mut follows);
                 }
+            }
+            // One may take seconds: neither the watchdog nor a signal waits for them all.
+            if self.watchdog.ticks().try_recv().is_ok() {
+                self.watchdog.look(&look(generation, &self.delivery));
+            }
+            if !self.signals.is_empty() {
+                break;
             }
         }
         for message in follows.messages {
