@@ -21,6 +21,7 @@ mod judge;
 mod logging;
 mod output;
 mod progress;
+mod reload;
 mod requests;
 mod run;
 mod schema;

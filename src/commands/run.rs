@@ -1,11 +1,12 @@
 //! `inspectd run`: the daemon. Loads everything, then starts one generation of the pipeline after
 //! the other until it is asked to stop or all footage has ended.
 //!
-//! A reload loads the new configuration whole while the old generation inspects; a faulty one
-//! changes nothing but `last_reload_error` in the node's info. Delivery goes on through it.
+//! A reload loads the new configuration whole, on a thread of its own, while the old generation
+//! inspects; a faulty one changes nothing but `last_reload_error` in the node's info. Delivery goes on
+//! through it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use serde_json::Value;
 use tracing::{error, info};
 
 use super::controls::Controls;
-use super::generation::{Carried, Generation};
+use super::generation::{Carried, Ended, Generation};
 use super::health::Pulse;
 use super::inspection::Inspection;
 use super::introduction::Introduction;
 use super::logging::{self, Journal};
+use super::reload::{Loaded, Reloads};
 use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
 use super::watchdog::{Look, Watchdog, Watched};
@@ -32,7 +34,7 @@ use crate::publish::{Folder, Info, Left, Message, Publisher, Ration, Reply, Spoo
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How often the node's health is said.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
-/// Requests that wait while a reload loads its models.
+/// Requests that wait while one is done.
 const TOLD_DEPTH: usize = 16;
 
 /// The daemon can't go on.
@@ -83,14 +85,14 @@ struct Site {
 }
 
 /// What outlives the generations.
-struct Daemon<'a> {
-    path: &'a Path,
+struct Daemon {
     boot_id: Arc<str>,
     journal: Journal,
     signals: Receiver<Asked>,
     outlet: Outlet<Message, Left>,
     told: Receiver<Told>,
     folder: PathBuf,
+    reloads: Reloads,
     controls: Controls,
     introduction: Introduction,
     pulse: Pulse,
@@ -117,13 +119,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let delivery = publisher.heartbeats();
     let outlet = Outlet::start(move |inbox| publisher.run(inbox))?;
     let mut daemon = Daemon {
-        path: &args.config,
         boot_id,
         journal,
         signals,
         outlet,
         told,
         folder: folder.path().to_path_buf(),
+        reloads: Reloads::of(args.config.clone(), folder.path().to_path_buf()),
         controls: Controls::load(folder.path()),
         introduction: Introduction::load(folder.path()),
         pulse: Pulse::new(),
@@ -147,7 +149,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
 }
 
-impl Daemon<'_> {
+impl Daemon {
     /// One generation after the other, until one ends for good.
     fn generations(
         &mut self,
@@ -157,14 +159,7 @@ impl Daemon<'_> {
         let mut leftovers = Vec::new();
         let mut info = inspection.info(&self.boot_id, Timestamp::now());
         loop {
-            self.outlet.send(info.message(&inspection.topics().info()));
-            for message in self.introduction.replace(inspection.discovery()) {
-                self.outlet.send(message);
-            }
-            // After Home Assistant has heard that they are gone: an empty state is none to it.
-            for message in leftovers.drain(..) {
-                self.outlet.send(message);
-            }
+            self.introduce(&inspection, &info, leftovers);
             let outlet = self.outlet.sender();
             let controls = &self.controls;
             let mut generation =
@@ -177,32 +172,55 @@ impl Daemon<'_> {
             );
             self.watchdog.ready();
             let turn = self.supervise(&mut generation, &inspection, &mut info);
-            let ended = generation.finish(|camera| match &turn {
-                Turn::Reload(next) => next.goes_on_with(camera, &inspection),
-                Turn::Switch => self.controls.of(camera).enabled,
-                Turn::Stop | Turn::DiskFailed(_) => false,
-            });
-            let result = ended.result;
+            let ended = self.finish(generation, &inspection, &turn);
             carried = ended.carried;
-            match turn {
-                Turn::Reload(next) if result.is_ok() => {
-                    self.journal.change(&next.config.log);
-                    leftovers = inspection.left_by(&next);
-                    if next.topics() != inspection.topics() {
-                        // To the old broker, under the old name.
-                        leftovers
-                            .drain(..)
-                            .for_each(|message| self.outlet.send(message));
-                    }
+            leftovers = match turn {
+                Turn::Reload(next) if ended.result.is_ok() => {
+                    let leftovers = self.change(&inspection, &next);
                     info = next.info(&self.boot_id, Timestamp::now());
-                    let settings = next.settings(&self.boot_id);
-                    self.outlet.send(Message::Settings(Box::new(settings)));
                     inspection = *next;
+                    leftovers
                 }
-                Turn::Switch if result.is_ok() => {}
-                turn => return Ok((result, turn)),
-            }
+                Turn::Switch if ended.result.is_ok() => Vec::new(),
+                turn => return Ok((ended.result, turn)),
+            };
         }
+    }
+
+    /// Says which node and cameras there are, and takes back what the former ones left.
+    fn introduce(&mut self, inspection: &Inspection, info: &Info, leftovers: Vec<Message>) {
+        self.outlet.send(info.message(&inspection.topics().info()));
+        for message in self.introduction.replace(inspection.discovery()) {
+            self.outlet.send(message);
+        }
+        // After Home Assistant has heard that they are gone: an empty state is none to it.
+        for message in leftovers {
+            self.outlet.send(message);
+        }
+    }
+
+    /// Ends a generation.
+    fn finish(&mut self, generation: Generation, inspection: &Inspection, turn: &Turn) -> Ended {
+        generation.finish(|camera| match turn {
+            Turn::Reload(next) => next.goes_on_with(camera, inspection),
+            Turn::Switch => self.controls.of(camera).enabled,
+            Turn::Stop | Turn::DiskFailed(_) => false,
+        })
+    }
+
+    /// Goes over to the next configuration; what takes what it leaves off the broker.
+    fn change(&mut self, former: &Inspection, next: &Inspection) -> Vec<Message> {
+        self.journal.change(&next.config.log);
+        let mut leftovers = former.left_by(next);
+        if next.topics() != former.topics() {
+            // To the old broker, under the old name.
+            leftovers
+                .drain(..)
+                .for_each(|message| self.outlet.send(message));
+        }
+        let settings = next.settings(&self.boot_id);
+        self.outlet.send(Message::Settings(Box::new(settings)));
+        leftovers
     }
 
     /// Waits until the generation has to end, and answers what is asked meanwhile.
@@ -219,16 +237,11 @@ impl Daemon<'_> {
         };
         self.say_health(generation, &site, None);
         loop {
+            self.reloads.begin();
             // What others ask for comes last: they could ask without end.
             let turn = select_biased! {
                 recv(generation.ended()) -> _ => Some(Turn::Stop),
-                recv(self.signals) -> asked => match asked {
-                    Ok(Asked::Reload) => self.reload(&[], generation, &site, info),
-                    Ok(Asked::Stop) | Err(_) => {
-                        info!("asked to stop");
-                        Some(Turn::Stop)
-                    }
-                },
+                recv(self.signals) -> asked => self.obey(asked.unwrap_or(Asked::Stop)),
                 recv(reports) -> _ => {
                     if let Some(meter) = generation.meter() {
                         meter.log();
@@ -239,13 +252,18 @@ impl Daemon<'_> {
                     self.watchdog.look(&look(generation, &self.delivery));
                     None
                 },
+                // Closed, it has panicked, and that ends the process.
+                recv(self.reloads.loaded()) -> loaded => match loaded {
+                    Ok(loaded) => self.take(loaded, &site, info),
+                    Err(_) => Some(Turn::Stop),
+                },
                 recv(health) -> _ => {
                     self.say_health(generation, &site, None);
                     None
                 },
                 // Closed, it says that the publisher has ended; the outlet tells why.
                 recv(self.told) -> told => match told {
-                    Ok(told) => self.heed(told, generation, &site, info),
+                    Ok(told) => self.heed(told, generation, &site),
                     Err(_) => Some(Turn::Stop),
                 },
             };
@@ -255,14 +273,21 @@ impl Daemon<'_> {
         }
     }
 
+    fn obey(&mut self, asked: Asked) -> Option<Turn> {
+        match asked {
+            Asked::Reload => {
+                self.reloads.ask(Vec::new());
+                None
+            }
+            Asked::Stop => {
+                info!("asked to stop");
+                Some(Turn::Stop)
+            }
+        }
+    }
+
     /// Does what was told by now, all at once: cameras that are switched together end one generation.
-    fn heed(
-        &mut self,
-        told: Told,
-        generation: &mut Generation,
-        site: &Site,
-        info: &mut Info,
-    ) -> Option<Turn> {
+    fn heed(&mut self, told: Told, generation: &mut Generation, site: &Site) -> Option<Turn> {
         let mut follows = Follows::default();
         let others = self.told.clone();
         for told in std::iter::once(told).chain(others.try_iter().take(TOLD_DEPTH)) {
@@ -300,11 +325,10 @@ impl Daemon<'_> {
         for reply in follows.health_checks {
             self.say_health(generation, site, Some(reply));
         }
-        let turn = match follows.reloads.as_slice() {
-            [] => None,
-            replies => self.reload(replies, generation, site, info),
-        };
-        turn.or_else(|| follows.is_switched.then_some(Turn::Switch))
+        if !follows.reloads.is_empty() {
+            self.reloads.ask(follows.reloads);
+        }
+        follows.is_switched.then_some(Turn::Switch)
     }
 
     fn say_health(&mut self, generation: &Generation, site: &Site, reply: Option<Reply>) {
@@ -314,35 +338,18 @@ impl Daemon<'_> {
         self.outlet.send(message);
     }
 
-    /// Loads the configuration for all signals that wait, and for whoever asked and reads the answer
-    /// on `replies`. `None` where it is faulty and the old one goes on.
-    fn reload(
-        &mut self,
-        replies: &[Reply],
-        generation: &Generation,
-        site: &Site,
-        info: &mut Info,
-    ) -> Option<Turn> {
-        // Before the file is read: a signal that comes later may speak of a later file.
-        while let Ok(asked) = self.signals.try_recv() {
-            if asked == Asked::Stop {
-                info!("asked to stop");
-                return Some(Turn::Stop);
-            }
-        }
-        let (path, folder) = (self.path, &self.folder);
-        let look = || look(generation, &self.delivery);
-        let loaded = self.watchdog.during(look, || load(path, folder));
+    /// Goes on under a configuration that was loaded, or tells why it is not taken.
+    fn take(&mut self, loaded: Loaded, site: &Site, info: &mut Info) -> Option<Turn> {
         let fault = loaded.as_ref().err().map(Issues::to_string);
-        for reply in replies {
+        for reply in self.reloads.done() {
             self.outlet.send(match &fault {
                 None => reply.ok(Value::Null),
                 Some(fault) => reply.error(fault),
             });
         }
-        match (loaded, fault) {
-            (Ok(next), _) => Some(Turn::Reload(Box::new(next))),
-            (Err(issues), fault) => {
+        match loaded {
+            Ok(next) => Some(Turn::Reload(next)),
+            Err(issues) => {
                 error!(%issues, "the new configuration is not taken; the old one goes on");
                 info.last_reload_error = fault;
                 self.outlet.send(info.message(&site.topics.info()));
@@ -361,18 +368,6 @@ fn look(generation: &Generation, delivery: &[Watched]) -> Look {
             .collect(),
         cameras: generation.giving_frames(),
     }
-}
-
-/// Loads a configuration for a daemon whose state is in `folder`.
-fn load(path: &Path, folder: &Path) -> Result<Inspection, Issues> {
-    let config = crate::config::load(path)?;
-    if config.node.state_dir != folder {
-        let mut issues = Issues::default();
-        let text = "can't change while the daemon runs: restart it";
-        issues.add("node.state_dir", text);
-        return Err(issues);
-    }
-    Inspection::load(config)
 }
 
 /// The identifier of this boot of the machine.

@@ -2,6 +2,7 @@
 //! and when it is not.
 
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -62,16 +63,62 @@ fn an_absent_camera_and_an_absent_broker_are_no_reason_to_be_killed() {
     assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
 }
 
+/// A part of the configuration that can't be read to its end before somebody writes it.
+struct Slow(PathBuf);
+
+impl Slow {
+    fn part_of(workshop: &Workshop) -> Slow {
+        let folder = workshop.path().with_extension("d");
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("slow.toml");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
+        Slow(path)
+    }
+
+    /// Comes back once it is being read.
+    fn write(&self) {
+        std::fs::write(&self.0, "").unwrap();
+    }
+}
+
 #[test]
-fn a_configuration_that_loads_is_no_reason_to_be_killed_and_ready_is_said_once() {
+fn a_configuration_that_loads_for_long_holds_up_neither_the_watchdog_nor_a_stop() {
     let workshop = Workshop::new(free_port());
     workshop.configure(&workshop.noise(), "fps = 2");
-    let (manager, mut daemon) = Manager::start(&workshop, 8);
+    let (manager, mut daemon) = Manager::start(&workshop, 2);
     manager.wait("STATUS=1 of 1 cameras give frames", 1, &daemon);
+    let slow = Slow::part_of(&workshop);
     daemon.signal("HUP");
-    let seen = manager.wait("WATCHDOG=1", 4, &daemon);
+    // Three intervals and more.
+    let seen = manager.wait("WATCHDOG=1", 14, &daemon);
     assert!(!seen.iter().any(|said| said.contains("READY")), "{seen:?}");
-    assert!(daemon.is_running());
+    assert_eq!(begun(&daemon), 1, "it still loads");
+    slow.write();
+    until("the new configuration is taken", || begun(&daemon) == 2);
+    daemon.signal("HUP");
+    manager.wait("WATCHDOG=1", 2, &daemon);
+    daemon.signal("TERM");
+    manager.wait("STOPPING=1", 1, &daemon);
+    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+}
+
+/// How many generations have begun.
+fn begun(daemon: &Daemon) -> usize {
+    daemon.log().matches("inspecting").count()
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A thread of the daemon that strace keeps in a system call.
