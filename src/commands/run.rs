@@ -199,13 +199,23 @@ impl Daemon {
         }
     }
 
-    /// Ends a generation.
+    /// Ends a generation, which takes the frames under way and the closing of a source that hangs, and looks
+    /// at the other loops meanwhile.
     fn finish(&mut self, generation: Generation, inspection: &Inspection, turn: &Turn) -> Ended {
-        generation.finish(|camera| match turn {
+        let cameras = inspection.names();
+        let loops = look(&generation, &self.delivery).loops;
+        let seen = Look {
+            loops,
+            cameras: (0, generation.giving_frames().1),
+        };
+        let goes_on = |camera: &&Name| match turn {
             Turn::Reload(next) => next.goes_on_with(camera, inspection),
             Turn::Switch => self.controls.of(camera).enabled,
             Turn::Stop | Turn::DiskFailed(_) => false,
-        })
+        };
+        let stay: Vec<Name> = cameras.iter().filter(goes_on).cloned().collect();
+        self.watchdog
+            .during(&seen, || generation.finish(|camera| stay.contains(camera)))
     }
 
     /// Goes over to the next configuration; what takes what it leaves off the broker.

@@ -108,6 +108,27 @@ fn a_configuration_that_loads_for_long_holds_up_neither_the_watchdog_nor_a_stop(
     assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
 }
 
+#[test]
+fn a_generation_that_ends_slowly_is_no_reason_to_be_killed() {
+    let workshop = Workshop::new(free_port());
+    // Killed, it leaves its pipe open: the source hangs when it is to be closed.
+    workshop.configure(
+        "{ kind = \"command\", command = [\"sh\", \"-c\", \"sleep 30; true\"], format = \"mjpeg\", \
+         size = \"640x480\" }",
+        "",
+    );
+    let (manager, daemon) = Manager::start(&workshop, 1);
+    manager.wait("WATCHDOG=1", 2, &daemon);
+    daemon.signal("HUP");
+    let mut longest = Duration::ZERO;
+    while begun(&daemon) < 2 {
+        let start = Instant::now();
+        manager.wait("WATCHDOG=1", 1, &daemon);
+        longest = longest.max(start.elapsed());
+    }
+    assert!(longest < Duration::from_millis(1700), "{longest:?}");
+}
+
 /// How many generations have begun.
 fn begun(daemon: &Daemon) -> usize {
     daemon.log().matches("inspecting").count()
