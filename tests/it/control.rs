@@ -1,7 +1,5 @@
 //! Requests and controls over MQTT: what a subscriber may ask of the daemon, and what it answers.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::broker::{Broker, Received, Subscriber};
@@ -263,31 +261,4 @@ fn pictures_of_the_worst_frame_come_before_the_alert_that_names_them() {
     assert_eq!(asked["status"], "ok", "{asked}");
     scene.wait_for("cam0/snapshot", jpeg);
     scene.stop();
-}
-
-#[test]
-fn a_stop_does_not_wait_for_all_who_asked_before() {
-    let broker = Broker::start();
-    let mut subscriber = Subscriber::new(broker.port);
-    let workshop = Workshop::new(broker.port);
-    // Large pictures: each takes its time to make.
-    let camera = "fps = 1\nsnapshot = true";
-    workshop.configure(&workshop.noise_of(4000, 3000), camera);
-    let mut daemon = workshop.start();
-    subscriber
-        .wait_for(60, "inspectd/press/cam0/availability", "online")
-        .unwrap();
-    for _ in 0..16 {
-        subscriber.say(&format!("{NODE}/request/snapshot"), "{}");
-    }
-    std::thread::sleep(Duration::from_millis(500));
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(30).code(), Some(0), "{}", daemon.log());
-    subscriber
-        .wait_for(20, &format!("{NODE}/availability"), "offline")
-        .unwrap();
-    let answers = subscriber.seen.iter();
-    let answers = answers.filter(|r| r.topic.ends_with("response/snapshot"));
-    let answers = answers.count();
-    assert!(answers < 8, "{answers} were answered first");
 }

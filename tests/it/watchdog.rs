@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::broker::free_port;
+use crate::broker::{Broker, Subscriber, free_port};
 use crate::workshop::{Daemon, Workshop};
 
 /// What the daemon sends to a service manager.
@@ -146,8 +146,9 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 struct Held(std::process::Child);
 
 impl Held {
-    /// The next write to the disk that SQLite waits for takes a minute.
-    fn at_the_disk(daemon: &Daemon) -> Held {
+    /// Each write to the disk that somebody waits for takes so many seconds.
+    fn at_the_disk(daemon: &Daemon, seconds: f64) -> Held {
+        let inject = format!("inject=fdatasync,fsync:delay_enter={}", seconds * 1e6);
         let child = Command::new("strace")
             .args([
                 "-f",
@@ -157,7 +158,7 @@ impl Held {
                 "-e",
                 "trace=fdatasync,fsync",
             ])
-            .args(["-e", "inject=fdatasync,fsync:delay_enter=60000000"])
+            .args(["-e", &inject])
             .args(["-p", &daemon.id().to_string()])
             .stdin(Stdio::null())
             .spawn()
@@ -187,7 +188,7 @@ fn a_spool_that_hangs_is_named_and_not_vouched_for_until_it_goes_on() {
     workshop.configure(&workshop.noise(), storm);
     let (manager, daemon) = Manager::start(&workshop, 4);
     manager.wait("WATCHDOG=1", 3, &daemon);
-    let held = Held::at_the_disk(&daemon);
+    let held = Held::at_the_disk(&daemon, 60.0);
     let deadline = Instant::now() + Duration::from_secs(40);
     while said_to_hang(&daemon) == 0 {
         assert!(Instant::now() < deadline, "{}", daemon.log());
@@ -200,4 +201,38 @@ fn a_spool_that_hangs_is_named_and_not_vouched_for_until_it_goes_on() {
     manager.wait("WATCHDOG=1", 2, &daemon);
     assert!(daemon.log().contains("goes on"), "{}", daemon.log());
     assert_eq!(said_to_hang(&daemon), 1);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_all_who_asked_before() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(&workshop.noise(), "fps = 1");
+    let mut daemon = workshop.start();
+    let threshold = "inspectd/press/cam0/threshold";
+    let told = subscriber.wait_for(60, &format!("{threshold}/state"), "0.5");
+    told.unwrap();
+    // A control that is set waits for the disk twice.
+    let held = Held::at_the_disk(&daemon, 0.5);
+    std::thread::sleep(Duration::from_secs(1));
+    for hundredths in 60..76 {
+        subscriber.say(&format!("{threshold}/set"), &format!("0.{hundredths}"));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    daemon.signal("TERM");
+    let start = Instant::now();
+    until("it hears", || daemon.log().contains("asked to stop"));
+    assert!(
+        start.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(
+        daemon.log().contains("the threshold is set"),
+        "{}",
+        daemon.log()
+    );
+    held.free();
+    assert_eq!(daemon.wait(30).code(), Some(0), "{}", daemon.log());
 }

@@ -76,12 +76,7 @@ impl Workshop {
     /// A source that shows nothing but noise, without end: every frame is anomalous, since
     /// `configure` turns off what would find that this is another scene.
     pub(crate) fn noise(&self) -> String {
-        self.noise_of(640, 480)
-    }
-
-    /// The same of another size.
-    pub(crate) fn noise_of(&self, width: u32, height: u32) -> String {
-        let picture = image::RgbImage::from_fn(width, height, |x, y| {
+        let picture = image::RgbImage::from_fn(640, 480, |x, y| {
             let mix = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761);
             image::Rgb([(mix >> 24) as u8, (mix >> 16) as u8, (mix >> 8) as u8])
         });
