@@ -1,6 +1,7 @@
 //! The `inspectd` program: parse, dispatch, say what went wrong once, exit with a code that means
 //! something.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -25,7 +26,8 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = commands::exit_code(&error);
             if code != sysexits::ExitCode::Ok {
-                eprintln!("inspectd: {error:#}");
+                // Nothing to be done if nobody reads it.
+                let _ = writeln!(std::io::stderr(), "inspectd: {error:#}");
             }
             code.into()
         }

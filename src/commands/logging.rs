@@ -1,5 +1,8 @@
 //! The journal: log lines on standard error, for people or for programs. Set up once, at start;
 //! its level and format may be changed while it is written.
+//!
+//! Standard error may go away: a lost session, a journal that is started anew. Lines are lost then, and
+//! nothing else: told to, the library would complain about it on standard error, by a panic.
 
 use std::io::IsTerminal as _;
 
@@ -17,6 +20,7 @@ pub(super) fn to_people() {
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(false)
+        .log_internal_errors(false)
         .without_time();
     // It fails only where it was set up before.
     let _ = lines.try_init();
@@ -51,7 +55,8 @@ fn lines(log: &Log) -> Lines {
     // Colours are for a terminal; a journal would hold them as bytes.
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Text => level.and_then(lines.with_target(false)).boxed(),
         LogFormat::Json => level.and_then(lines.json().flatten_event(true)).boxed(),

@@ -196,12 +196,12 @@ fn video_server(folder: &std::path::Path) -> String {
     let path = folder.join("video.ts");
     let status = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"])
-        .args(["testsrc=size=640x480:rate=10:duration=5", "-c:v", "mpeg4"])
+        .args(["testsrc=size=640x480:rate=10:duration=30", "-c:v", "mpeg4"])
         .arg(&path)
         .status()
         .unwrap();
     assert!(status.success());
-    let footage = std::fs::read(path).unwrap().repeat(6);
+    let footage = std::fs::read(path).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

@@ -15,6 +15,9 @@ use crate::workshop::Workshop;
 const STORM: &str = "fps = 20\n[camera.incident]\nupdate_every_s = 0.01";
 const JSON_LOG: &str = "[log]\nformat = \"json\"\nlevel = \"debug\"\n[mqtt]";
 
+/// With no more than so many alerts, nothing is shown.
+const FEWEST: usize = 20;
+
 /// What came of the alerts that were accepted.
 #[derive(Debug)]
 struct Outcome {
@@ -46,14 +49,18 @@ fn storm(broker: &Broker) -> Workshop {
     workshop
 }
 
-/// Kills the daemon so many times; then one more start delivers what is left.
+/// Kills the daemon so many times, or more where the machine is so busy that little was accepted; then
+/// one more start delivers what is left.
 fn kill_the_daemon(kills: u32) -> Outcome {
     let broker = Broker::start();
     let mut subscriber = Subscriber::new(broker.port);
     let workshop = storm(&broker);
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut accepted = HashSet::new();
-    for _ in 0..kills {
+    for kill in 0..5 * kills {
+        if kill >= kills && accepted.len() > FEWEST {
+            break;
+        }
         let daemon = workshop.start();
         thread::sleep(Duration::from_millis(random.random_range(50..1500)));
         daemon.signal("KILL");
@@ -112,14 +119,14 @@ fn deliver_the_rest(
 #[test]
 fn a_daemon_killed_ten_times_loses_no_accepted_alert() {
     let outcome = kill_the_daemon(10);
-    assert!(outcome.accepted > 20, "{outcome:?}");
+    assert!(outcome.accepted > FEWEST, "{outcome:?}");
     assert_eq!(outcome.missing, Vec::<String>::new(), "{outcome:?}");
 }
 
 #[test]
 fn a_broker_killed_five_times_loses_no_accepted_alert() {
     let outcome = kill_the_broker(5);
-    assert!(outcome.accepted > 20, "{outcome:?}");
+    assert!(outcome.accepted > FEWEST, "{outcome:?}");
     assert_eq!(outcome.missing, Vec::<String>::new(), "{outcome:?}");
 }
 

@@ -1,6 +1,7 @@
 //! The daemon against a real broker: alerts, availability, outages, signals.
 
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -202,6 +203,34 @@ fn a_second_signal_ends_a_daemon_that_still_drains() {
     assert!(daemon.is_running(), "it drains: {}", daemon.log());
     daemon.signal("TERM");
     assert_eq!(daemon.wait(2).code(), Some(75), "{}", daemon.log());
+}
+
+#[test]
+fn a_daemon_whose_journal_is_gone_inspects_on() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(ENDLESS, "fps = 5");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inspectd"));
+    command.args(["run", "--config"]).arg(workshop.path());
+    command.current_dir(workshop.folder.path());
+    let mut daemon = command.stderr(Stdio::piped()).spawn().unwrap();
+    drop(daemon.stderr.take());
+    let state = has("inspectd/press/cam0/state");
+    let first = subscriber.wait(60, &state);
+    // Lines are written at each reload.
+    let hang_up = |name| {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name, &daemon.id().to_string()])
+            .status()
+            .unwrap()
+    };
+    hang_up("HUP");
+    let so_far = subscriber.seen.len();
+    let later = subscriber.wait(60, |seen| state(&seen[so_far..]));
+    hang_up("TERM");
+    let ended = daemon.wait().unwrap();
+    assert_eq!((first, later, ended.code()), (Ok(()), Ok(()), Some(0)));
 }
 
 /// The bundled teacher with an axis that no tensor has: the engine panics on it.

@@ -6,13 +6,16 @@
 use super::look::{Appearance, BINS, CELLS};
 use super::spread::Spread;
 
-/// Added to a colour before its logarithm, so that noise in the dark is no great ratio: at level 8 one
-/// step of a camera's colour, two levels of blue, is 0.06.
-const DARK: f32 = 24.0;
+/// Added to a level before its logarithm, so that noise in the dark is no great ratio.
+const DARK: f32 = 8.0;
+/// Likewise where colours are compared, whose limit is lower: at level 8 one step of a camera's colour,
+/// two levels of blue, is 0.06. So much would hide that the light of a dim scene fell by half.
+const DARK_TINT: f32 = 24.0;
 /// A cell has changed when it is this much lighter or darker (natural logarithm), ...
 const CELL_MARGIN: f32 = 0.2;
 /// ... beyond so many deviations of its own.
 const CELL_DEVIATIONS: f32 = 4.0;
+
 /// Global measures of one look against a reference.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measures {
@@ -38,9 +41,11 @@ impl Arrays<'_> {
         let mut ratios = [[0.0_f32; CELLS]; 3];
         let (mut count, mut changed) = (0, 0);
         for (i, cell) in cells.iter().enumerate().filter(|(i, _)| self.used[*i]) {
-            let [r, g, b]: [f32; 3] =
-                std::array::from_fn(|c| logarithm(cell[c]) - self.cells[i][c]);
-            let all = (r + g + b) / 3.0;
+            let ratios_of = |dark: f32| -> [f32; 3] {
+                std::array::from_fn(|c| ratio(cell[c].into(), self.cells[i][c], dark))
+            };
+            let all = ratios_of(DARK).iter().sum::<f32>() / 3.0;
+            let [r, g, b] = ratios_of(DARK_TINT);
             let limit = CELL_MARGIN + CELL_DEVIATIONS * self.cell_spread[i];
             changed += usize::from(all.abs() > limit);
             for (row, value) in ratios.iter_mut().zip([all, r - g, b - g]) {
@@ -56,21 +61,22 @@ impl Arrays<'_> {
     }
 }
 
-/// Median and deviation of each cell over the frames.
+/// Median colour of each cell over the frames, and the deviation of its logarithm.
 pub(super) fn fit_cells(frames: &[Appearance]) -> (Vec<[f32; 3]>, Vec<f32>) {
     let mut column = vec![0.0; frames.len()];
     let mut cells = vec![[0.0; 3]; CELLS];
     for (i, cell) in cells.iter_mut().enumerate() {
         for (channel, value) in cell.iter_mut().enumerate() {
             for (slot, frame) in column.iter_mut().zip(frames) {
-                *slot = logarithm(frame.cells[i][channel]);
+                *slot = frame.cells[i][channel].into();
             }
             *value = median(&mut column);
         }
     }
     let spread = |i: usize| {
         let values = frames.iter().map(|frame| {
-            let sum: f32 = frame.cells[i].iter().map(|&v| logarithm(v)).sum();
+            let logarithm = |&level: &u8| ratio(level.into(), 255.0, DARK);
+            let sum: f32 = frame.cells[i].iter().map(logarithm).sum();
             f64::from(sum / 3.0)
         });
         Spread::of(values).map_or(0.0, |spread| spread.deviation as f32)
@@ -79,8 +85,9 @@ pub(super) fn fit_cells(frames: &[Appearance]) -> (Vec<[f32; 3]>, Vec<f32>) {
     (cells, spreads)
 }
 
-fn logarithm(value: u8) -> f32 {
-    ((f32::from(value) + DARK) / (255.0 + DARK)).ln()
+/// Logarithm of one level beside another.
+fn ratio(level: f32, other: f32, dark: f32) -> f32 {
+    ((level + dark) / (other + dark)).ln()
 }
 
 /// The value nearest to 0 on which two thirds agree, as far as they do: of values that rise or fall

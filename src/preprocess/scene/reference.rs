@@ -25,7 +25,7 @@ pub(super) const LEAST_SHIFT: f64 = 0.02;
 #[derive(Debug, Clone, PartialEq)]
 pub struct SceneReference {
     pub(super) numbers: SceneNumbers,
-    /// Median of the logarithm of each cell's colour.
+    /// Median colour of each cell, 0..=255.
     cells: Vec<[f32; 3]>,
     /// Deviation of each cell's logarithm, of the mean of its colours.
     cell_spread: Vec<f32>,
@@ -255,6 +255,9 @@ impl SceneReference {
         };
         let narrow = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
         let cells = narrow(finite("scene.cells", 3 * CELLS)?);
+        if cells.iter().any(|level| !(0.0..=255.0).contains(level)) {
+            return Err("holds colours beyond black and white in scene.cells".to_owned());
+        }
         let cell_spread = narrow(finite("scene.cell_spread", CELLS)?);
         let used = finite("scene.used", CELLS)?.into_iter().map(|v| v > 0.5);
         let used: Vec<bool> = used.collect();
