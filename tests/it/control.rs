@@ -34,17 +34,20 @@ impl Scene {
         }
     }
 
-    /// Asks, and gives the answer with this transaction.
+    /// Asks, and gives the answer with this transaction. A daemon that was started a moment ago may not
+    /// listen yet, so it is asked again.
     fn ask(&mut self, verb: &str, mut request: Value) -> Value {
         let transaction = format!("t{}", self.subscriber.seen.len());
         request["transaction"] = transaction.clone().into();
-        self.subscriber
-            .say(&format!("{NODE}/request/{verb}"), &request.to_string());
         let topic = format!("{NODE}/response/{verb}");
         let is_it = |r: &Received| r.topic == topic && r.json()["transaction"] == *transaction;
-        self.subscriber
-            .wait(20, |seen| seen.iter().any(is_it))
-            .unwrap();
+        let is_answered = (0..6).any(|_| {
+            let asked = format!("{NODE}/request/{verb}");
+            self.subscriber.say(&asked, &request.to_string());
+            let answer = self.subscriber.wait(5, |seen| seen.iter().any(is_it));
+            answer.is_ok()
+        });
+        assert!(is_answered, "{verb}: {}", self.daemon.log());
         let answer = self.subscriber.seen.iter().find(|r| is_it(r)).unwrap();
         assert_eq!((answer.qos, answer.retained), (1, false));
         answer.json()

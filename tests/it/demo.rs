@@ -19,7 +19,8 @@ fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() 
         .unwrap();
     let log = out.join("daemon.log");
     let started = Instant::now();
-    let inspects = || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("judged"));
+    let inspects =
+        || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("the camera is online"));
     while !inspects() {
         assert!(
             started.elapsed() < Duration::from_secs(180),

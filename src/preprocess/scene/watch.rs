@@ -21,7 +21,7 @@ const FEWEST_EQUAL: u64 = 5;
 const STEADY: f64 = 0.05;
 
 /// Settling ends after so many times the duration for which the light must be steady.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 2;
 
 /// How a camera's scene is watched.
 #[derive(Debug, Clone, Copy, PartialEq)]
