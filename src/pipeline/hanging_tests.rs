@@ -5,18 +5,23 @@ use std::time::Instant;
 use super::supervision::{Gate, opened_by, steady, wait_until};
 use super::*;
 
+/// A camera whose driver does not come back from opening before the gate is open; each opening counts.
+fn hanging(gate: &Gate, openings: &Arc<AtomicU32>) -> Camera<u64, Teller> {
+    let (waits, openings) = (gate.clone(), Arc::clone(openings));
+    let hangs = move |_| {
+        openings.fetch_add(1, Ordering::SeqCst);
+        waits.pass();
+        Ok(())
+    };
+    opened_by("a", hangs, |_, step| steady(0, step))
+}
+
 #[test]
 fn no_more_than_four_threads_of_a_camera_hang_and_all_goes_on_when_they_come_back() {
     let gate = Gate::default();
     let shut = gate.shut();
-    let (waits, openings) = (gate.clone(), Arc::new(AtomicU32::new(0)));
-    let counter = Arc::clone(&openings);
-    let hangs = move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        waits.pass();
-        Ok(())
-    };
-    let running = run(vec![opened_by("a", hangs, |_, step| steady(0, step))]);
+    let openings = Arc::default();
+    let running = run(vec![hanging(&gate, &openings)]);
     wait_until("four hang", || openings.load(Ordering::SeqCst) == 4);
     // Longer than a fifth one would take to come: its deadline, its closing and its pause.
     thread::sleep(Duration::from_secs(4));
@@ -31,14 +36,8 @@ fn no_more_than_four_threads_of_a_camera_hang_and_all_goes_on_when_they_come_bac
 fn a_stop_while_four_threads_hang_opens_no_fifth_and_waits_for_none() {
     let gate = Gate::default();
     let shut = gate.shut();
-    let (waits, openings) = (gate.clone(), Arc::new(AtomicU32::new(0)));
-    let counter = Arc::clone(&openings);
-    let hangs = move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        waits.pass();
-        Ok(())
-    };
-    let running = run(vec![opened_by("a", hangs, |_, step| steady(0, step))]);
+    let openings = Arc::default();
+    let running = run(vec![hanging(&gate, &openings)]);
     wait_until("four have failed", || counts(&running, 0).faults == 4);
     // Its pause is over by then, and it waits for room.
     thread::sleep(Duration::from_millis(500));
@@ -54,26 +53,17 @@ fn a_stop_while_four_threads_hang_opens_no_fifth_and_waits_for_none() {
 fn threads_that_hang_count_in_the_next_generation_but_not_for_another_source() {
     let gate = Gate::default();
     let shut = gate.shut();
-    let openings = Arc::new(AtomicU32::new(0));
-    let hanging = || {
-        let (waits, counter) = (gate.clone(), Arc::clone(&openings));
-        let hangs = move |_| {
-            counter.fetch_add(1, Ordering::SeqCst);
-            waits.pass();
-            Ok(())
-        };
-        opened_by("a", hangs, |_, step| steady(0, step))
-    };
+    let openings = Arc::default();
     let mut left = LeftBehind::default();
     for _ in 0..3 {
-        let mut camera = hanging();
+        let mut camera = hanging(&gate, &openings);
         camera.left_behind = left;
         let running = run(vec![camera]);
         thread::sleep(Duration::from_secs(3));
         left = running.join(|_| Vec::new()).left_behind.remove(0);
     }
     assert_eq!((left.count(), openings.load(Ordering::SeqCst)), (4, 4));
-    let mut camera = hanging();
+    let mut camera = hanging(&gate, &openings);
     camera.left_behind = left.of("another".to_owned());
     let running = run(vec![camera]);
     wait_until("it is opened", || openings.load(Ordering::SeqCst) == 5);

@@ -30,7 +30,6 @@ pub use opening::{Answer, LeftBehind, Opening};
 pub use outlet::Outlet;
 pub use stage::{Decide, Decided, Failure, Step};
 pub use stop::{Asker, Stop, stop};
-pub use streak::BAD_RUN;
 
 use std::time::Duration;
 

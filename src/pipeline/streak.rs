@@ -8,9 +8,6 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::preprocess::Rejection;
 
-/// So many bad frames in a row are no accident: the format has changed, or the line is broken.
-pub const BAD_RUN: u32 = 5;
-
 /// What became of the latest frames of one source.
 #[derive(Debug, Default)]
 pub(super) struct Streak(Mutex<Run>);
@@ -73,7 +70,7 @@ impl Streak {
         }
         let last = &run.last;
         match *run {
-            Run { bad, .. } if bad >= BAD_RUN => Some(Unfit::Bad(format!(
+            Run { bad, .. } if bad >= Rejection::BAD_RUN => Some(Unfit::Bad(format!(
                 "five frames in a row could not be used; the last: {last}"
             ))),
             Run {

@@ -40,6 +40,15 @@ pub struct Picture<'a> {
 /// # Errors
 /// [`Rejection::Size`] and [`Rejection::Undecodable`].
 pub fn decode(pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
+    decode_into(Vec::new(), pixels)
+}
+
+/// The picture of a frame, in the `memory` of an earlier one where it is not borrowed: fresh memory of
+/// that size comes from the system page by page. Nothing of the earlier one is left in it.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn decode_into(memory: Vec<u8>, pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
     let (width, height, data) = match pixels {
         Pixels::Rgb8 {
             width,
@@ -49,9 +58,9 @@ pub fn decode(pixels: &Pixels) -> Result<Picture<'_>, Rejection> {
             accept_size(*width, *height)?;
             (*width, *height, Cow::Borrowed(data.as_slice()))
         }
-        Pixels::Raw(picture) => (picture.width, picture.height, raw::decode(picture)?),
+        Pixels::Raw(picture) => (picture.width, picture.height, raw::decode(memory, picture)?),
         Pixels::Encoded(bytes) => {
-            let (width, height, data) = decode_file(bytes)?;
+            let (width, height, data) = decode_file(memory, bytes)?;
             (width, height, Cow::Owned(data))
         }
     };
@@ -84,14 +93,13 @@ pub(crate) fn accept_size(width: u32, height: u32) -> Result<(), Rejection> {
 }
 
 /// Width, height and `[height, width, 3]` of a JPEG or PNG file.
-fn decode_file(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
-    let decoder = match bytes {
-        [] => return undecodable("the file is empty or could not be read"),
-        [0xff, 0xd8, 0xff, ..] => jpeg::decode,
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => decode_png,
-        _ => return undecodable("neither JPEG nor PNG by its first bytes"),
-    };
-    guarded(|| decoder(bytes))
+fn decode_file(memory: Vec<u8>, bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
+    match bytes {
+        [] => undecodable("the file is empty or could not be read"),
+        [0xff, 0xd8, 0xff, ..] => guarded(|| jpeg::decode(memory, bytes)),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => guarded(|| decode_png(bytes)),
+        _ => undecodable("neither JPEG nor PNG by its first bytes"),
+    }
 }
 
 /// Runs a decoder; a panic is a rejection. Nothing outlives the call, so nothing half-done is left.

@@ -28,24 +28,29 @@ const SOS: u8 = 0xda;
 const DHT: u8 = 0xc4;
 const DRI: u8 = 0xdd;
 
-/// The pixels of a JPEG file, `[height, width, 3]`, with width and height.
+/// The pixels of a JPEG file, `[height, width, 3]` in `memory`, with width and height.
 ///
 /// # Errors
 /// When it is cut off, damaged, too large or small, or of a kind that cameras don't make (12 bits,
 /// four colours, arithmetic coding, lossless).
-pub(super) fn decode(bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
+pub(super) fn decode(memory: Vec<u8>, bytes: &[u8]) -> Result<(u32, u32, Vec<u8>), Rejection> {
     let outline = outline(bytes).map_err(Rejection::Undecodable)?;
     accept_size(outline.width, outline.height)?;
-    let data = outline.pixels(bytes)?;
+    let data = outline.pixels(memory, bytes)?;
     Ok((outline.width, outline.height, data))
 }
 
-/// The pixels of one picture of a camera's motion JPEG, `[height, width, 3]`. Only sequential coding
-/// is read, and only the size that was negotiated.
+/// The pixels of one picture of a camera's motion JPEG, `[height, width, 3]` in `memory`. Only
+/// sequential coding is read, and only the size that was negotiated.
 ///
 /// # Errors
 /// As [`decode`], and when it is of another kind or size.
-pub(super) fn decode_motion(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Rejection> {
+pub(super) fn decode_motion(
+    memory: Vec<u8>,
+    bytes: &[u8],
+    width: u32,
+    height: u32,
+) -> Result<Vec<u8>, Rejection> {
     if !bytes.starts_with(&[0xff, SOI]) {
         return Err(Rejection::Undecodable(
             "damaged JPEG: no start marker where the picture starts".to_owned(),
@@ -63,7 +68,7 @@ pub(super) fn decode_motion(bytes: &[u8], width: u32, height: u32) -> Result<Vec
             "a progressive JPEG, which no camera makes".to_owned(),
         ));
     }
-    outline.pixels(bytes)
+    outline.pixels(memory, bytes)
 }
 
 /// One picture of a camera's motion JPEG as a file that every program reads: what stands after its end
@@ -97,8 +102,8 @@ impl Outline {
         }
     }
 
-    /// The pixels of the file that it was made of.
-    fn pixels(&self, bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
+    /// The pixels of the file that it was made of, in `memory`.
+    fn pixels(&self, mut memory: Vec<u8>, bytes: &[u8]) -> Result<Vec<u8>, Rejection> {
         let file = self.file(bytes);
         let options = DecoderOptions::default()
             .set_strict_mode(true)
@@ -106,9 +111,13 @@ impl Outline {
             .set_max_height(MAX_SIDE as usize)
             .jpeg_set_max_scans(MAX_SCANS)
             .jpeg_set_out_colorspace(ColorSpace::RGB);
+        // Black, since the decoder may leave pixels out: none may be an earlier picture's.
+        memory.clear();
+        memory.resize(self.width as usize * self.height as usize * 3, 0);
         JpegDecoder::new_with_options(ZCursor::new(&*file), options)
-            .decode()
-            .map_err(|error| Rejection::Undecodable(format!("damaged JPEG: {error:?}")))
+            .decode_into(&mut memory)
+            .map_err(|error| Rejection::Undecodable(format!("damaged JPEG: {error:?}")))?;
+        Ok(memory)
     }
 }
 

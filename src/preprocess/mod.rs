@@ -160,8 +160,8 @@ pub enum Rejection {
     /// The camera does not see the scene that it was calibrated for.
     #[error("{0}")]
     Scene(SceneFault),
-    /// The source was opened a moment ago, and its exposure settles.
-    #[error("the exposure settles after the start")]
+    /// The source was opened a moment ago: its exposure settles, or it has given one picture only.
+    #[error("exposure and picture settle after the start")]
     Settling,
     /// There is no picture at all: the source is down.
     #[error("no frames: {0}")]
@@ -169,6 +169,9 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// So many bad frames in a row are no accident: the format has changed, or the line is broken.
+    pub const BAD_RUN: u32 = 5;
+
     /// One word for programs and counters.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -11,24 +11,31 @@ use super::decode::{accept_size, guarded, undecodable};
 use super::{Rejection, jpeg};
 use crate::capture::{Layout, Range, RawPicture};
 
-/// `[height, width, 3]` of a raw picture.
+/// `[height, width, 3]` of a raw picture, in `memory` where it is not borrowed.
 ///
 /// # Errors
 /// When it is too small or large, or has fewer bytes than its size needs; and all that can be wrong
 /// with a JPEG.
-pub(super) fn decode(picture: &RawPicture) -> Result<Cow<'_, [u8]>, Rejection> {
+pub(super) fn decode(
+    mut memory: Vec<u8>,
+    picture: &RawPicture,
+) -> Result<Cow<'_, [u8]>, Rejection> {
     let (width, height) = (picture.width, picture.height);
     accept_size(width, height)?;
     let data = match picture.layout {
-        Layout::Mjpeg => guarded(|| jpeg::decode_motion(&picture.data, width, height))?,
-        Layout::Yuyv => from_yuyv(picture)?,
-        Layout::Nv12 => from_nv12(picture)?,
-        Layout::Grey => from_grey(picture)?,
+        Layout::Mjpeg => guarded(|| jpeg::decode_motion(memory, &picture.data, width, height))?,
+        Layout::Yuyv => from_yuyv(memory, picture)?,
+        Layout::Nv12 => from_nv12(memory, picture)?,
+        Layout::Grey => from_grey(memory, picture)?,
         Layout::Rgb24 => {
             let rows = plane(picture, 0, width * 3, height)?;
             match rows.unpadded() {
                 Some(data) => return Ok(Cow::Borrowed(data)),
-                None => rows.iter().flatten().copied().collect(),
+                None => {
+                    memory.clear();
+                    rows.iter().for_each(|row| memory.extend_from_slice(row));
+                    memory
+                }
             }
         }
     };
@@ -82,16 +89,16 @@ fn plane(picture: &RawPicture, start: u64, length: u32, rows: u32) -> Result<Row
     }
 }
 
-fn from_grey(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
+fn from_grey(memory: Vec<u8>, picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
     let rows = plane(picture, 0, picture.width, picture.height)?;
-    Ok(painted(picture, rows.iter(), |grey, rgb| {
+    Ok(painted(memory, picture, rows.iter(), |grey, rgb| {
         for (&grey, rgb) in grey.iter().zip(rgb.as_chunks_mut::<3>().0) {
             *rgb = [grey; 3];
         }
     }))
 }
 
-fn from_yuyv(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
+fn from_yuyv(memory: Vec<u8>, picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
     if !picture.width.is_multiple_of(2) {
         return undecodable(format!(
             "{} columns: YUYV has pixels in pairs, so their number must be even",
@@ -100,8 +107,8 @@ fn from_yuyv(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
     }
     let rows = plane(picture, 0, picture.width * 2, picture.height)?;
     Ok(match picture.range {
-        Range::Limited => painted(picture, rows.iter(), paint_yuyv::<LIMITED>),
-        Range::Full => painted(picture, rows.iter(), paint_yuyv::<FULL>),
+        Range::Limited => painted(memory, picture, rows.iter(), paint_yuyv::<LIMITED>),
+        Range::Full => painted(memory, picture, rows.iter(), paint_yuyv::<FULL>),
     })
 }
 
@@ -142,7 +149,7 @@ fn painted_block<const RANGE: bool>(
 }
 
 /// The plane of U and V has half the rows and the same stride.
-fn from_nv12(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
+fn from_nv12(memory: Vec<u8>, picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
     let (width, height) = (picture.width, picture.height);
     if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
         return undecodable(format!(
@@ -156,8 +163,8 @@ fn from_nv12(picture: &RawPicture) -> Result<Vec<u8>, Rejection> {
     let twice = chroma.iter().flat_map(|row| [row, row]);
     let rows = luma.iter().zip(twice);
     Ok(match picture.range {
-        Range::Limited => painted(picture, rows, paint_nv12::<LIMITED>),
-        Range::Full => painted(picture, rows, paint_nv12::<FULL>),
+        Range::Limited => painted(memory, picture, rows, paint_nv12::<LIMITED>),
+        Range::Full => painted(memory, picture, rows, paint_nv12::<FULL>),
     })
 }
 
@@ -169,14 +176,15 @@ fn paint_nv12<const RANGE: bool>((luma, chroma): (&[u8], &[u8]), rgb: &mut [u8])
     }
 }
 
-/// Paints a picture row by row.
+/// Paints a picture row by row, all of it: there are as many rows as it has.
 fn painted<Row>(
+    mut data: Vec<u8>,
     picture: &RawPicture,
     rows: impl Iterator<Item = Row>,
     paint: impl Fn(Row, &mut [u8]),
 ) -> Vec<u8> {
     let width = picture.width as usize;
-    let mut data = vec![0; picture.height as usize * width * 3];
+    data.resize(picture.height as usize * width * 3, 0);
     for (row, rgb) in rows.zip(data.chunks_exact_mut(width * 3)) {
         paint(row, rgb);
     }

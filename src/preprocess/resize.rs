@@ -8,11 +8,14 @@
 //! is computed on the resized picture. The steps are a pure function of the frame; a [`Preprocessor`]
 //! holds buffers only.
 
+use std::borrow::Cow;
+
 use fast_image_resize as fir;
 
+use super::decode::decode_into;
 use super::hide::Cover;
 use super::scene::Look;
-use super::{Interpolation, Prepared, Preprocessing, Rejection, View, decode};
+use super::{Interpolation, Prepared, Preprocessing, Rejection, View};
 use crate::capture::Frame;
 
 /// Turns frames into a teacher's input, one after another.
@@ -23,6 +26,8 @@ pub struct Preprocessor {
     cover: Cover,
     resizer: fir::Resizer,
     options: fir::ResizeOptions,
+    /// Of the last picture that was decoded.
+    memory: Vec<u8>,
     /// `[height of the crop, width, 3]`: rows resized, columns not yet.
     rows: fir::images::Image<'static>,
     /// `[height, width, 3]`.
@@ -34,8 +39,8 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// For one teacher's constants, looking at the whole frame. The buffers take `4 * width * height` bytes and those of the
-    /// largest frame's resize.
+    /// For one teacher's constants, looking at the whole frame. The buffers take `4 * width * height`
+    /// bytes and those of the largest frame, decoded and in resize.
     pub fn new(preprocessing: &Preprocessing) -> Self {
         let filter = match preprocessing.interpolation {
             Interpolation::Bilinear => fir::FilterType::Bilinear,
@@ -48,6 +53,7 @@ impl Preprocessor {
             cover: Cover::new(preprocessing.mean),
             resizer: fir::Resizer::new(),
             options: fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter)),
+            memory: Vec::new(),
             rows: fir::images::Image::new(width, 1, fir::PixelType::U8x3),
             resized: fir::images::Image::new(width, height, fir::PixelType::U8x3),
             normalised: normalised(preprocessing),
@@ -73,10 +79,13 @@ impl Preprocessor {
     /// # Errors
     /// A [`Rejection`] where the frame holds no sound picture.
     pub fn prepare(&mut self, frame: &Frame) -> Result<Prepared, Rejection> {
-        let mut picture = decode(&frame.pixels)?;
+        let mut picture = decode_into(std::mem::take(&mut self.memory), &frame.pixels)?;
         let (width, height) = (picture.width, picture.height);
         self.cover.lay(&self.view, &mut picture);
         self.resize(width, height, &picture.data)?;
+        if let Cow::Owned(memory) = picture.data {
+            self.memory = memory;
+        }
         let looked = self.look.take(&self.resized, (width, height));
         looked.map_err(|error| Rejection::Undecodable(format!("the resize failed: {error}")))?;
         Ok(Prepared {
@@ -120,11 +129,11 @@ impl Preprocessor {
 
     /// `[3, height, width]` of the resized picture.
     fn input(&self) -> Vec<f32> {
-        let resized = self.resized.buffer();
-        let mut input = Vec::with_capacity(resized.len());
+        let (pixels, _) = self.resized.buffer().as_chunks::<3>();
+        let mut input = Vec::with_capacity(3 * pixels.len());
         for (channel, table) in self.normalised.iter().enumerate() {
-            let values = resized.iter().skip(channel).step_by(3);
-            input.extend(values.map(|&value| table[usize::from(value)]));
+            let values = pixels.iter().map(|pixel| pixel[channel]);
+            input.extend(values.map(|value| table[usize::from(value)]));
         }
         input
     }

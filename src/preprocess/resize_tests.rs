@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use image::ColorType::Rgb8;
+use image::ImageEncoder as _;
+use image::codecs::jpeg::JpegEncoder;
+
 use super::*;
-use crate::capture::{Moment, Pixels};
+use crate::capture::{Layout, Moment, Pixels, Range, RawPicture};
 
 fn preprocessing(width: u32, height: u32, interpolation: Interpolation) -> Preprocessing {
     Preprocessing {
@@ -136,6 +140,34 @@ fn buffers_carry_nothing_from_one_frame_to_the_next() {
     let mut kept = Preprocessor::new(&constants);
     for (width, height) in [(640, 480), (17, 33), (24, 24)] {
         let frame = frame(width, height, picture(width, height));
+        let fresh = Preprocessor::new(&constants).prepare(&frame).unwrap();
+        assert_eq!(kept.prepare(&frame).unwrap(), fresh);
+    }
+    let raw = |layout, width: u32, height: u32, pixel: u32| RawPicture {
+        layout,
+        width,
+        height,
+        stride: pixel * width,
+        range: Range::default(),
+        data: (0..pixel * width * height).map(|i| i as u8).collect(),
+    };
+    let jpeg = |width: u32, height: u32| {
+        let mut bytes = Vec::new();
+        let encoder = JpegEncoder::new(&mut bytes);
+        let encoded = encoder.write_image(&picture(width, height), width, height, Rgb8.into());
+        encoded.unwrap();
+        Pixels::Encoded(bytes)
+    };
+    let decoded = [
+        Pixels::Raw(raw(Layout::Grey, 640, 480, 1)),
+        jpeg(33, 17),
+        Pixels::Raw(raw(Layout::Yuyv, 64, 48, 2)),
+        jpeg(64, 48),
+        Pixels::Raw(raw(Layout::Grey, 24, 24, 1)),
+    ];
+    for pixels in decoded {
+        let mut frame = frame(1, 1, Vec::new());
+        frame.pixels = pixels;
         let fresh = Preprocessor::new(&constants).prepare(&frame).unwrap();
         assert_eq!(kept.prepare(&frame).unwrap(), fresh);
     }

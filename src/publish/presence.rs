@@ -12,12 +12,10 @@ use crate::preprocess::{Rejection, SceneFaultKind};
 
 /// So many good frames in a row bring a camera back.
 const GOOD_IN_A_ROW: u32 = 3;
-/// So many bad frames in a row make a camera as good as absent.
-const BAD_IN_A_ROW: u32 = 5;
 
 /// What a frame says of its camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
+enum Quality {
     /// It is there.
     Good,
     /// Something is wrong with this frame.
@@ -46,17 +44,19 @@ pub(super) struct Presence {
     left_at: Option<Duration>,
 }
 
-impl Sight {
-    fn of(judgement: Result<&Judged, &Rejection>) -> Self {
-        match judgement {
-            Ok(_) | Err(Rejection::Settling) => Sight::Good,
+impl Quality {
+    /// None where it is too early to say.
+    fn of(judgement: Result<&Judged, &Rejection>) -> Option<Self> {
+        Some(match judgement {
+            Ok(_) => Quality::Good,
+            Err(Rejection::Settling) => return None,
             Err(Rejection::Scene(fault)) => match fault.kind {
                 SceneFaultKind::Blocked | SceneFaultKind::Moved | SceneFaultKind::Changed => {
-                    Sight::Good
+                    Quality::Good
                 }
-                SceneFaultKind::Frozen => Sight::Nothing,
+                SceneFaultKind::Frozen => Quality::Nothing,
             },
-            Err(Rejection::NoFrames(_)) => Sight::Nothing,
+            Err(Rejection::NoFrames(_)) => Quality::Nothing,
             Err(
                 Rejection::Undecodable(_)
                 | Rejection::Size { .. }
@@ -64,8 +64,8 @@ impl Sight {
                 | Rejection::Inference(_)
                 | Rejection::NotFinite
                 | Rejection::Damaged(_),
-            ) => Sight::Bad,
-        }
+            ) => Quality::Bad,
+        })
     }
 }
 
@@ -82,16 +82,16 @@ impl Presence {
         at: Moment,
         judgement: Result<&Judged, &Rejection>,
     ) -> Option<Turn> {
-        let sight = Sight::of(judgement);
+        let quality = Quality::of(judgement)?;
         let longer = |count: u32, of| {
-            if sight == of {
+            if quality == of {
                 count.saturating_add(1)
             } else {
                 0
             }
         };
-        self.good = longer(self.good, Sight::Good);
-        self.bad = longer(self.bad, Sight::Bad);
+        self.good = longer(self.good, Quality::Good);
+        self.bad = longer(self.bad, Quality::Bad);
         if self.is_online != Some(true) && self.good >= GOOD_IN_A_ROW {
             self.is_online = Some(true);
             let left_at = self.left_at.take();
@@ -99,7 +99,7 @@ impl Presence {
                 left_at.map(|left_at| at.since_boot.saturating_sub(left_at)),
             ));
         }
-        let is_gone = sight == Sight::Nothing || self.bad >= BAD_IN_A_ROW;
+        let is_gone = quality == Quality::Nothing || self.bad >= Rejection::BAD_RUN;
         if self.is_online != Some(false) && is_gone {
             self.is_online = Some(false);
             self.left_at = Some(at.since_boot);

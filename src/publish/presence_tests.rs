@@ -59,7 +59,7 @@ fn said(story: &str) -> String {
 #[test]
 fn three_good_frames_in_a_row_bring_a_camera_back_judged_or_not() {
     assert_eq!(said(".....-..x.."), "  +  -     ");
-    assert_eq!(said("sbm"), "  +");
+    assert_eq!(said("bmc"), "  +");
     assert_eq!(said("..f.c."), "     +");
 }
 
@@ -68,10 +68,16 @@ fn no_frames_and_frozen_ones_take_it_offline_at_once() {
     assert_eq!(said("...-"), "  +-");
     assert_eq!(said("...fff"), "  +-  ");
     assert_eq!(
-        said("...bmcs"),
-        "  +    ",
+        said("...bmc"),
+        "  +   ",
         "a camera that is covered is there"
     );
+}
+
+#[test]
+fn frames_after_a_start_say_nothing_yet() {
+    assert_eq!(said("ssss..s."), "       +");
+    assert_eq!(said("...xxsxxsx"), "  +      -");
 }
 
 #[test]
@@ -108,7 +114,12 @@ fn over_a_reload_nothing_is_said_until_it_is_sure() {
 
 /// The rule as the contract has it, from all frames up to now.
 fn is_there(story: &[char]) -> bool {
-    let is_good = |c: &char| ".sbmc".contains(*c);
+    let story: Vec<char> = story
+        .iter()
+        .copied()
+        .filter(|frame| *frame != 's')
+        .collect();
+    let is_good = |c: &char| ".bmc".contains(*c);
     let is_bad = |c: &char| "xdinzw".contains(*c);
     for end in (1..=story.len()).rev() {
         let until = &story[..end];

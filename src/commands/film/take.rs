@@ -11,7 +11,7 @@ use super::shot::{Shot, develop};
 use super::{Fault, Script};
 use crate::capture::archive::{Full, Gap, Recorder};
 use crate::capture::{CaptureError, Frame, Moment};
-use crate::pipeline::BAD_RUN;
+use crate::preprocess::Rejection;
 use crate::train::review::Review;
 
 /// Exposure and white balance of webcams settle within two or three seconds.
@@ -119,9 +119,10 @@ impl<'a> Take<'a> {
         self.damaged += 1;
         self.opening.bad_in_a_row += 1;
         // Footage that is opened anew begins anew: there its bad files are passed over.
-        if self.script.is_live() && self.opening.bad_in_a_row >= BAD_RUN {
+        if self.script.is_live() && self.opening.bad_in_a_row >= Rejection::BAD_RUN {
             return Err(Fault::Source(CaptureError::Broken(format!(
-                "{BAD_RUN} frames in a row can't be used; the last: {how}"
+                "{} frames in a row can't be used; the last: {how}",
+                Rejection::BAD_RUN
             ))));
         }
         Ok(())

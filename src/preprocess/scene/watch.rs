@@ -60,6 +60,10 @@ pub struct SceneWatch {
     /// ... for at least this long make a frozen one; none where none is looked for.
     frozen_after: Option<Duration>,
     repeats: Repeats,
+    /// Whether an opening must first give two different pictures: none where the footage repeats some.
+    must_change: bool,
+    /// Whether it has.
+    has_changed: bool,
     /// The opening of the source that the last frame was of.
     opening: Option<u32>,
     still: Option<Still>,
@@ -112,6 +116,8 @@ impl SceneWatch {
             fewest_equal: fewest_equal.max(FEWEST_EQUAL),
             frozen_after: is_sought.then_some(frozen_after),
             repeats: Repeats::default(),
+            must_change: is_sought && pauses.repeated == 0,
+            has_changed: false,
             check: reference
                 .filter(|_| rules.compares)
                 .map(|reference| SceneCheck::new(reference, rules.moved_beyond)),
@@ -142,6 +148,7 @@ impl SceneWatch {
     pub fn look(&mut self, look: &Look, opening: u32, at: Moment) -> Result<(), Rejection> {
         let at = at.since_boot;
         let is_opened = self.opening.replace(opening) != Some(opening);
+        self.has_changed &= !is_opened;
         let standing = self.standing;
         let check = self.check.as_mut();
         let seen = check.and_then(|check| check.fault(look, standing));
@@ -150,9 +157,11 @@ impl SceneWatch {
             None => self.still_below,
             Some(_) => 0.0,
         };
-        let frozen = self.frozen(look, still_below, at);
+        let frozen = self.frozen(look, still_below, is_opened, at);
         let settles = self.is_live && self.settles(look, is_opened, at);
-        if settles && frozen.is_none() {
+        // A camera that hangs may give one new picture each time it is opened.
+        let may_be_still = self.must_change && !self.has_changed && seen.is_none();
+        if (settles || may_be_still) && frozen.is_none() {
             return Err(Rejection::Settling);
         }
         // A covered camera repeats its black picture: that it is covered says more.
@@ -165,7 +174,13 @@ impl SceneWatch {
     }
 
     /// Where pictures that differ by less than `still_below` are one.
-    fn frozen(&mut self, look: &Look, still_below: f64, at: Duration) -> Option<SceneFault> {
+    fn frozen(
+        &mut self,
+        look: &Look,
+        still_below: f64,
+        is_opened: bool,
+        at: Duration,
+    ) -> Option<SceneFault> {
         let limit = self.frozen_after?;
         let is_known = self.repeats.knows(look.picture());
         let is_same = self.still.as_ref().is_some_and(|still| {
@@ -173,6 +188,7 @@ impl SceneWatch {
             let is_first = still.picture.is_empty();
             is_known || is_first || mean_difference(&still.picture, look.picture()) < still_below
         });
+        self.has_changed |= !is_same && !is_opened;
         let mut still = self.still.take().unwrap_or_else(|| Still {
             picture: Vec::new(),
             since: at,
