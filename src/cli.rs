@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::capture::Backend;
+use crate::capture::{Backend, Fps};
 use crate::preprocess::{Crop, Mask};
 use crate::publish::schema;
 use crate::score::Scoring;
+use crate::score::budget::Budget;
 
 /// Learns what is normal in front of a fixed camera, and says over MQTT when it is not.
 #[derive(Debug, Parser)]
@@ -97,10 +98,14 @@ pub struct CalibrateArgs {
     /// Which score decides: the four-part default, or the paper's (trains the whole student)
     #[arg(long, value_enum, default_value_t = Scoring::Default)]
     pub scoring: Scoring,
-    /// Share of normal frames that may score above the threshold; footage of n frames supports
-    /// 1/(n+1) at best
-    #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = share)]
-    pub rate: f64,
+    /// The false alarms that you accept: incidents per hour, shift, day or week, or a share of frames
+    /// such as 0.1%
+    #[arg(long, value_name = "BUDGET", default_value = "1/day")]
+    pub false_alarms: Budget,
+    /// Frames a second that will be judged, where the budget is one of time [default: the camera's
+    /// `fps`, else that of the footage, else 2]
+    #[arg(long, value_name = "N", value_parser = fps)]
+    pub fps: Option<f64>,
     /// Room for the teacher's features in the temporary folder, in megabytes; longer footage is
     /// thinned evenly to fit
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
@@ -275,11 +280,10 @@ fn schema_names() -> PossibleValuesParser {
     PossibleValuesParser::new(schema::ALL.map(|schema| schema.name))
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if share > 0.0 && share < 0.5 => Ok(share),
-        _ => Err("a share between 0 and 0.5 is needed, such as 0.005".to_owned()),
-    }
+fn fps(text: &str) -> Result<f64, String> {
+    let fps = text.parse().ok().and_then(|fps| Fps::new(fps).ok());
+    fps.map(Fps::get)
+        .ok_or_else(|| "frames a second are needed, above 0 and at most 1000".to_owned())
 }
 
 fn shift(text: &str) -> Result<f64, String> {
@@ -305,7 +309,7 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";

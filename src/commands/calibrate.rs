@@ -15,12 +15,14 @@ use super::output::{make_folder, say};
 use super::progress::Bars;
 use super::signals::{self, Interrupts};
 use crate::capture::archive::{self, Archive};
-use crate::capture::{CameraSettings, Opener, SourceSpec, footage};
+use crate::capture::{CameraSettings, Fps, Opener, SourceSpec, footage};
 use crate::cli::CalibrateArgs;
 use crate::config::{Camera, Config};
+use crate::decide::Rules;
 use crate::evaluate::dump::Dump;
 use crate::infer::Teacher;
 use crate::preprocess::{Mask, SceneReference, View};
+use crate::score::budget::Promise;
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
@@ -150,6 +152,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
             View::new(args.crop.unwrap_or_default(), mask)?
         }
     };
+    let rules = camera.map_or_else(Rules::default, |camera| camera.incident);
     Ok(Order {
         out,
         teacher: args.teacher.clone(),
@@ -157,7 +160,9 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
             scoring: args.scoring,
             epochs: args.epochs.map(usize::from),
             seed: args.seed,
-            rate: args.rate,
+            budget: args.false_alarms,
+            fps: args.fps.or_else(|| camera?.fps.map(Fps::get)),
+            hits: (rules.hits, rules.window),
             cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
             view,
@@ -346,12 +351,13 @@ impl Made {
     /// For programs.
     fn json(&self) -> Value {
         let manifest = self.profile.manifest();
-        let deciding = &manifest.deciding;
+        let (deciding, local) = (&manifest.deciding, &manifest.local);
         json!({
             "profile": self.profile.id(), "out": self.out.to_string_lossy(), "scoring": manifest.scoring,
             "frames": self.frames, "used": self.used, "rejected": self.rejected,
-            "seconds": self.seconds, "threshold": deciding.raw, "local_threshold": manifest.local.raw,
-            "asked_rate": deciding.asked_rate, "achieved_rate": deciding.achieved_rate,
+            "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
+            "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
+            "promise": manifest.promise,
         })
     }
 
@@ -378,15 +384,7 @@ impl Made {
             deciding.raw,
             local.raw
         )?;
-        let (asked, achieved) = (100.0 * deciding.asked_rate, 100.0 * deciding.achieved_rate);
-        if achieved > asked {
-            say!(
-                "  {used} frames support a false-alarm rate of {achieved:.2} % of the frames for each \
-                 score, not the {asked:.2} % asked: film more to get there"
-            )?;
-        } else {
-            say!("  about {asked:.2} % of normal frames lie above each threshold")?;
-        }
-        Ok(())
+        let promise = manifest.promise.iter().flat_map(Promise::sentences);
+        promise.into_iter().try_for_each(|line| say!("  {line}"))
     }
 }

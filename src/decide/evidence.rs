@@ -62,6 +62,11 @@ impl Evidence {
         }
     }
 
+    /// Whether it is an anomaly beyond the alarm line.
+    pub fn is_alarm(&self) -> bool {
+        self.judged().is_some_and(|judged| judged.score().is_alarm)
+    }
+
     /// Lets go of the frame itself.
     pub(super) fn forget_shot(&mut self) {
         match self {

@@ -44,7 +44,8 @@ pub struct Rules {
     pub cooldown: Duration,
     /// An open incident is reported again at most this often.
     pub update_every: Duration,
-    /// The worst `value` having risen by this much since the last report is reported at once.
+    /// The worst `value` having risen by this much since the last report is reported at once, and so is
+    /// the first frame beyond the alarm line.
     pub notable_rise: f64,
     /// Incidents of a cause that may open within any hour; those beyond are counted like those of the
     /// cooldown.

@@ -9,7 +9,7 @@ use crate::infer::{Grid, Patches};
 use crate::preprocess::{Rejection, SceneFault, SceneFaultKind, SceneStatistics};
 use crate::score::{Basis, Parts, Score};
 
-/// A score whose `raw` is given: threshold 0, value `0.5 + raw / (2 (1 + |raw|))`.
+/// A score whose `raw` is given: threshold 0, alarm line 100, value `0.5 + raw / (2 (1 + |raw|))`.
 pub(crate) fn score(raw: f64) -> Score {
     Score {
         basis: Basis::Image,
@@ -29,6 +29,7 @@ pub(crate) fn score(raw: f64) -> Score {
         },
         local: 0.0,
         local_threshold: 1.0,
+        is_alarm: raw > 100.0,
         map: vec![0.0, 1.0, 2.0, 3.0],
         patches: Patches::all(Grid {
             rows: 2,

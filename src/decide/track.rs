@@ -243,7 +243,8 @@ impl Track {
             return self.close(now.at, rules.cooldown, EndedBy::Released);
         }
         let rise = incident.worst.degree() - open.reported.worst.degree();
-        let has_risen = rise >= rules.notable_rise.max(f64::EPSILON);
+        let is_graver = incident.worst.is_alarm() && !open.reported.worst.is_alarm();
+        let has_risen = is_graver || rise >= rules.notable_rise.max(f64::EPSILON);
         let since_report = now
             .at
             .since_boot

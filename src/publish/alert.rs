@@ -195,7 +195,7 @@ impl Data {
         Data {
             alert_id: incident.id.clone(),
             phase: incident.phase,
-            severity: severity(incident.cause),
+            severity: severity(incident),
             cause: incident.cause,
             started_at: wall(&incident.started, &incident.at),
             ended_at: incident.ended.map(|at| wall(&at, &incident.at)),
@@ -224,9 +224,10 @@ impl Data {
 }
 
 /// How urgent it is. Nobody watches any more where a camera is blind or repeats itself; elsewhere it
-/// still sees.
-fn severity(cause: Cause) -> &'static str {
-    match cause {
+/// still sees. An anomaly is more urgent once a frame of it was beyond the alarm line.
+fn severity(incident: &Incident) -> &'static str {
+    match incident.cause {
+        Cause::Anomaly if incident.worst.is_alarm() => "critical",
         Cause::Anomaly | Cause::CameraMoved | Cause::SceneChanged => "warn",
         Cause::CameraBlocked | Cause::CameraFrozen => "critical",
     }

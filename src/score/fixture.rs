@@ -6,12 +6,14 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::Scoring;
+use super::budget::{Budget, Pace};
 use super::crossfit::{contiguous_folds, outside};
+use super::lines::Terms;
 use super::map::{MapStatistics, PositionMoments};
 use super::moments::Moments;
 use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
-use super::statistics::{Fit, Measured, Rates, Statistics};
+use super::statistics::{Fit, Measured, Statistics};
 use super::tokens::{Scratch, TokenGaussian};
 use crate::capture::{Frame, Moment, Pixels};
 use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
@@ -102,12 +104,17 @@ pub(crate) fn statistics_of(
             held_out.push(fitted.measure(&frame.into(), tokens, &mut scratch).unwrap());
         }
     }
-    let rates = Rates {
-        deciding: 0.05,
-        local: 0.001,
+    let terms = Terms {
+        budget: Budget::Share(0.05),
+        pace: Pace {
+            fps: 2.0,
+            hits: 3,
+            window: 5,
+        },
+        interval: None,
     };
     let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
-    Statistics::calibrate(whole, &held_out, scoring, rates).unwrap()
+    Statistics::calibrate(whole, &held_out, scoring, &terms).unwrap()
 }
 
 /// The teacher of the fixture's Profiles.

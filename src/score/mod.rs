@@ -19,6 +19,12 @@ pub mod map;
 
 pub mod threshold;
 
+mod tail;
+
+pub mod budget;
+
+pub mod lines;
+
 pub mod crossfit;
 
 pub mod statistics;
@@ -89,6 +95,8 @@ pub struct Score {
     pub local: f64,
     /// The local score's own threshold.
     pub local_threshold: f64,
+    /// Whether the frame is beyond the alarm line of either basis too.
+    pub is_alarm: bool,
     /// Per patch, in standard deviations of the normal frames at that place, `[rows * columns]`; 0
     /// where it is masked.
     pub map: Vec<f32>,

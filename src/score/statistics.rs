@@ -4,6 +4,8 @@
 //! see, and from those measurements the [`Statistics`] take their scales and thresholds. Both
 //! measure by the very same code. Images, models and files are unknown here.
 
+use super::budget::Promise;
+use super::lines::{self, Lines, Terms};
 use super::map::{MapStatistics, local_score};
 use super::paper::{PaperGaussians, PaperScore};
 use super::parts::{FrameVectors, PartGaussians, PartScales};
@@ -36,16 +38,6 @@ pub struct Measured {
     pub map: Vec<f32>,
 }
 
-/// The rates of false alarms asked for, as shares of frames.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rates {
-    /// By the deciding score.
-    pub deciding: f64,
-    /// By the local score.
-    pub local: f64,
-}
-
 /// Everything that calibration learns about normal frames, apart from the student.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
@@ -54,6 +46,7 @@ pub struct Statistics {
     pub(super) scales: PartScales,
     pub(super) deciding: Threshold,
     pub(super) local: Threshold,
+    pub(super) promise: Option<Promise>,
 }
 
 impl Fit {
@@ -137,8 +130,8 @@ impl Fit {
 }
 
 impl Statistics {
-    /// Takes the scales of the parts and the thresholds from measurements of `held_out` normal
-    /// frames: each by a fit (and a student) that did not see it, in order of time.
+    /// Takes the scales of the parts and the lines from measurements of `held_out` normal frames:
+    /// each by a fit (and a student) that did not see it, in order of time.
     ///
     /// # Errors
     /// Any [`FitError`]; two held-out frames are the least.
@@ -146,7 +139,7 @@ impl Statistics {
         fit: Fit,
         held_out: &[Measured],
         scoring: Scoring,
-        rates: Rates,
+        terms: &Terms,
     ) -> Result<Self, FitError> {
         let q: Vec<[f64; 4]> = held_out.iter().map(|frame| frame.q).collect();
         let scales = PartScales::calibrate(&q)?;
@@ -155,12 +148,18 @@ impl Statistics {
             .map(|f| deciding(scoring, &scales, f))
             .collect();
         let local: Vec<f64> = held_out.iter().map(|frame| frame.local).collect();
+        let Lines {
+            image,
+            local,
+            promise,
+        } = lines::draw(&deciding, &local, terms)?;
         Ok(Self {
             scoring,
             fit,
             scales,
-            deciding: Threshold::from_held_out(&deciding, rates.deciding)?,
-            local: Threshold::from_held_out(&local, rates.local)?,
+            deciding: image,
+            local,
+            promise: Some(promise),
         })
     }
 
@@ -219,6 +218,8 @@ impl Statistics {
             parts,
             local: measured.local,
             local_threshold: self.local.raw_at(level),
+            is_alarm: image > self.deciding.alarm_at(level)
+                || measured.local > self.local.alarm_at(level),
             map: measured.map,
             patches: self.fit.map.patches().clone(),
         }
@@ -247,6 +248,11 @@ impl Statistics {
     /// Threshold of the local score.
     pub fn local(&self) -> &Threshold {
         &self.local
+    }
+
+    /// How many false alarms were promised; none in a Profile of format 1 or 2.
+    pub fn promise(&self) -> Option<&Promise> {
+        self.promise.as_ref()
     }
 }
 

@@ -1,8 +1,8 @@
-//! Threshold: where normal ends, from the scores of held-out normal frames.
+//! Threshold: where normal ends on the scale of one score, and how that is told.
 //!
-//! An empirical quantile with its honest limit: from `n` exchangeable scores no rate of false
-//! alarms below `1 / (n + 1)` can be promised, so the rate achieved is kept beside the rate asked.
-//! The scores stay with it, for the p-value. It never looks at an anomalous frame.
+//! Two lines, drawn by [`super::lines`] for a budget of false alarms: above the threshold a frame is
+//! anomalous, above the alarm line it is worse. The held-out normal scores stay with them, for the
+//! p-value. It never looks at an anomalous frame.
 
 use super::samples::FitError;
 
@@ -14,9 +14,8 @@ const HAIR: f64 = 1e-9;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     raw: f64,
+    alarm: f64,
     scale: f64,
-    asked_rate: f64,
-    achieved_rate: f64,
     /// In rising order.
     held_out: Vec<f64>,
 }
@@ -55,68 +54,58 @@ impl Default for Level {
 pub struct ThresholdNumbers {
     /// A frame above this is anomalous.
     pub raw: f64,
+    /// A frame above this is worth an alarm; the threshold itself in formats 1 and 2.
+    #[serde(default)]
+    pub alarm: Option<f64>,
     /// From the median of the held-out scores to `raw`: the unit of the published value.
     pub scale: f64,
-    /// Share of normal frames above the threshold that was asked for.
-    pub asked_rate: f64,
-    /// The share that can be promised: at most what was asked, or `1 / (n + 1)`.
-    pub achieved_rate: f64,
+    /// Formats 1 and 2: the share of normal frames above the threshold that was asked for, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_rate: Option<f64>,
+    /// ... and the share that could be promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achieved_rate: Option<f64>,
 }
 
 impl Threshold {
-    /// The lowest held-out score that a new normal frame exceeds with a probability of at most
-    /// `rate` (0..1), plus a hair; the largest score where that can't be promised.
+    /// The lines at `raw` and `alarm`, each a hair higher, and the held-out scores of normal frames.
     ///
     /// # Errors
     /// [`FitError::TooFew`] without scores, [`FitError::NotFinite`] with the index of a score that
     /// is not finite.
-    ///
-    /// # Panics
-    /// If `rate` is not within 0..1.
-    pub fn from_held_out(scores: &[f64], rate: f64) -> Result<Self, FitError> {
-        assert!(
-            (0.0..=1.0).contains(&rate),
-            "a rate of false alarms is within 0 to 1"
-        );
+    pub(super) fn drawn(scores: &[f64], raw: f64, alarm: f64) -> Result<Self, FitError> {
         if let Some(frame) = scores.iter().position(|s| !s.is_finite()) {
             return Err(FitError::NotFinite { frame });
         }
         let mut held_out = scores.to_vec();
         held_out.sort_unstable_by(f64::total_cmp);
-        let n = held_out.len();
-        let Some(&median) = held_out.get(n / 2) else {
+        let Some(&median) = held_out.get(held_out.len() / 2) else {
             return Err(FitError::TooFew { needed: 1, got: 0 });
         };
-        // A new frame exceeds the j-th largest of n with a probability of at most j / (n + 1).
-        let j = ((rate * (n + 1) as f64).floor() as usize).clamp(1, n);
-        let line = held_out[n - j];
-        let smallest = 1e-6 * line.abs().max(median.abs()).max(1e-6);
-        let scale = (line - median).max(smallest);
+        let smallest = 1e-6 * raw.abs().max(median.abs()).max(1e-6);
+        let scale = (raw - median).max(smallest);
+        let hair = HAIR * scale.max(raw.abs());
         Ok(Self {
-            raw: line + HAIR * scale.max(line.abs()),
+            raw: raw + hair,
+            alarm: alarm.max(raw) + hair,
             scale,
-            asked_rate: rate,
-            achieved_rate: j as f64 / (n + 1) as f64,
             held_out,
         })
     }
 
-    /// From its numbers and scores. `None` if a number is not finite, the scale not positive or
-    /// the scores not in rising order.
+    /// From its numbers and scores. `None` if a number is not finite, the scale not positive,
+    /// the alarm line below the threshold or the scores not in rising order.
     pub(super) fn from_numbers(numbers: ThresholdNumbers, held_out: Vec<f64>) -> Option<Self> {
         let ThresholdNumbers {
-            raw,
-            scale,
-            asked_rate,
-            achieved_rate,
+            raw, alarm, scale, ..
         } = numbers;
-        let finite = held_out.iter().chain([&raw, &scale]).all(|v| v.is_finite());
-        let sound = finite && scale > 0.0 && held_out.is_sorted() && !held_out.is_empty();
-        sound.then_some(Self {
+        let alarm = alarm.unwrap_or(raw);
+        let finite = (held_out.iter().chain([&raw, &alarm, &scale])).all(|v| v.is_finite());
+        let sound = scale > 0.0 && alarm >= raw && held_out.is_sorted() && !held_out.is_empty();
+        (finite && sound).then_some(Self {
             raw,
+            alarm,
             scale,
-            asked_rate,
-            achieved_rate,
             held_out,
         })
     }
@@ -125,9 +114,10 @@ impl Threshold {
     pub fn numbers(&self) -> ThresholdNumbers {
         ThresholdNumbers {
             raw: self.raw,
+            alarm: Some(self.alarm),
             scale: self.scale,
-            asked_rate: self.asked_rate,
-            achieved_rate: self.achieved_rate,
+            asked_rate: None,
+            achieved_rate: None,
         }
     }
 
@@ -169,6 +159,11 @@ impl Threshold {
         self.raw + distance * self.scale
     }
 
+    /// The alarm line at `level`: as far above the threshold as calibrated.
+    pub fn alarm_at(&self, level: Level) -> f64 {
+        self.raw_at(level) + (self.alarm - self.raw)
+    }
+
     /// [`Threshold::value`] with the log-odds moved so that `level` comes to lie at 0.5. Above 0.5
     /// exactly where `raw` is above [`Threshold::raw_at`]; as calibrated, to the bit, at 0.5.
     pub fn value_at(&self, raw: f64, level: Level) -> f64 {
@@ -191,6 +186,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// With the threshold at the highest score but for this share of them.
+    fn drawn(scores: &[f64], share: f64) -> Threshold {
+        let mut sorted = scores.to_vec();
+        sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+        let line = sorted[(share * scores.len() as f64) as usize];
+        Threshold::drawn(scores, line, line).unwrap()
+    }
+
     fn scores() -> impl Strategy<Value = Vec<f64>> {
         prop::collection::vec(-1e6..1e6_f64, 1..200)
     }
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn a_level_is_the_value_that_its_line_had_as_calibrated() {
         let scores: Vec<f64> = (1..=99).map(f64::from).collect();
-        let threshold = Threshold::from_held_out(&scores, 0.1).unwrap();
+        let threshold = drawn(&scores, 0.1);
         for level in [0.05, 0.2, 0.49, 0.51, 0.7, 0.95] {
             let line = threshold.raw_at(Level::new(level).unwrap());
             assert!((threshold.value(line) - level).abs() < 1e-12, "{level}");
@@ -212,21 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_that_can_be_promised_is_kept_beside_the_rate_asked() {
+    fn the_alarm_line_moves_with_the_threshold_and_is_never_below_it() {
         let scores: Vec<f64> = (1..=99).map(f64::from).collect();
-        let tenth = Threshold::from_held_out(&scores, 0.1).unwrap();
-        assert!((tenth.raw() - 90.0).abs() < 1e-5);
-        assert!((tenth.numbers().achieved_rate - 0.1).abs() < 1e-12);
-        let beyond = Threshold::from_held_out(&scores, 1e-5).unwrap();
-        assert!(beyond.raw() > 99.0 && beyond.raw() < 99.0001);
-        assert_eq!(beyond.numbers().achieved_rate, 0.01);
-        assert_eq!(beyond.numbers().asked_rate, 1e-5);
+        let threshold = Threshold::drawn(&scores, 90.0, 120.0).unwrap();
+        let level = Level::new(0.7).unwrap();
+        let between = threshold.alarm_at(level) - threshold.raw_at(level);
+        assert!((between - 30.0).abs() < 1e-9, "{between}");
+        let crossed = Threshold::drawn(&scores, 90.0, 80.0).unwrap();
+        assert_eq!(crossed.alarm_at(Level::CALIBRATED), crossed.raw());
     }
 
     #[test]
     fn equal_scores_still_give_a_finite_value() {
         for score in [0.0, -7.5, 1e9] {
-            let threshold = Threshold::from_held_out(&[score; 5], 0.01).unwrap();
+            let threshold = drawn(&[score; 5], 0.01);
             assert!(threshold.value(score) < 0.5);
             assert!(threshold.value(score + score.abs() * 1e-3 + 1e-3) > 0.5);
         }
@@ -234,17 +236,17 @@ mod tests {
 
     #[test]
     fn scores_that_are_not_finite_or_absent_are_refused() {
-        let refused = Threshold::from_held_out(&[1.0, f64::NAN], 0.01);
+        let refused = Threshold::drawn(&[1.0, f64::NAN], 1.0, 1.0);
         assert_eq!(refused, Err(FitError::NotFinite { frame: 1 }));
         assert_eq!(
-            Threshold::from_held_out(&[], 0.01),
+            Threshold::drawn(&[], 1.0, 1.0),
             Err(FitError::TooFew { needed: 1, got: 0 })
         );
     }
 
     #[test]
     fn a_score_a_hair_above_the_threshold_has_a_value_above_half() {
-        let threshold = Threshold::from_held_out(&[-1e6, -1e6, 1e-3], 0.01).unwrap();
+        let threshold = drawn(&[-1e6, -1e6, 1e-3], 0.01);
         let line = threshold.raw();
         assert!(threshold.value(line) <= 0.5);
         assert!(threshold.value(line.next_down()) <= 0.5);
@@ -253,30 +255,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_held_out_frames_alarm_than_the_rate_promises(
-            scores in scores(), rate in 0.0..1.0_f64,
-        ) {
-            let threshold = Threshold::from_held_out(&scores, rate).unwrap();
-            let alarms = scores.iter().filter(|&&s| s > threshold.raw()).count();
-            let n = scores.len() as f64;
-            prop_assert!(alarms as f64 <= rate * (n + 1.0));
-            let achieved = threshold.numbers().achieved_rate;
-            prop_assert!(achieved <= rate.max(1.0 / (n + 1.0)) + 1e-12);
-        }
-
-        #[test]
-        fn a_lower_rate_never_lowers_the_threshold(
-            scores in scores(), a in 0.0..1.0_f64, b in 0.0..1.0_f64,
-        ) {
-            let at = |rate| Threshold::from_held_out(&scores, rate).unwrap().raw();
-            prop_assert!(at(a.min(b)) >= at(a.max(b)));
-        }
-
-        #[test]
         fn the_value_rises_strictly_and_crosses_half_at_the_threshold(
             scores in scores(), at in -1e4..1e4_f64, step in 1e-5..1e3_f64,
         ) {
-            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let threshold = drawn(&scores, 0.05);
             let raw = |u: f64| threshold.raw() + u * threshold.scale;
             // Steps that a double can show at this distance and scale.
             prop_assume!(raw(at + step) > raw(at) && threshold.scale > 1e-6 * threshold.raw().abs());
@@ -290,7 +272,7 @@ mod tests {
         fn at_any_level_the_value_crosses_half_where_the_raw_score_crosses_the_line(
             scores in scores(), at in -1e3..1e3_f64, step in 1e-3..1e3_f64, level in 0.05..=0.95_f64,
         ) {
-            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let threshold = drawn(&scores, 0.05);
             let level = Level::new(level).unwrap();
             let line = threshold.raw_at(level);
             for raw in [line.next_down(), line, line.next_up(), line + at * threshold.scale] {
@@ -305,7 +287,7 @@ mod tests {
 
         #[test]
         fn as_calibrated_the_level_changes_no_bit(scores in scores(), raw in -1e7..1e7_f64) {
-            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let threshold = drawn(&scores, 0.05);
             let value = threshold.value_at(raw, Level::CALIBRATED);
             prop_assert_eq!(value.to_bits(), threshold.value(raw).to_bits());
             let line = threshold.raw_at(Level::CALIBRATED);
@@ -316,7 +298,7 @@ mod tests {
         fn the_p_value_falls_and_counts_by_hand(
             scores in scores(), a in -1e6..1e6_f64, b in -1e6..1e6_f64,
         ) {
-            let threshold = Threshold::from_held_out(&scores, 0.05).unwrap();
+            let threshold = drawn(&scores, 0.05);
             prop_assert!(threshold.p_value(a.min(b)) >= threshold.p_value(a.max(b)));
             let at_least = scores.iter().filter(|&&s| s >= a).count();
             let expected = (1 + at_least) as f64 / (1 + scores.len()) as f64;

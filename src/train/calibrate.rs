@@ -16,13 +16,19 @@ use crate::infer::student_file::{TrainedBlock, to_onnx};
 use crate::infer::{Patches, Teacher, TeacherInfo};
 use crate::preprocess::{SceneReference, View};
 use crate::score::Scoring;
+use crate::score::budget::{Budget, Pace};
+use crate::score::lines::Terms;
 use crate::score::parts::FrameVectors;
-use crate::score::statistics::{Rates, Statistics};
+use crate::score::statistics::Statistics;
 
 /// Fewer usable frames than this are refused.
 pub const FEWEST_FRAMES: usize = 20;
 /// Fewer usable frames than this deserve a warning (METHOD.md, section 3, 1).
 pub const RECOMMENDED_FRAMES: usize = 100;
+
+/// Frames a second that are taken to be judged where neither the user nor the footage says it.
+pub const USUAL_FPS: f64 = 2.0;
+
 /// What the user asked for.
 #[derive(Debug, Clone)]
 pub struct Wishes {
@@ -32,14 +38,35 @@ pub struct Wishes {
     pub epochs: Option<usize>,
     /// Seed of all that is random.
     pub seed: u64,
-    /// Share of normal frames that may score above a threshold.
-    pub rate: f64,
+    /// The false alarms that are accepted.
+    pub budget: Budget,
+    /// Frames a second that will be judged; else as many as the footage has, else [`USUAL_FPS`].
+    pub fps: Option<f64>,
+    /// Anomalous frames that will open an incident, and of how many.
+    pub hits: (usize, usize),
     /// Bytes of the feature cache.
     pub cache_bytes: u64,
     /// Frames that are used at most; longer footage is thinned evenly.
     pub most_frames: usize,
     /// The part of the picture that is looked at.
     pub view: View,
+}
+
+impl Wishes {
+    /// For footage with so many seconds from frame to frame.
+    fn terms(&self, interval: Option<f64>) -> Terms {
+        let own = interval.map(f64::recip);
+        let (hits, window) = self.hits;
+        Terms {
+            budget: self.budget,
+            pace: Pace {
+                fps: self.fps.or(own).unwrap_or(USUAL_FPS),
+                hits,
+                window,
+            },
+            interval,
+        }
+    }
 }
 
 /// What calibration learnt.
@@ -116,11 +143,8 @@ pub fn calibrate(
     let all: Vec<usize> = (0..used).collect();
     let vectors = lesson.vectors(&student)?;
     let fit = lesson.fit(&student, &vectors, &all)?;
-    let rates = Rates {
-        deciding: wishes.rate,
-        local: wishes.rate,
-    };
-    let statistics = Statistics::calibrate(fit, &held_out, wishes.scoring, rates)?;
+    let terms = wishes.terms(seen.interval());
+    let statistics = Statistics::calibrate(fit, &held_out, wishes.scoring, &terms)?;
     supervisor.at(Step::Fit, FOLDS + 1, FOLDS + 1)?;
     let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
     let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);

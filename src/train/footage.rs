@@ -5,6 +5,7 @@
 //! frame that can't be decoded is left out and named.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::cache::{FeatureCache, frames_that_fit, spread};
 use super::{CalibrationError, Step, Supervisor};
@@ -27,8 +28,24 @@ pub(super) struct Seen {
     pub(super) wanted: usize,
     /// Columns and rows of the frames used, where all have the same.
     pub(super) size: Option<(u32, u32)>,
+    /// When each of the frames used was taken, where the footage says.
+    pub(super) times: Vec<Duration>,
     /// What the same frames look like as a whole.
     pub(super) scene: SceneFootage,
+}
+
+impl Seen {
+    /// Seconds from one of the frames used to the next, in the median; none where the footage has no
+    /// times.
+    pub(super) fn interval(&self) -> Option<f64> {
+        let pairs = self.times.windows(2);
+        let mut steps: Vec<f64> = pairs
+            .map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64())
+            .collect();
+        steps.sort_unstable_by(f64::total_cmp);
+        let median = steps.get(steps.len() / 2).copied();
+        median.filter(|step| *step > 0.0)
+    }
 }
 
 /// How much of the footage may be used, and where its features lie.
@@ -69,6 +86,7 @@ pub(super) fn watch(
         rejected: Vec::new(),
         wanted: total,
         size: None,
+        times: Vec::new(),
         scene: SceneFootage::new(footage.is_film()),
     };
     for (index, frame) in replay(footage)?.enumerate() {
@@ -102,6 +120,7 @@ pub(super) fn watch(
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
         seen.scene.take(index, at, preprocessor.look());
+        seen.times.extend(at);
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;

@@ -49,9 +49,13 @@ fn calibrate_tells_programs_what_it_made() {
     assert_eq!((&made["frames"], &made["used"]), (&80.into(), &80.into()));
     assert!(made["profile"].as_str().unwrap().starts_with("sha256:"));
     assert!(made["threshold"].as_f64().unwrap().is_finite());
-    // 80 frames support 1/81, not the 0.5 % asked.
-    let rate = made["achieved_rate"].as_f64().unwrap();
-    assert!((rate - 1.0 / 81.0).abs() < 1e-9, "{rate}");
+    let promise = &made["promise"];
+    assert_eq!(promise["budget"], "1/day");
+    // 80 frames at two a second are 40 s.
+    assert_eq!(promise["is_supported"], false);
+    let number = |key: &str| promise["warn"][key].as_f64().unwrap();
+    assert!(number("low") < number("expected") && number("expected") < number("high"));
+    assert!(number("expected") <= 1.0 + 1e-9 && number("high") > 1.0);
     assert!(
         stderr(&output).contains("80 frames are few"),
         "{}",

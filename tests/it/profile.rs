@@ -8,6 +8,7 @@ use inspectd::capture::synthetic::Synthetic;
 use inspectd::infer::{Teacher, TeacherFile};
 use inspectd::preprocess::View;
 use inspectd::score::Scoring;
+use inspectd::score::budget::Budget;
 use inspectd::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use inspectd::train::Supervisor;
 use inspectd::train::calibrate::{Wishes, calibrate};
@@ -24,7 +25,9 @@ pub(crate) fn make(dir: &Path) {
         scoring: Scoring::Default,
         epochs: Some(4),
         seed: 1,
-        rate: 0.005,
+        budget: Budget::Share(0.01),
+        fps: None,
+        hits: (3, 5),
         cache_bytes: 100_000_000,
         most_frames: 120,
         view: View::default(),

@@ -368,7 +368,15 @@ fn every_command_shows_an_example_and_wrong_use_is_exit_code_64() {
     for wrong in [
         vec!["calibrate"],
         vec!["calibrate", "--footage", "a", "--out", "b", "--epochs", "0"],
-        vec!["calibrate", "--footage", "a", "--out", "b", "--rate", "0.7"],
+        vec![
+            "calibrate",
+            "--footage",
+            "a",
+            "--out",
+            "b",
+            "--false-alarms",
+            "0.7",
+        ],
         vec![
             "calibrate",
             "--footage",

@@ -28,6 +28,7 @@ use crate::cli::DemoArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
 use crate::preprocess::{View, decode};
 use crate::score::Scoring;
+use crate::score::budget::{Budget, Span};
 use crate::train::calibrate::Wishes;
 
 /// Normal frames to learn from.
@@ -38,6 +39,10 @@ const NORMAL_START: u64 = 100_000;
 const LIVE_FRAMES: u64 = 420;
 /// Their pace.
 const FPS: f64 = 10.0;
+/// Anomalous frames that open an incident, and of how many.
+const HITS: (usize, usize) = (2, 4);
+/// Of 42 seconds. An hour holds as many frames as a shift does at a pace that suits a board.
+const BUDGET: Budget = Budget::Per(1.0, Span::Hour);
 /// How long the daemon may take beyond the footage's own length.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -113,7 +118,9 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
             scoring: Scoring::Default,
             epochs: None,
             seed: args.seed,
-            rate: 0.005,
+            budget: BUDGET,
+            fps: Some(FPS),
+            hits: HITS,
             cache_bytes: 500_000_000,
             most_frames: NORMAL_FRAMES as usize,
             view: View::default(),
@@ -193,9 +200,10 @@ fn configuration(args: &DemoArgs, broker: &Broker, state: &Path) -> anyhow::Resu
         Some(path) => format!("[teacher]\npath = {:?}\n\n", absolute(path)?),
         None => String::new(),
     };
+    let (hits, window) = HITS;
     Ok(format!(
         "[node]\nname = \"demo\"\nstate_dir = {state:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
-         [incident]\nhits = 2\nwindow = 4\nrelease_after = 3\ncooldown_s = 0\n\n\
+         [incident]\nhits = {hits}\nwindow = {window}\nrelease_after = 3\ncooldown_s = 0\n\n\
          [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\nsettle_s = 0\n\
          source = {{ kind = \"synthetic\", seed = {}, frames = {LIVE_FRAMES}, defects = true }}\n",
         broker.host, broker.port, args.seed

@@ -89,6 +89,7 @@ pub(super) fn decode(
         scales: manifest.scales,
         deciding: threshold("deciding", manifest.deciding)?,
         local: threshold("local", manifest.local)?,
+        promise: manifest.promise,
     };
     let values = |name: &str| arrays.get(name).map(|(_, values)| values);
     let scene = manifest

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::error::ProfileError;
 pub use self::save::check_target;
 use super::Scoring;
+use super::budget::Promise;
 use super::parts::PartScales;
 use super::statistics::Statistics;
 use super::threshold::ThresholdNumbers;
@@ -29,9 +30,9 @@ use crate::preprocess::{Rejection, SceneReference, View};
 
 /// The version of the format that is written, and the newest that is read.
 ///
-/// 2: the view, the camera's settings, what the scene looks like. A Profile of format 1 is read as
-/// one without them.
-pub const FORMAT: u32 = 2;
+/// 2: the view, the camera's settings, what the scene looks like. 3: the promise, the alarm line. A
+/// Profile of a former format is read as one without them.
+pub const FORMAT: u32 = 3;
 
 const MANIFEST: &str = "profile.json";
 const RECEIPT: &str = "receipt.json";
@@ -117,6 +118,9 @@ pub struct Manifest {
     pub deciding: ThresholdNumbers,
     /// Threshold of the local score.
     pub local: ThresholdNumbers,
+    /// How many false alarms were promised; none in formats 1 and 2.
+    #[serde(default)]
+    pub promise: Option<Promise>,
     /// What the scene looks like as a whole; none in format 1.
     #[serde(default)]
     pub scene: Option<SceneNumbers>,
@@ -183,6 +187,7 @@ impl Profile {
             scales: statistics.scales,
             deciding: statistics.deciding.numbers(),
             local: statistics.local.numbers(),
+            promise: statistics.promise,
             scene: scene.as_ref().map(|scene| scene.numbers().clone()),
             files: files
                 .into_iter()

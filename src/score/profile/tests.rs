@@ -234,7 +234,7 @@ fn a_threshold_edited_by_hand_is_noticed() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(
         &path,
-        text.replace("\"asked_rate\": 0.05", "\"asked_rate\": 0.06"),
+        text.replace("\"budget\": \"0.05\"", "\"budget\": \"0.06\""),
     )
     .unwrap();
     let error = load(&dir).unwrap_err().to_string();
