@@ -86,7 +86,7 @@ fn a_profile_of_format_1_looks_at_the_whole_frame() {
     let text = fs::read_to_string(&path).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(manifest["origin"].get("view").is_none(), "{text}");
-    fs::write(&path, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
+    fs::write(&path, text.replace("\"format\": 3", "\"format\": 1")).unwrap();
     let manifest = Profile::read_manifest(&dir).unwrap();
     assert_eq!(
         (manifest.format, manifest.origin.view),

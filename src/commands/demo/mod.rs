@@ -28,7 +28,7 @@ use crate::cli::DemoArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
 use crate::preprocess::{View, decode};
 use crate::score::Scoring;
-use crate::score::budget::{Budget, Span};
+use crate::score::budget::Budget;
 use crate::train::calibrate::Wishes;
 
 /// Normal frames to learn from.
@@ -41,8 +41,8 @@ const LIVE_FRAMES: u64 = 420;
 const FPS: f64 = 10.0;
 /// Anomalous frames that open an incident, and of how many.
 const HITS: (usize, usize) = (2, 4);
-/// Of 42 seconds. An hour holds as many frames as a shift does at a pace that suits a board.
-const BUDGET: Budget = Budget::Per(1.0, Span::Hour);
+/// Of frames: what is caught in 42 seconds is to be seen, and 24 seconds of footage support no incident a day.
+const BUDGET: Budget = Budget::Share(0.005);
 /// How long the daemon may take beyond the footage's own length.
 const PATIENCE: Duration = Duration::from_secs(120);
 
