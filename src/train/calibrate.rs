@@ -9,6 +9,8 @@
 
 use super::footage::{Limits, Seen, watch};
 use super::lesson::{FOLDS, Lesson};
+use super::report::FrameNote;
+use super::review::Review;
 use super::student::Student;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
@@ -17,7 +19,7 @@ use crate::infer::{Patches, Teacher, TeacherInfo};
 use crate::preprocess::{SceneReference, View};
 use crate::score::Scoring;
 use crate::score::parts::FrameVectors;
-use crate::score::statistics::{Rates, Statistics};
+use crate::score::statistics::{Measured, Rates, Statistics};
 
 /// Fewer usable frames than this are refused.
 pub const FEWEST_FRAMES: usize = 20;
@@ -63,6 +65,14 @@ pub struct Calibration {
     pub clamped: u64,
     /// What the statistics were fitted on, one per frame used.
     pub vectors: Vec<FrameVectors>,
+    /// The same frames, measured by statistics that did not see their block of time.
+    pub held_out: Vec<Measured>,
+    /// Their names and times.
+    pub notes: Vec<FrameNote>,
+    /// Whether they differ.
+    pub review: Review,
+    /// Whether they follow each other in time.
+    pub is_film: bool,
     /// Passes over the footage that the student was trained for.
     pub epochs: usize,
     /// Width of the student's MLP.
@@ -131,6 +141,8 @@ pub fn calibrate(
         rejected,
         size,
         scene,
+        notes,
+        review,
         ..
     } = seen;
     Ok(Calibration {
@@ -143,6 +155,10 @@ pub fn calibrate(
         size,
         clamped,
         vectors,
+        held_out,
+        notes,
+        review,
+        is_film: footage.is_film(),
         epochs,
         mlp_width,
         scene: scene.fit(),

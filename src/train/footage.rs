@@ -5,8 +5,12 @@
 //! frame that can't be decoded is left out and named.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::cache::{FeatureCache, frames_that_fit, spread};
+use super::report::FrameNote;
+use super::review::{Review, Thumbnail};
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::{Opener, replay};
 use crate::infer::{Patches, PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
@@ -29,6 +33,33 @@ pub(super) struct Seen {
     pub(super) size: Option<(u32, u32)>,
     /// What the same frames look like as a whole.
     pub(super) scene: SceneFootage,
+    /// When the first of them was taken, where the footage keeps time.
+    first: Option<Duration>,
+    /// Names and times of the same frames.
+    pub(super) notes: Vec<FrameNote>,
+    /// Whether they differ.
+    pub(super) review: Review,
+}
+
+impl Seen {
+    /// Notes what is told of a frame beside its features.
+    fn note(
+        &mut self,
+        number: usize,
+        at: Option<Duration>,
+        name: Option<Arc<str>>,
+        preprocessor: &Preprocessor,
+    ) {
+        let since_first = at.map(|at| at.saturating_sub(*self.first.get_or_insert(at)));
+        let thumbnail = Thumbnail::of(&preprocessor.picture());
+        self.review.push(thumbnail, since_first.unwrap_or_default());
+        self.notes.push(FrameNote {
+            number,
+            name,
+            seconds: since_first.map(|since| since.as_secs_f64()),
+            brightness: preprocessor.look().statistics().brightness,
+        });
+    }
 }
 
 /// How much of the footage may be used, and where its features lie.
@@ -70,6 +101,9 @@ pub(super) fn watch(
         wanted: total,
         size: None,
         scene: SceneFootage::new(footage.is_film()),
+        first: None,
+        notes: Vec::new(),
+        review: Review::default(),
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
@@ -102,6 +136,7 @@ pub(super) fn watch(
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
         seen.scene.take(index, at, preprocessor.look());
+        seen.note(index, at, frame.name, &preprocessor);
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;
