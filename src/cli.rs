@@ -124,6 +124,9 @@ pub struct CalibrateArgs {
     /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
+    /// Writes the report here too; it always lies in the Profile as report.html
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Prints the result as one line of JSON
     #[arg(long)]
     pub json: bool,

@@ -8,22 +8,25 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::exit::DataError;
-use super::film::{Filmed, Script};
+use super::film::{Filmed, Script, named};
 use super::judge::load_teacher;
 use super::output::{make_folder, say};
 use super::progress::Bars;
+use super::report::draft;
 use super::signals::{self, Interrupts};
 use crate::capture::archive::{self, Archive};
 use crate::capture::{CameraSettings, Fps, Opener, SourceSpec, footage};
 use crate::cli::CalibrateArgs;
-use crate::config::{Camera, Config};
+use crate::config::Camera;
 use crate::decide::Rules;
 use crate::evaluate::dump::Dump;
+use crate::evaluate::whole::WholeFile;
 use crate::infer::Teacher;
 use crate::preprocess::{Mask, SceneReference, View};
 use crate::score::budget::Promise;
-use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
+use crate::score::profile::{
+    FrameSize, Origin, Profile, REPORTS, Receipt, StudentShape, check_target,
+};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
 
@@ -34,6 +37,8 @@ pub(super) struct Order {
     pub(super) wishes: Wishes,
     /// Where the features of the frames used are written.
     pub(super) dump: Option<PathBuf>,
+    /// Where the report is written too.
+    pub(super) report: Option<PathBuf>,
     /// How the camera was set that filmed the footage.
     pub(super) camera: Option<CameraSettings>,
     /// Whether the footage was just filmed, and all that is to be said of it has been.
@@ -130,18 +135,6 @@ fn film(
     Script::new(camera, archive, span, args.frames, args.lossless).film(interrupts)
 }
 
-fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Camera> {
-    let found = config.cameras.iter().find(|c| c.name.as_str() == name);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = config.cameras.iter().map(|c| c.name.as_str()).collect();
-        let known = names.join(", ");
-        DataError(format!(
-            "the configuration has no camera {name}; it has: {known}"
-        ))
-        .into()
-    })
-}
-
 /// What the command line asks for; the view of `camera` where it asks for none.
 fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow::Result<Order> {
     let asks = args.crop.is_some() || !args.mask.is_empty();
@@ -168,6 +161,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
             view,
         },
         dump: args.dump.clone(),
+        report: args.report.clone(),
         camera: None,
         is_reviewed: false,
     })
@@ -222,6 +216,7 @@ pub(super) fn carry_out(
     if let Some(folder) = &order.dump {
         make_folder(folder)?;
     }
+    let report = order.report.as_deref().map(WholeFile::create).transpose()?;
     let teacher = load_teacher(order.teacher.as_deref())?;
     let bars = Bars::default();
     let progress = |step, done, total| bars.at(step, done, total);
@@ -238,10 +233,16 @@ pub(super) fn carry_out(
         let frames = learnt.vectors.iter();
         frames.for_each(|frame| dump.push_features(&frame.z, &frame.d));
     }
+    let shown = (order.out.as_path(), &order.wishes.view);
+    let draft = draft(&learnt, footage, shown, &bars, stop)?;
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
     let profile = profile(learnt, &teacher, order, seconds)?;
-    profile.save(&order.out)?;
+    let [html, json] = draft.finish(&profile);
+    if let Some(file) = report {
+        file.finish(&html)?;
+    }
+    profile.save_with_reports(&order.out, [html, json])?;
     if let Some(folder) = &order.dump {
         dump.write(folder)?;
     }
@@ -357,7 +358,7 @@ impl Made {
             "frames": self.frames, "used": self.used, "rejected": self.rejected,
             "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
             "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
-            "promise": manifest.promise,
+            "promise": manifest.promise, "report": self.out.join(REPORTS[0]).to_string_lossy(),
         })
     }
 
@@ -385,6 +386,7 @@ impl Made {
             local.raw
         )?;
         let promise = manifest.promise.iter().flat_map(Promise::sentences);
-        promise.into_iter().try_for_each(|line| say!("  {line}"))
+        promise.into_iter().try_for_each(|line| say!("  {line}"))?;
+        say!("  report: {}", out.join(REPORTS[0]).display())
     }
 }

@@ -115,14 +115,14 @@ fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff])
 }
 
-fn image_of(picture: Picture<'_>) -> Result<RgbImage, String> {
+pub(super) fn image_of(picture: Picture<'_>) -> Result<RgbImage, String> {
     let (width, height) = (picture.width, picture.height);
     RgbImage::from_raw(width, height, picture.data.into_owned())
         .ok_or_else(|| "the picture's bytes do not fit its size".to_owned())
 }
 
 /// The picture as a JPEG of at most `max_bytes`, halved until that is so.
-fn fitted(mut image: RgbImage, max_bytes: usize) -> Result<Vec<u8>, String> {
+pub(super) fn fitted(mut image: RgbImage, max_bytes: usize) -> Result<Vec<u8>, String> {
     loop {
         let (width, height) = image.dimensions();
         let picture = Picture {

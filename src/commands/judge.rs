@@ -140,8 +140,13 @@ pub(super) fn frame_of(path: &Path) -> std::io::Result<Frame> {
 /// The strongest colour of a heat map stands for twice the local threshold, which a control may have
 /// moved as low as it likes.
 pub(super) fn heat_scale(score: &Score) -> Scale {
+    heat_scale_to(score.local_threshold)
+}
+
+/// The same for any frame, by the local score's threshold.
+pub(super) fn heat_scale_to(local_threshold: f64) -> Scale {
     Scale {
         low: 1.0,
-        high: (2.0 * score.local_threshold as f32).max(2.0),
+        high: (2.0 * local_threshold as f32).max(2.0),
     }
 }

@@ -22,6 +22,7 @@ mod logging;
 mod output;
 mod progress;
 mod reload;
+mod report;
 mod requests;
 mod run;
 mod schema;

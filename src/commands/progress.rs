@@ -70,6 +70,7 @@ fn bar_of(step: Step, total: usize) -> ProgressBar {
         Step::Watch => "the teacher looks at them",
         Step::Train => "the students learn",
         Step::Fit => "fitting the statistics",
+        Step::Draw => "drawing the report",
     };
     let style = ProgressStyle::with_template("{msg:<28} {wide_bar} {percent:>3} %  {eta} left")
         .expect("the template is well-formed");

@@ -15,7 +15,7 @@ use fast_image_resize as fir;
 use super::decode::decode_into;
 use super::hide::Cover;
 use super::scene::Look;
-use super::{Interpolation, Prepared, Preprocessing, Rejection, View};
+use super::{Interpolation, Picture, Prepared, Preprocessing, Rejection, View};
 use crate::capture::Frame;
 
 /// Turns frames into a teacher's input, one after another.
@@ -72,6 +72,15 @@ impl Preprocessor {
     /// after an error means nothing.
     pub fn resized(&self) -> &[u8] {
         self.resized.buffer()
+    }
+
+    /// The same as a picture.
+    pub fn picture(&self) -> Picture<'_> {
+        Picture {
+            width: self.preprocessing.width,
+            height: self.preprocessing.height,
+            data: self.resized().into(),
+        }
     }
 
     /// The frame as the teacher wants it (METHOD.md, section 2, input).

@@ -219,6 +219,14 @@ impl Promise {
             budget.say(warn.high),
             budget.say(alarm.expected),
         )];
+        sentences.extend(self.shortcomings());
+        sentences
+    }
+
+    /// Why it is worth less than it says, and what would make it better.
+    pub fn shortcomings(&self) -> Vec<String> {
+        let asked = self.budget.say(self.budget.amount());
+        let mut sentences = Vec::new();
         if !self.fits {
             sentences.push(
                 "the highest scores are not spread as those of one kind of frame are: look at them; until \

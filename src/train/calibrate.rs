@@ -9,6 +9,8 @@
 
 use super::footage::{Limits, Seen, watch};
 use super::lesson::{FOLDS, Lesson};
+use super::report::FrameNote;
+use super::review::Review;
 use super::student::Student;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
@@ -19,7 +21,7 @@ use crate::score::Scoring;
 use crate::score::budget::{Budget, Pace};
 use crate::score::lines::Terms;
 use crate::score::parts::FrameVectors;
-use crate::score::statistics::Statistics;
+use crate::score::statistics::{Measured, Statistics};
 
 /// Fewer usable frames than this are refused.
 pub const FEWEST_FRAMES: usize = 20;
@@ -90,6 +92,14 @@ pub struct Calibration {
     pub clamped: u64,
     /// What the statistics were fitted on, one per frame used.
     pub vectors: Vec<FrameVectors>,
+    /// The same frames, measured by statistics that did not see their block of time.
+    pub held_out: Vec<Measured>,
+    /// Their names and times.
+    pub notes: Vec<FrameNote>,
+    /// Whether they differ.
+    pub review: Review,
+    /// Whether they follow each other in time.
+    pub is_film: bool,
     /// Passes over the footage that the student was trained for.
     pub epochs: usize,
     /// Width of the student's MLP.
@@ -155,6 +165,8 @@ pub fn calibrate(
         rejected,
         size,
         scene,
+        notes,
+        review,
         ..
     } = seen;
     Ok(Calibration {
@@ -167,6 +179,10 @@ pub fn calibrate(
         size,
         clamped,
         vectors,
+        held_out,
+        notes,
+        review,
+        is_film: footage.is_film(),
         epochs,
         mlp_width,
         scene: scene.fit(),

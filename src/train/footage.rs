@@ -5,9 +5,12 @@
 //! frame that can't be decoded is left out and named.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::{FeatureCache, frames_that_fit, spread};
+use super::report::FrameNote;
+use super::review::{Review, Thumbnail};
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::{Opener, replay};
 use crate::infer::{Patches, PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
@@ -28,20 +31,41 @@ pub(super) struct Seen {
     pub(super) wanted: usize,
     /// Columns and rows of the frames used, where all have the same.
     pub(super) size: Option<(u32, u32)>,
-    /// When each of the frames used was taken, where the footage says.
-    pub(super) times: Vec<Duration>,
     /// What the same frames look like as a whole.
     pub(super) scene: SceneFootage,
+    /// When the first of them was taken, where the footage keeps time.
+    first: Option<Duration>,
+    /// Names and times of the same frames.
+    pub(super) notes: Vec<FrameNote>,
+    /// Whether they differ.
+    pub(super) review: Review,
 }
 
 impl Seen {
+    /// Notes what is told of a frame beside its features.
+    fn note(
+        &mut self,
+        number: usize,
+        at: Option<Duration>,
+        name: Option<Arc<str>>,
+        preprocessor: &Preprocessor,
+    ) {
+        let since_first = at.map(|at| at.saturating_sub(*self.first.get_or_insert(at)));
+        let thumbnail = Thumbnail::of(&preprocessor.picture());
+        self.review.push(thumbnail, since_first.unwrap_or_default());
+        self.notes.push(FrameNote {
+            number,
+            name,
+            seconds: since_first.map(|since| since.as_secs_f64()),
+            brightness: preprocessor.look().statistics().brightness,
+        });
+    }
+
     /// Seconds from one of the frames used to the next, in the median; none where the footage has no
     /// times.
     pub(super) fn interval(&self) -> Option<f64> {
-        let pairs = self.times.windows(2);
-        let mut steps: Vec<f64> = pairs
-            .map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64())
-            .collect();
+        let times: Vec<f64> = self.notes.iter().filter_map(|note| note.seconds).collect();
+        let mut steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         steps.sort_unstable_by(f64::total_cmp);
         let median = steps.get(steps.len() / 2).copied();
         median.filter(|step| *step > 0.0)
@@ -86,8 +110,10 @@ pub(super) fn watch(
         rejected: Vec::new(),
         wanted: total,
         size: None,
-        times: Vec::new(),
         scene: SceneFootage::new(footage.is_film()),
+        first: None,
+        notes: Vec::new(),
+        review: Review::default(),
     };
     for (index, frame) in replay(footage)?.enumerate() {
         let frame = frame?;
@@ -120,7 +146,7 @@ pub(super) fn watch(
         let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
         seen.cache.push(&streams)?;
         seen.scene.take(index, at, preprocessor.look());
-        seen.times.extend(at);
+        seen.note(index, at, frame.name, &preprocessor);
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;

@@ -39,6 +39,8 @@ pub mod calibrate;
 
 pub mod review;
 
+pub mod report;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The steps of a calibration, in order.
@@ -52,6 +54,8 @@ pub enum Step {
     Train,
     /// The statistics are fitted, fold by fold and then as a whole.
     Fit,
+    /// The pictures of the report are drawn.
+    Draw,
 }
 
 /// Who follows a calibration and may end it.

@@ -33,7 +33,7 @@ const NOISE_QUANTILE: f64 = 0.1;
 /// Mean brightness outside of this shows little.
 const SENSIBLE: (f32, f32) = (0.06, 0.94);
 /// A change of the light by this factor deserves a warning: what is learnt then spans both.
-const LIGHT_FACTOR: f32 = 1.1;
+pub(super) const LIGHT_FACTOR: f32 = 1.1;
 
 /// Mean grey values of the cells of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,12 +177,7 @@ impl Review {
     /// What speaks against learning from this footage, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.frames < RECOMMENDED_FRAMES {
-            warnings.push(format!(
-                "{} frames are few: {RECOMMENDED_FRAMES} or more are better",
-                self.frames
-            ));
-        }
+        warnings.extend(self.fewness());
         warnings.extend(self.sameness());
         warnings.extend(self.darkness());
         warnings.extend(self.change_of_light());
@@ -190,7 +185,16 @@ impl Review {
         warnings
     }
 
-    fn sameness(&self) -> Option<String> {
+    pub(super) fn fewness(&self) -> Option<String> {
+        (self.frames < RECOMMENDED_FRAMES).then(|| {
+            format!(
+                "{} frames are few: {RECOMMENDED_FRAMES} or more are better",
+                self.frames
+            )
+        })
+    }
+
+    pub(super) fn sameness(&self) -> Option<String> {
         let (different, kept) = (self.different(), self.kept.len());
         let is_enough = different >= FEW_DIFFERENT
             && (different == MOST_DIFFERENT || different as f64 >= SHARE_DIFFERENT * kept as f64);
@@ -203,7 +207,7 @@ impl Review {
         })
     }
 
-    fn darkness(&self) -> Option<String> {
+    pub(super) fn darkness(&self) -> Option<String> {
         let brightness = self.brightness();
         let (what, advice) = if brightness < SENSIBLE.0 {
             ("dark", "give more light or exposure")
@@ -236,7 +240,7 @@ impl Review {
         })
     }
 
-    fn change_of_view(&self) -> Option<String> {
+    pub(super) fn change_of_view(&self) -> Option<String> {
         let moved = self.drift.moved()?;
         let (minutes, seconds) = (moved.at.as_secs() / 60, moved.at.as_secs() % 60);
         let how = match moved.share {

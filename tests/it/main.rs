@@ -16,6 +16,7 @@ mod evaluation_scene;
 mod filming;
 mod filming_faults;
 mod full_disk;
+mod report;
 mod scoring;
 
 mod cameras;

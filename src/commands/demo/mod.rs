@@ -126,6 +126,7 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
             view: View::default(),
         },
         dump: None,
+        report: None,
         camera: None,
         is_reviewed: false,
     };

@@ -22,11 +22,12 @@ use serde_json::{Value, json};
 
 use self::shoot::Shoot;
 use self::take::Take;
+use super::exit::DataError;
 use super::output::say;
 use super::signals::Interrupts;
 use crate::capture::archive::{Archive, ArchiveError, Notes};
 use crate::capture::{CameraSettings, CaptureError, Moment, Opener};
-use crate::config::Camera;
+use crate::config::{Camera, Config};
 
 /// What is to be filmed.
 pub(super) struct Script<'a> {
@@ -67,6 +68,19 @@ impl From<ArchiveError> for Fault {
     fn from(fault: ArchiveError) -> Self {
         Fault::Archive(fault)
     }
+}
+
+/// The camera that is called so.
+pub(super) fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Camera> {
+    let found = config.cameras.iter().find(|c| c.name.as_str() == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = config.cameras.iter().map(|c| c.name.as_str()).collect();
+        let known = names.join(", ");
+        DataError(format!(
+            "the configuration has no camera {name}; it has: {known}"
+        ))
+        .into()
+    })
 }
 
 impl<'a> Script<'a> {

@@ -38,6 +38,9 @@ const MANIFEST: &str = "profile.json";
 const RECEIPT: &str = "receipt.json";
 const STUDENT: &str = "student.onnx";
 const STATISTICS: &str = "statistics.safetensors";
+/// What calibration found, for people and for programs. It lies beside the Profile's own files, is no
+/// part of its identity, and is never read again.
+pub const REPORTS: [&str; 2] = ["report.html", "report.json"];
 
 /// What a Profile was made of.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::{IssuedReceipt, MANIFEST, Profile, ProfileError, RECEIPT, STATISTICS, STUDENT};
+use super::{
+    IssuedReceipt, MANIFEST, Profile, ProfileError, RECEIPT, REPORTS, STATISTICS, STUDENT,
+};
 use super::{arrays, json};
 
 /// Swaps two paths atomically.
@@ -26,12 +28,27 @@ impl Profile {
     /// be written; [`ProfileError::Unsynced`] and [`ProfileError::Retire`] once the new one is in
     /// place.
     pub fn save(&self, dir: &Path) -> Result<(), ProfileError> {
-        self.save_by(dir, exchange)
+        self.save_by(dir, Vec::new(), exchange)
     }
 
-    pub(super) fn save_by(&self, dir: &Path, exchange: Exchange) -> Result<(), ProfileError> {
+    /// The same, with the contents of [`REPORTS`] beside the Profile's own files.
+    ///
+    /// # Errors
+    /// As [`Profile::save`].
+    pub fn save_with_reports(&self, dir: &Path, reports: [Vec<u8>; 2]) -> Result<(), ProfileError> {
+        let reports = REPORTS.into_iter().zip(reports).collect();
+        self.save_by(dir, reports, exchange)
+    }
+
+    pub(super) fn save_by(
+        &self,
+        dir: &Path,
+        beside: Vec<(&'static str, Vec<u8>)>,
+        exchange: Exchange,
+    ) -> Result<(), ProfileError> {
         let place = Place::find(dir)?;
-        let files = self.files();
+        let mut files = beside;
+        files.extend(self.files());
         let needed = Some(files.iter().map(|(_, bytes)| bytes.len()).sum());
         let fails = |path: &Path| {
             let path = path.to_owned();
@@ -226,7 +243,7 @@ fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
     let ours = [MANIFEST, RECEIPT, STUDENT, STATISTICS];
     if let Some(other) = names
         .iter()
-        .find(|name| ours.iter().all(|own| *own != **name))
+        .find(|name| ours.iter().chain(&REPORTS).all(|own| *own != **name))
     {
         let what = format!("holds {}, which is no part of a Profile", other.display());
         return Err(foreign(dir, &what));

@@ -48,6 +48,26 @@ proptest! {
 }
 
 #[test]
+fn reports_go_with_their_profile_and_are_neither_needed_nor_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("cam0");
+    let profile = fixture::profile(30, 1);
+    let reports = |text: &str| [text, "{}"].map(|text| text.as_bytes().to_vec());
+    profile.save_with_reports(&dir, reports("first")).unwrap();
+    profile.save_with_reports(&dir, reports("second")).unwrap();
+    let [page, numbers] = REPORTS;
+    assert_eq!(fs::read(dir.join(page)).unwrap(), b"second");
+    let previous = folder.path().join("cam0.previous");
+    assert_eq!(fs::read(previous.join(page)).unwrap(), b"first");
+    assert_eq!(load(&dir).unwrap(), profile);
+    fs::write(dir.join(page), "changed").unwrap();
+    fs::remove_file(dir.join(numbers)).unwrap();
+    assert_eq!(load(&dir).unwrap(), profile);
+    profile.save(&dir).unwrap();
+    assert!(!dir.join(page).exists(), "it was of another calibration");
+}
+
+#[test]
 fn equal_content_has_equal_bytes_and_the_receipt_is_no_part_of_the_identity() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));
@@ -90,7 +110,7 @@ fn a_file_system_without_exchange_gets_two_steps() {
     for seed in [2, 3] {
         let unsupported = |_: &Path, _: &Path| Err(io::Error::from(rustix::io::Errno::INVAL));
         fixture::profile(30, seed)
-            .save_by(&dir, unsupported)
+            .save_by(&dir, Vec::new(), unsupported)
             .unwrap();
         assert_eq!(load(&dir).unwrap().manifest().origin.seed, seed);
     }
@@ -103,7 +123,9 @@ fn a_file_system_without_exchange_gets_two_steps() {
 fn a_switch_that_fails_leaves_the_former_and_nothing_else() {
     let (folder, dir) = saved();
     let fails = |_: &Path, _: &Path| Err(io::Error::from(rustix::io::Errno::IO));
-    let error = fixture::profile(30, 2).save_by(&dir, fails).unwrap_err();
+    let error = fixture::profile(30, 2)
+        .save_by(&dir, Vec::new(), fails)
+        .unwrap_err();
     assert!(matches!(error, ProfileError::Write { .. }), "{error:?}");
     assert_eq!(load(&dir).unwrap().manifest().origin.seed, 1);
     assert_eq!(names(folder.path()), ["cam0"]);

@@ -1,0 +1,78 @@
+//! Calibrations and reports for tests: those of the scores' fixture, with frames that have numbers.
+
+use super::{FrameNote, Lines, Print, Report};
+use crate::score::Scoring;
+use crate::score::fixture::{normal_frames, statistics};
+use crate::score::tokens::Scratch;
+use crate::train::calibrate::Calibration;
+use crate::train::review::Review;
+
+/// What `count` frames of a film taught, one a second.
+pub(super) fn learnt(count: usize) -> Calibration {
+    let frames = normal_frames(count, 1);
+    let statistics = statistics(&frames, Scoring::Default);
+    let mut scratch = Scratch::default();
+    let measured = frames.iter().map(|frame| {
+        let tokens = &frame.discrepancy.residual_tokens;
+        let measured = statistics
+            .fit()
+            .measure(&frame.into(), tokens, &mut scratch);
+        measured.unwrap()
+    });
+    Calibration {
+        held_out: measured.collect(),
+        statistics,
+        student: Vec::new(),
+        blocks: vec![6, 8],
+        used: count,
+        frames: count,
+        rejected: Vec::new(),
+        size: Some((640, 480)),
+        clamped: 0,
+        vectors: frames.iter().map(Into::into).collect(),
+        notes: (0..count).map(note).collect(),
+        review: Review::default(),
+        is_film: true,
+        epochs: 1,
+        mlp_width: 6,
+        scene: None,
+    }
+}
+
+fn note(number: usize) -> FrameNote {
+    FrameNote {
+        number,
+        name: None,
+        seconds: Some(number as f64),
+        brightness: 0.5,
+    }
+}
+
+pub(super) fn report(count: usize) -> Report {
+    Report::of(&learnt(count), "images normal/", "press")
+}
+
+/// With these scores of both bases; the threshold is 10, the alarm line 12.
+pub(super) fn scored(raw: Vec<f64>) -> Report {
+    let mut report = report(20);
+    report.frames = (0..raw.len()).map(note).collect();
+    for trace in &mut report.scores {
+        trace.lines = Lines {
+            threshold: 10.0,
+            alarm: 12.0,
+        };
+        trace.median = 0.0;
+    }
+    let [image, local] = &mut report.scores;
+    image.raw.clone_from(&raw);
+    local.raw = raw;
+    report
+}
+
+pub(super) fn print(bytes: usize) -> Print {
+    Print {
+        jpeg: vec![7; bytes],
+        width: 480,
+        height: 360,
+    }
+}
