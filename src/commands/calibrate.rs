@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::exit::DataError;
 use super::film::{Filmed, Script};
+use super::golden::with_golden;
 use super::judge::load_teacher;
 use super::output::{make_folder, say};
 use super::progress::Bars;
@@ -224,7 +225,7 @@ pub(super) fn carry_out(
         progress: &progress,
         stop,
     };
-    let learnt = learn(&teacher, footage, &order.wishes, supervisor)
+    let mut learnt = learn(&teacher, footage, &order.wishes, supervisor)
         .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt, order.is_reviewed);
@@ -235,7 +236,9 @@ pub(super) fn carry_out(
     }
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
+    let files = std::mem::take(&mut learnt.golden);
     let profile = profile(learnt, &teacher, order, seconds)?;
+    let profile = with_golden(profile, files, &teacher, &order.out)?;
     profile.save(&order.out)?;
     if let Some(folder) = &order.dump {
         dump.write(folder)?;
@@ -273,6 +276,9 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
     }
     if learnt.size.is_none() {
         tracing::warn!("the frames are of different sizes: later ones of any size will be judged");
+    }
+    for reason in &learnt.not_golden {
+        tracing::warn!("one golden frame less, by which machines are tested: {reason}");
     }
     let of_scene = learnt.scene.iter().flat_map(SceneReference::warnings);
     of_scene.for_each(|warning| tracing::warn!("{warning}"));
@@ -352,6 +358,7 @@ impl Made {
             "frames": self.frames, "used": self.used, "rejected": self.rejected,
             "seconds": self.seconds, "threshold": deciding.raw, "local_threshold": manifest.local.raw,
             "asked_rate": deciding.asked_rate, "achieved_rate": deciding.achieved_rate,
+            "golden": manifest.golden.len(),
         })
     }
 

@@ -10,8 +10,9 @@ use super::darkroom::Darkroom;
 use super::eye::{Eye, Looked, Models};
 use super::gallery::Gallery;
 use super::generation::Carried;
+use super::golden;
 use super::inspector::Inspector;
-use super::judge::{load_student, load_teacher};
+use super::judge::{Judge, load_student, load_teacher};
 use crate::capture::{Calibrated, Opener};
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
@@ -22,7 +23,7 @@ use crate::publish::{
     Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
     Reporter, Retained, Settings, Topics, homeassistant_config, homeassistant_status,
 };
-use crate::score::profile::Profile;
+use crate::score::profile::{GoldenFrame, Profile};
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is judged within ten
 /// seconds, and a missing one costs a failed open each few seconds.
@@ -46,6 +47,8 @@ pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
 struct Loaded {
     profile: Arc<Profile>,
     student: StudentRunner,
+    /// Let go once they were scored.
+    golden: Vec<GoldenFrame>,
 }
 
 impl Inspection {
@@ -82,18 +85,35 @@ impl Inspection {
         }
         let mut streams = pretrained_streams(teacher.info()).to_vec();
         streams.extend(cameras.iter().flat_map(|camera| camera.student.streams()));
-        match teacher.runner(&streams) {
-            Ok(teacher) => Ok(Inspection {
-                config,
-                endpoint,
-                teacher,
-                cameras,
-            }),
+        let teacher = match teacher.runner(&streams) {
+            Ok(teacher) => teacher,
             Err(fault) => {
                 issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
-                Err(issues)
+                return Err(issues);
+            }
+        };
+        for (index, (camera, loaded)) in config.cameras.iter().zip(&mut cameras).enumerate() {
+            let golden = std::mem::take(&mut loaded.golden);
+            let (profile, student) = (Arc::clone(&loaded.profile), loaded.student.clone());
+            let mut judge = Judge::new(profile, teacher.clone(), student);
+            if let Err(fault) = golden::test_camera(camera, &mut judge, &golden) {
+                issues.add(format!("camera[{index}].profile"), fault);
             }
         }
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        Ok(Inspection {
+            config,
+            endpoint,
+            teacher,
+            cameras,
+        })
+    }
+
+    /// The Profiles of the cameras, in the order of the configuration.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.cameras.iter().map(|loaded| &*loaded.profile)
     }
 
     /// How to publish.
@@ -310,11 +330,13 @@ fn opener_of(camera: &Camera, profile: &Profile) -> Box<dyn Opener> {
 }
 
 fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
-    let profile = Profile::load(&camera.profile, teacher.info())?;
+    let mut profile = Profile::load(&camera.profile, teacher.info())?;
+    let golden = profile.take_golden();
     let student = load_student(&profile, &camera.profile)?;
     Ok(Loaded {
         profile: Arc::new(profile),
         student,
+        golden,
     })
 }
 

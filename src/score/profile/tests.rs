@@ -247,10 +247,10 @@ fn a_threshold_edited_by_hand_is_noticed() {
 #[test]
 fn a_newer_format_is_told_before_its_unknown_keys() {
     let (_folder, dir) = saved();
-    fs::write(dir.join(MANIFEST), r#"{"format": 3, "goldens": []}"#).unwrap();
+    fs::write(dir.join(MANIFEST), r#"{"format": 4, "silver": []}"#).unwrap();
     let error = load(&dir).unwrap_err();
     assert!(
-        matches!(error, ProfileError::NewerFormat { found: 3, .. }),
+        matches!(error, ProfileError::NewerFormat { found: 4, .. }),
         "{error:?}"
     );
 }
