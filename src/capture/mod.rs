@@ -64,6 +64,17 @@ pub enum Pixels {
     Raw(RawPicture),
 }
 
+impl Pixels {
+    /// The bytes, where they are a JPEG or PNG file as they are.
+    pub fn file(&self) -> Option<&[u8]> {
+        match self {
+            Pixels::Encoded(bytes) => Some(bytes),
+            Pixels::Raw(RawPicture { layout, data, .. }) if *layout == Layout::Mjpeg => Some(data),
+            Pixels::Raw(_) | Pixels::Rgb8 { .. } => None,
+        }
+    }
+}
+
 /// One picture as its source gave it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {

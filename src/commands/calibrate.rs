@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::film::{Filmed, Script, named};
+use super::golden::with_golden;
 use super::judge::load_teacher;
 use super::output::{make_folder, say};
 use super::progress::Bars;
@@ -224,7 +225,7 @@ pub(super) fn carry_out(
         progress: &progress,
         stop,
     };
-    let learnt = learn(&teacher, footage, &order.wishes, supervisor)
+    let mut learnt = learn(&teacher, footage, &order.wishes, supervisor)
         .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt, order.is_reviewed);
@@ -237,7 +238,9 @@ pub(super) fn carry_out(
     let draft = draft(&learnt, footage, shown, &bars, stop)?;
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
+    let files = std::mem::take(&mut learnt.golden);
     let profile = profile(learnt, &teacher, order, seconds)?;
+    let profile = with_golden(profile, files, &teacher, &order.out)?;
     let [html, json] = draft.finish(&profile);
     if let Some(file) = report {
         file.finish(&html)?;
@@ -279,6 +282,9 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
     }
     if learnt.size.is_none() {
         tracing::warn!("the frames are of different sizes: later ones of any size will be judged");
+    }
+    for reason in &learnt.not_golden {
+        tracing::warn!("one golden frame less, by which machines are tested: {reason}");
     }
     let of_scene = learnt.scene.iter().flat_map(SceneReference::warnings);
     of_scene.for_each(|warning| tracing::warn!("{warning}"));
@@ -359,6 +365,7 @@ impl Made {
             "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
             "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
             "promise": manifest.promise, "report": self.out.join(REPORTS[0]).to_string_lossy(),
+            "golden": manifest.golden.len(),
         })
     }
 

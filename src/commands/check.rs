@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::inspection::Inspection;
 use super::output::say;
 use crate::cli::CheckArgs;
-use crate::config::{Config, Issues};
+use crate::config::Issues;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -30,12 +30,13 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
     }
     let inspection = checked?;
     if !args.json {
-        summarise(&inspection.config)?;
+        summarise(&inspection)?;
     }
     Ok(())
 }
 
-fn summarise(config: &Config) -> anyhow::Result<()> {
+fn summarise(inspection: &Inspection) -> anyhow::Result<()> {
+    let config = &inspection.config;
     say!("node     {}", config.node.name)?;
     say!("broker   {}:{}", config.mqtt.host, config.mqtt.port)?;
     let teacher = config
@@ -46,12 +47,13 @@ fn summarise(config: &Config) -> anyhow::Result<()> {
         "teacher  {}",
         teacher.unwrap_or_else(|| "bundled".to_owned())
     )?;
-    for camera in &config.cameras {
-        say!(
-            "camera   {}, Profile {}",
-            camera.name,
-            camera.profile.display()
-        )?;
+    for (camera, profile) in config.cameras.iter().zip(inspection.profiles()) {
+        let tested = match profile.manifest().golden.len() {
+            0 => "no golden frames to test it by: a new calibration keeps some".to_owned(),
+            n => format!("its {n} golden frames score as calibrated"),
+        };
+        let dir = camera.profile.display();
+        say!("camera   {}, Profile {dir}: {tested}", camera.name)?;
     }
     say!("The configuration has no fault.")?;
     Ok(())

@@ -40,7 +40,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     if let Some(error) = error.downcast_ref::<ProfileError>() {
         return Some(match error {
             ProfileError::Write { .. } | ProfileError::Retire { .. } => ExitCode::CantCreat,
-            ProfileError::NotAProfile { .. } => ExitCode::NoInput,
+            ProfileError::NotAProfile { .. } | ProfileError::NoPrevious { .. } => ExitCode::NoInput,
             _ => ExitCode::DataErr,
         });
     }

@@ -10,9 +10,10 @@ use super::darkroom::Darkroom;
 use super::eye::{Eye, Looked, Models};
 use super::gallery::Gallery;
 use super::generation::Carried;
+use super::golden;
 use super::inspector::Inspector;
-use super::judge::{load_student, load_teacher};
-use crate::capture::{Calibrated, Opener};
+use super::judge::{Judge, load_student, load_teacher};
+use crate::capture::{Calibrated, Fps, Opener};
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
@@ -22,7 +23,8 @@ use crate::publish::{
     Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
     Reporter, Retained, Settings, Topics, homeassistant_config, homeassistant_status,
 };
-use crate::score::profile::Profile;
+use crate::score::budget::{Budget, Promise};
+use crate::score::profile::{GoldenFrame, Profile};
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is judged within ten
 /// seconds, and a missing one costs a failed open each few seconds.
@@ -30,6 +32,9 @@ const RETRY: Retry = Retry {
     min: Duration::from_millis(500),
     max: Duration::from_secs(5),
 };
+
+/// Frames may come this much faster than the Profile's lines were drawn for before that is worth a word.
+const PACE_MARGIN: f64 = 1.25;
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -46,6 +51,8 @@ pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
 struct Loaded {
     profile: Arc<Profile>,
     student: StudentRunner,
+    /// Let go once they were scored.
+    golden: Vec<GoldenFrame>,
 }
 
 impl Inspection {
@@ -72,6 +79,7 @@ impl Inspection {
             match load_camera(camera, &teacher) {
                 Ok(loaded) => {
                     check_view(camera, &loaded.profile, index, &mut issues);
+                    warn_of_pace(camera, &loaded.profile);
                     cameras.push(loaded);
                 }
                 Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),
@@ -82,18 +90,35 @@ impl Inspection {
         }
         let mut streams = pretrained_streams(teacher.info()).to_vec();
         streams.extend(cameras.iter().flat_map(|camera| camera.student.streams()));
-        match teacher.runner(&streams) {
-            Ok(teacher) => Ok(Inspection {
-                config,
-                endpoint,
-                teacher,
-                cameras,
-            }),
+        let teacher = match teacher.runner(&streams) {
+            Ok(teacher) => teacher,
             Err(fault) => {
                 issues.add("teacher.path", format!("{:#}", anyhow::Error::from(fault)));
-                Err(issues)
+                return Err(issues);
+            }
+        };
+        for (index, (camera, loaded)) in config.cameras.iter().zip(&mut cameras).enumerate() {
+            let golden = std::mem::take(&mut loaded.golden);
+            let (profile, student) = (Arc::clone(&loaded.profile), loaded.student.clone());
+            let mut judge = Judge::new(profile, teacher.clone(), student);
+            if let Err(fault) = golden::test_camera(camera, &mut judge, &golden) {
+                issues.add(format!("camera[{index}].profile"), fault);
             }
         }
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        Ok(Inspection {
+            config,
+            endpoint,
+            teacher,
+            cameras,
+        })
+    }
+
+    /// The Profiles of the cameras, in the order of the configuration.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.cameras.iter().map(|loaded| &*loaded.profile)
     }
 
     /// How to publish.
@@ -310,11 +335,13 @@ fn opener_of(camera: &Camera, profile: &Profile) -> Box<dyn Opener> {
 }
 
 fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
-    let profile = Profile::load(&camera.profile, teacher.info())?;
+    let mut profile = Profile::load(&camera.profile, teacher.info())?;
+    let golden = profile.take_golden();
     let student = load_student(&profile, &camera.profile)?;
     Ok(Loaded {
         profile: Arc::new(profile),
         student,
+        golden,
     })
 }
 
@@ -336,6 +363,29 @@ fn check_view(camera: &Camera, profile: &Profile, index: usize, issues: &mut Iss
     }
     if camera.mask.as_ref().is_some_and(|mask| mask != view.mask()) {
         differs("mask");
+    }
+}
+
+/// Says where the camera is judged otherwise than its Profile's lines were drawn for. The promise is about
+/// another number of false alarms then, which is no reason not to watch.
+fn warn_of_pace(camera: &Camera, profile: &Profile) {
+    let Some(Promise { budget, pace, .. }) = profile.statistics().promise() else {
+        return;
+    };
+    let rules = camera.incident;
+    let is_slower = |fps: Fps| fps.get() <= PACE_MARGIN * pace.fps;
+    let is_kept =
+        (rules.hits, rules.window) == (pace.hits, pace.window) && camera.fps.is_none_or(is_slower);
+    if !is_kept && matches!(budget, Budget::Per(..)) {
+        tracing::warn!(
+            camera = %camera.name,
+            "the Profile's lines were drawn for {budget} false alarms at {:.3} frames a second and {} of \
+             {} for an incident, and the configuration says otherwise: calibrate again, or expect another \
+             number of them",
+            pace.fps,
+            pace.hits,
+            pace.window
+        );
     }
 }
 

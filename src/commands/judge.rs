@@ -2,13 +2,18 @@
 //! in its own thread.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::golden;
 use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::evaluate::heatmap::Scale;
-use crate::infer::{Extractor, Features, StudentRunner, Teacher, TeacherFile, pretrained_streams};
+use crate::infer::{
+    Extractor, Features, StudentRunner, Teacher, TeacherError, TeacherFile, TeacherRunner,
+    pretrained_streams,
+};
 use crate::preprocess::scene::SceneCheck;
 use crate::preprocess::{Preprocessor, Rejection, SceneFault};
 use crate::score::Score;
@@ -20,7 +25,7 @@ pub(super) struct Judge {
     preprocessor: Preprocessor,
     extractor: Extractor,
     scene: Option<SceneCheck>,
-    profile: Profile,
+    profile: Arc<Profile>,
     scratch: Scratch,
 }
 
@@ -34,7 +39,7 @@ pub(super) struct Judged {
 
 impl Judge {
     /// Loads the Profile in `dir` and its teacher: the one given, or the one that the Profile's
-    /// receipt remembers.
+    /// receipt remembers; and scores its golden frames.
     pub(super) fn open(dir: &Path, teacher: Option<&Path>) -> anyhow::Result<Judge> {
         let remembered = Profile::read_receipt(dir)?.teacher;
         let teacher = match (teacher, &remembered) {
@@ -48,25 +53,32 @@ impl Judge {
             }),
             _ => load_teacher(teacher),
         }?;
-        let profile = Profile::load(dir, teacher.info())?;
+        let mut profile = Profile::load(dir, teacher.info())?;
+        let golden = profile.take_golden();
         let student = load_student(&profile, dir)?;
-        let streams = [
-            student.streams().as_slice(),
-            &pretrained_streams(teacher.info()),
-        ]
-        .concat();
+        let runner = runner(&teacher, &student)?;
+        let mut judge = Judge::new(Arc::new(profile), runner, student);
+        golden::test(&mut judge, &golden, dir)?;
+        Ok(judge)
+    }
+
+    /// Of models that are loaded.
+    pub(super) fn new(
+        profile: Arc<Profile>,
+        teacher: TeacherRunner,
+        student: StudentRunner,
+    ) -> Judge {
         let patches = profile.statistics().fit().patches().clone();
-        let extractor = Extractor::new(teacher.runner(&streams)?, student).looking_at(patches);
         let view = profile.manifest().origin.view.clone();
         let preprocessor = Preprocessor::new(&teacher.info().preprocessing).looking_at(view);
         let scene = profile.scene().cloned();
-        Ok(Judge {
+        Judge {
             preprocessor,
-            extractor,
+            extractor: Extractor::new(teacher, student).looking_at(patches),
             scene: scene.map(|scene| SceneCheck::new(scene, None)),
             profile,
             scratch: Scratch::default(),
-        })
+        }
     }
 
     /// The same with another limit for shifts of the view than the Profile's, as a share of the width.
@@ -116,6 +128,20 @@ pub(super) fn load_teacher(path: Option<&Path>) -> anyhow::Result<Teacher> {
         );
     }
     Ok(Teacher::load(&file)?)
+}
+
+/// The teacher, giving what this student needs.
+pub(super) fn runner(
+    teacher: &Teacher,
+    student: &StudentRunner,
+) -> Result<TeacherRunner, TeacherError> {
+    teacher.runner(
+        &[
+            student.streams().as_slice(),
+            &pretrained_streams(teacher.info()),
+        ]
+        .concat(),
+    )
 }
 
 /// The student of a Profile that lies in `dir`.

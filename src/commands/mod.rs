@@ -13,6 +13,7 @@ mod feedback;
 mod film;
 mod gallery;
 mod generation;
+mod golden;
 mod health;
 mod inspection;
 mod inspector;
@@ -20,6 +21,7 @@ mod introduction;
 mod judge;
 mod logging;
 mod output;
+mod profile;
 mod progress;
 mod reload;
 mod report;
@@ -33,7 +35,7 @@ mod watchdog;
 
 pub use exit::exit_code;
 
-use crate::cli::{Command, TeacherCommand};
+use crate::cli::{Command, ProfileCommand, TeacherCommand};
 
 /// Runs a command to its end.
 pub fn dispatch(command: Command) -> anyhow::Result<()> {
@@ -45,6 +47,8 @@ pub fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Score(args) => score::score(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
+        Command::Profile(ProfileCommand::Show(args)) => profile::show(&args),
+        Command::Profile(ProfileCommand::Rollback(args)) => profile::rollback(&args),
         Command::Cameras(args) => cameras::cameras(&args),
         Command::Check(args) => check::check(&args),
         Command::Run(args) => run::run(&args),

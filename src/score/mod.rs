@@ -112,7 +112,8 @@ impl Score {
 }
 
 /// The four calibrated parts of the default score; each about 0 +- 1 on normal frames.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Parts {
     /// Class token.
     pub z: f64,

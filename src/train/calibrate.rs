@@ -8,6 +8,7 @@
 //! frames was measured as small (held-out to training error 0.92 to 1.04).
 
 use super::footage::{Limits, Seen, watch};
+use super::golden::{choose, fetch};
 use super::lesson::{FOLDS, Lesson};
 use super::report::FrameNote;
 use super::review::Review;
@@ -106,6 +107,10 @@ pub struct Calibration {
     pub mlp_width: usize,
     /// What the scene looks like as a whole.
     pub scene: Option<SceneReference>,
+    /// Files of the frames that are to be golden, to be scored by the engine.
+    pub golden: Vec<Vec<u8>>,
+    /// Why a frame that was to be golden is not.
+    pub not_golden: Vec<String>,
 }
 
 /// Learns what is normal from `footage`.
@@ -156,6 +161,11 @@ pub fn calibrate(
     let terms = wishes.terms(seen.interval());
     let statistics = Statistics::calibrate(fit, &held_out, wishes.scoring, &terms)?;
     supervisor.at(Step::Fit, FOLDS + 1, FOLDS + 1)?;
+    let judged = held_out
+        .iter()
+        .map(|measured| statistics.judge(measured.clone()).value);
+    let values: Vec<(usize, f64)> = seen.indices.iter().copied().zip(judged).collect();
+    let (golden, not_golden) = fetch(footage, &choose(&values), supervisor)?;
     let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
     let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
     let student = to_onnx(&trained);
@@ -186,6 +196,8 @@ pub fn calibrate(
         epochs,
         mlp_width,
         scene: scene.fit(),
+        golden,
+        not_golden,
     })
 }
 

@@ -21,6 +21,8 @@ use crate::preprocess::{Preprocessor, View};
 pub(super) struct Seen {
     /// One per frame that was used, in the footage's order.
     pub(super) pretrained: Vec<PretrainedFeatures>,
+    /// Which frames of the footage they are, counted from 0.
+    pub(super) indices: Vec<usize>,
     /// The streams of the same frames.
     pub(super) cache: FeatureCache,
     /// Frames in the footage.
@@ -105,6 +107,7 @@ pub(super) fn watch(
     let total = wanted.len();
     let mut seen = Seen {
         pretrained: Vec::new(),
+        indices: Vec::new(),
         cache: FeatureCache::create(limits.folder, &kept, tokens, width, bytes)?,
         frames,
         rejected: Vec::new(),
@@ -153,6 +156,7 @@ pub(super) fn watch(
         } else if seen.size != size {
             seen.size = None;
         }
+        seen.indices.push(index);
         seen.pretrained
             .push(pretrained_features(&output, info, patches));
     }

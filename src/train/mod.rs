@@ -35,6 +35,8 @@ mod footage;
 
 mod lesson;
 
+mod golden;
+
 pub mod calibrate;
 
 pub mod review;

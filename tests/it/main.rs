@@ -16,6 +16,8 @@ mod evaluation_scene;
 mod filming;
 mod filming_faults;
 mod full_disk;
+mod golden;
+mod profile_command;
 mod report;
 mod scoring;
 

@@ -8,7 +8,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _, ImageResult};
 
-use crate::capture::{Layout, Pixels, RawPicture};
+use crate::capture::Pixels;
 use crate::preprocess::{Picture, decode};
 use crate::train::review::Thumbnail;
 
@@ -30,7 +30,7 @@ pub(super) struct Shot {
 pub(super) fn develop(pixels: Pixels, is_lossless: bool) -> Result<Shot, String> {
     let picture = decode(&pixels).map_err(|rejection| rejection.to_string())?;
     let (size, thumbnail) = ([picture.width, picture.height], Thumbnail::of(&picture));
-    let is_a_file = is_a_file(&pixels);
+    let is_a_file = pixels.file().is_some();
     let encoded = if is_a_file {
         Vec::new()
     } else {
@@ -48,15 +48,6 @@ pub(super) fn develop(pixels: Pixels, is_lossless: bool) -> Result<Shot, String>
         thumbnail,
         is_mjpeg,
     })
-}
-
-/// Whether the bytes are a file as they are.
-fn is_a_file(pixels: &Pixels) -> bool {
-    match pixels {
-        Pixels::Encoded(_) => true,
-        Pixels::Raw(RawPicture { layout, .. }) => *layout == Layout::Mjpeg,
-        Pixels::Rgb8 { .. } => false,
-    }
 }
 
 fn is_png(bytes: &[u8]) -> bool {

@@ -52,6 +52,29 @@ pub enum ProfileError {
         /// The teacher that it was made for, and the one given.
         what: String,
     },
+    /// On this machine it scores otherwise than where it was made.
+    #[error(
+        "the Profile in {} does not score here as it did at calibration: {what}; no score of it can be \
+         trusted here. Try another build of inspectd, check this machine's memory, or calibrate again",
+        .dir.display()
+    )]
+    OtherScores {
+        /// The Profile.
+        dir: PathBuf,
+        /// The golden frame, what it scores here and what it did.
+        what: String,
+    },
+    /// There is nothing to take back.
+    #[error(
+        "{} has no previous Profile: there is none in {}; `inspectd calibrate` keeps the one that it \
+         replaces, and `inspectd profile show` says what is there", .dir.display(), .previous.display()
+    )]
+    NoPrevious {
+        /// Where the Profile is.
+        dir: PathBuf,
+        /// Where the previous one would be.
+        previous: PathBuf,
+    },
     /// Something else lies where the Profile should go.
     #[error("{} {what}, so it is left as it is: choose another --out, or move it away", .path.display())]
     Foreign {
@@ -110,9 +133,14 @@ fn in_all(needed: &Option<usize>) -> String {
 
 /// What to do about a Profile, one of whose files can't be used.
 fn way_out(file: &Path) -> String {
-    let dir = file.parent().unwrap_or(file).display();
-    format!(
-        "calibrate again with `inspectd calibrate --footage PATH --out {dir}`, or restore \
-         {dir}.previous"
-    )
+    let dir = file.parent().unwrap_or(file).display().to_string();
+    match dir.strip_suffix(".previous") {
+        Some(dir) => format!(
+            "it can't be taken back; calibrate again with `inspectd calibrate --footage PATH --out {dir}`"
+        ),
+        None => format!(
+            "calibrate again with `inspectd calibrate --footage PATH --out {dir}`, or take the former \
+             one back with `inspectd profile rollback {dir}`"
+        ),
+    }
 }

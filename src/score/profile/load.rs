@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::golden::{Golden, GoldenFrame, is_golden_name};
 use super::{FORMAT, IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT, Receipt};
 use super::{STATISTICS, STUDENT, arrays, identity, sha256};
 use crate::infer::TeacherInfo;
@@ -27,6 +28,7 @@ impl Profile {
         let bytes = read_verified(dir, STATISTICS, &manifest)?;
         let (statistics, scene) = arrays::decode(&bytes, &manifest)
             .map_err(|what| damaged(&dir.join(STATISTICS), &what))?;
+        let golden = golden_frames(dir, &manifest)?;
         Ok(Profile {
             id,
             manifest,
@@ -34,6 +36,7 @@ impl Profile {
             statistics,
             scene: scene.map(Arc::new),
             student,
+            golden,
         })
     }
 
@@ -59,7 +62,7 @@ impl Profile {
 }
 
 /// Identity and content of `profile.json`.
-fn read_manifest(dir: &Path) -> Result<(String, Manifest), ProfileError> {
+pub(super) fn read_manifest(dir: &Path) -> Result<(String, Manifest), ProfileError> {
     #[derive(serde::Deserialize)]
     struct Version {
         format: u64,
@@ -101,6 +104,19 @@ fn check_teacher(dir: &Path, own: &TeacherInfo, given: &TeacherInfo) -> Result<(
         dir: dir.to_owned(),
         what,
     })
+}
+
+/// The golden frames. Their names are checked first: they say which files are read.
+fn golden_frames(dir: &Path, manifest: &Manifest) -> Result<Vec<GoldenFrame>, ProfileError> {
+    let read = |golden: &Golden| {
+        if !is_golden_name(golden.file.as_ref()) {
+            let what = format!("names {:?} as a golden frame", golden.file);
+            return Err(damaged(&dir.join(MANIFEST), &what));
+        }
+        let bytes = read_verified(dir, &golden.file, manifest)?;
+        Ok(GoldenFrame::loaded(golden.clone(), bytes))
+    };
+    manifest.golden.iter().map(read).collect()
 }
 
 fn read_verified(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, ProfileError> {

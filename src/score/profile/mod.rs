@@ -8,7 +8,9 @@
 
 mod arrays;
 mod error;
+mod golden;
 mod load;
+mod rollback;
 mod save;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 pub use self::error::ProfileError;
+pub use self::golden::{GOLDEN_BYTES, Golden, GoldenFrame, GoldenScores};
+pub use self::rollback::previous_of;
 pub use self::save::check_target;
 use super::Scoring;
 use super::budget::Promise;
@@ -30,8 +34,8 @@ use crate::preprocess::{Rejection, SceneReference, View};
 
 /// The version of the format that is written, and the newest that is read.
 ///
-/// 2: the view, the camera's settings, what the scene looks like. 3: the promise, the alarm line. A
-/// Profile of a former format is read as one without them.
+/// 2: the view, the camera's settings, what the scene looks like. 3: the promise, the alarm line,
+/// golden frames. A Profile of a former format is read as one without them.
 pub const FORMAT: u32 = 3;
 
 const MANIFEST: &str = "profile.json";
@@ -127,6 +131,9 @@ pub struct Manifest {
     /// What the scene looks like as a whole; none in format 1.
     #[serde(default)]
     pub scene: Option<SceneNumbers>,
+    /// What the golden frames score; none before format 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub golden: Vec<Golden>,
     /// Lower-case hexadecimal SHA-256 of each other file, by name.
     pub files: BTreeMap<String, String>,
 }
@@ -165,6 +172,7 @@ pub struct Profile {
     statistics: Statistics,
     scene: Option<Arc<SceneReference>>,
     student: Vec<u8>,
+    golden: Vec<GoldenFrame>,
 }
 
 impl Profile {
@@ -192,6 +200,7 @@ impl Profile {
             local: statistics.local.numbers(),
             promise: statistics.promise,
             scene: scene.as_ref().map(|scene| scene.numbers().clone()),
+            golden: Vec::new(),
             files: files
                 .into_iter()
                 .map(|(name, hash)| (name.to_owned(), hash))
@@ -205,7 +214,26 @@ impl Profile {
             statistics,
             scene: scene.map(Arc::new),
             student,
+            golden: Vec::new(),
         }
+    }
+
+    /// The same with these golden frames, which make it another content.
+    #[must_use]
+    pub fn with_golden(mut self, golden: Vec<GoldenFrame>) -> Profile {
+        for frame in &golden {
+            let (file, hash) = (frame.scored().file.clone(), sha256(frame.bytes()));
+            self.manifest.files.insert(file, hash);
+        }
+        self.manifest.golden = golden.iter().map(|frame| frame.scored().clone()).collect();
+        self.id = identity(&json(&self.manifest));
+        Profile { golden, ..self }
+    }
+
+    /// Takes the golden frames out: once they were scored, their pictures are only memory. What is
+    /// left can score, but not be saved.
+    pub fn take_golden(&mut self) -> Vec<GoldenFrame> {
+        std::mem::take(&mut self.golden)
     }
 
     /// `sha256:` and the hash of `profile.json`: names the content.

@@ -4,7 +4,7 @@
 //! failure removes what was written. A directory that holds anything but a Profile is never
 //! replaced.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::golden::is_golden_name;
 use super::{
     IssuedReceipt, MANIFEST, Profile, ProfileError, RECEIPT, REPORTS, STATISTICS, STUDENT,
 };
 use super::{arrays, json};
 
 /// Swaps two paths atomically.
-type Exchange = fn(&Path, &Path) -> io::Result<()>;
+pub(super) type Exchange = fn(&Path, &Path) -> io::Result<()>;
 
 impl Profile {
     /// Saves the Profile as `dir`, whose parent must exist.
@@ -27,6 +28,9 @@ impl Profile {
     /// [`ProfileError::Foreign`] if something else lies there, [`ProfileError::Write`] if it can't
     /// be written; [`ProfileError::Unsynced`] and [`ProfileError::Retire`] once the new one is in
     /// place.
+    ///
+    /// # Panics
+    /// If its golden frames were taken out.
     pub fn save(&self, dir: &Path) -> Result<(), ProfileError> {
         self.save_by(dir, Vec::new(), exchange)
     }
@@ -76,12 +80,17 @@ impl Profile {
     }
 
     /// Names and contents of the files.
-    fn files(&self) -> [(&'static str, Vec<u8>); 4] {
+    fn files(&self) -> Vec<(&str, Vec<u8>)> {
+        assert_eq!(
+            self.golden.len(),
+            self.manifest.golden.len(),
+            "what is saved has its golden frames"
+        );
         let receipt = IssuedReceipt {
             profile: self.id.clone(),
             receipt: self.receipt.clone(),
         };
-        [
+        let mut files = vec![
             (MANIFEST, json(&self.manifest)),
             (RECEIPT, json(&receipt)),
             (STUDENT, self.student.clone()),
@@ -89,7 +98,10 @@ impl Profile {
                 STATISTICS,
                 arrays::encode(&self.statistics, self.scene.as_deref()),
             ),
-        ]
+        ];
+        let golden = self.golden.iter();
+        files.extend(golden.map(|frame| (frame.scored().file.as_str(), frame.bytes().to_vec())));
+        files
     }
 }
 
@@ -111,18 +123,18 @@ pub fn check_target(dir: &Path) -> Result<(), ProfileError> {
 }
 
 /// Where a Profile goes.
-struct Place {
+pub(super) struct Place {
     /// Exists, symbolic links resolved.
-    parent: PathBuf,
-    dir: PathBuf,
+    pub(super) parent: PathBuf,
+    pub(super) dir: PathBuf,
     /// `dir` with `.previous` after it.
-    previous: PathBuf,
+    pub(super) previous: PathBuf,
     /// Whether a Profile is there, whole or damaged.
-    taken: bool,
+    pub(super) taken: bool,
 }
 
 impl Place {
-    fn find(dir: &Path) -> Result<Self, ProfileError> {
+    pub(super) fn find(dir: &Path) -> Result<Self, ProfileError> {
         // A link's target is what gets replaced, so that the link stays.
         let real = match fs::canonicalize(dir) {
             Ok(real) => real,
@@ -229,7 +241,7 @@ fn absent(dir: &Path) -> Result<PathBuf, ProfileError> {
 }
 
 /// Whether a Profile, whole or damaged, is at `dir`; nothing and an empty directory are none.
-fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
+pub(super) fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -241,10 +253,11 @@ fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
         names.push(entry.file_name());
     }
     let ours = [MANIFEST, RECEIPT, STUDENT, STATISTICS];
-    if let Some(other) = names
-        .iter()
-        .find(|name| ours.iter().chain(&REPORTS).all(|own| *own != **name))
-    {
+    let is_ours = |name: &OsStr| {
+        let mut fixed = ours.iter().chain(&REPORTS);
+        fixed.any(|own| *own == name) || is_golden_name(name)
+    };
+    if let Some(other) = names.iter().find(|name| !is_ours(name)) {
         let what = format!("holds {}, which is no part of a Profile", other.display());
         return Err(foreign(dir, &what));
     }
@@ -270,15 +283,15 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
 }
 
-fn is_unsupported(error: &io::Error) -> bool {
+pub(super) fn is_unsupported(error: &io::Error) -> bool {
     let unsupported = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP];
     unsupported
         .iter()

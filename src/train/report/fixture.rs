@@ -36,6 +36,8 @@ pub(super) fn learnt(count: usize) -> Calibration {
         epochs: 1,
         mlp_width: 6,
         scene: None,
+        golden: Vec::new(),
+        not_golden: Vec::new(),
     }
 }
 

@@ -1,0 +1,101 @@
+//! Golden frames and the engine: scored at the end of a calibration, to be kept, and before every use of
+//! the Profile, to be compared. Both by the same [`Judge`], so what is tested is what runs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use super::judge::{Judge, load_student, runner};
+use crate::capture::{Frame, Moment, Pixels};
+use crate::config::Camera;
+use crate::infer::Teacher;
+use crate::preprocess::Rejection;
+use crate::score::profile::{GoldenFrame, Profile, ProfileError};
+use crate::seam::caught;
+
+/// The Profile with these frames, each a JPEG or PNG file, and what they score by it here. It will lie
+/// in `dir`.
+pub(super) fn with_golden(
+    profile: Profile,
+    files: Vec<Vec<u8>>,
+    teacher: &Teacher,
+    dir: &Path,
+) -> anyhow::Result<Profile> {
+    let student = load_student(&profile, dir)?;
+    let runner = runner(teacher, &student)?;
+    let profile = Arc::new(profile);
+    let mut judge = Judge::new(Arc::clone(&profile), runner, student);
+    let frames = (1..).zip(files).map(|(number, file)| {
+        let judged = judge.judge(&frame(&file))?;
+        Ok(GoldenFrame::new(number, file, &judged.score))
+    });
+    let golden: Result<Vec<GoldenFrame>, Rejection> = frames.collect();
+    let golden = golden.context("a normal frame can't be scored by the Profile that it made")?;
+    drop(judge);
+    Ok(Arc::unwrap_or_clone(profile).with_golden(golden))
+}
+
+/// Scores the golden frames of a camera's Profile, and tells the journal.
+///
+/// # Errors
+/// As [`test`].
+pub(super) fn test_camera(
+    camera: &Camera,
+    judge: &mut Judge,
+    golden: &[GoldenFrame],
+) -> Result<(), ProfileError> {
+    let (name, started) = (camera.name.as_str(), Instant::now());
+    test(judge, golden, &camera.profile)?;
+    let seconds = started.elapsed().as_secs_f64();
+    match golden.len() {
+        0 => tracing::info!(
+            camera = name,
+            "no golden frames: its Profile is not tested here"
+        ),
+        frames => tracing::info!(
+            camera = name,
+            frames,
+            seconds,
+            "golden frames score as calibrated"
+        ),
+    }
+    Ok(())
+}
+
+/// Scores the golden frames of the Profile in `dir`.
+///
+/// # Errors
+/// [`ProfileError::OtherScores`] where one scores otherwise than at calibration, or not at all.
+pub(super) fn test(
+    judge: &mut Judge,
+    golden: &[GoldenFrame],
+    dir: &Path,
+) -> Result<(), ProfileError> {
+    for golden in golden {
+        let frame = frame(golden.bytes());
+        // Whoever reloads lives on, also where the engine panics on a model that it could load.
+        let fault = match caught(|| judge.judge(&frame)) {
+            Ok(Ok(judged)) => golden.difference(&judged.score),
+            Ok(Err(rejection)) => Some(rejection.to_string()),
+            Err(panic) => Some(panic),
+        };
+        if let Some(fault) = fault {
+            return Err(ProfileError::OtherScores {
+                dir: dir.to_owned(),
+                what: format!("of {}, {fault}", golden.scored().file),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn frame(file: &[u8]) -> Frame {
+    Frame {
+        seq: 0,
+        at: Moment::now(),
+        name: None,
+        pixels: Pixels::Encoded(file.to_vec()),
+    }
+}

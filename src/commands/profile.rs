@@ -1,0 +1,149 @@
+//! `inspectd profile show` and `inspectd profile rollback`: what a Profile is, and the former one taken
+//! back.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::judge::load_teacher;
+use super::output::say;
+use crate::cli::{RollbackArgs, ShowArgs};
+use crate::score::profile::{Profile, ProfileError, previous_of};
+
+/// How much of an identity tells it from others, for people.
+const SHORT: usize = 19;
+
+/// Prints what the Profile in a directory is, every byte of it checked against its hash.
+pub(super) fn show(args: &ShowArgs) -> anyhow::Result<()> {
+    let profile = of_any_teacher(&args.dir)?;
+    let at = previous_of(&args.dir)?;
+    let previous = match of_any_teacher(&at) {
+        Err(ProfileError::NotAProfile { .. }) => None,
+        other => Some(other),
+    };
+    if args.json {
+        let mut json = described(&profile, &args.dir);
+        json["previous"] = previous.map_or(Value::Null, |previous| match previous {
+            Ok(previous) => described(&previous, &at),
+            Err(fault) => json!({ "dir": at.to_string_lossy(), "fault": fault.to_string() }),
+        });
+        return say!("{json}");
+    }
+    print(&profile)?;
+    match previous {
+        None => say!("previous       none"),
+        Some(Err(fault)) => say!("previous       none that can be used: {fault}"),
+        Some(Ok(previous)) => {
+            say!(
+                "previous       {}, made {:.0}",
+                &previous.id()[..SHORT],
+                previous.receipt().calibrated_at
+            )?;
+            let dir = args.dir.display();
+            say!("               to take it back: inspectd profile rollback {dir}")
+        }
+    }
+}
+
+/// Takes the former Profile back, and says what is in place now.
+pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
+    let teacher = args.teacher.as_deref();
+    let teacher = teacher.map(|path| load_teacher(Some(path))).transpose()?;
+    let info = teacher.as_ref().map(|teacher| teacher.info());
+    let profile = Profile::roll_back(&args.dir, info)?;
+    let previous = of_any_teacher(&previous_of(&args.dir)?);
+    if args.json {
+        let mut json = described(&profile, &args.dir);
+        json["previous"] = previous.map_or(Value::Null, |previous| json!(previous.id()));
+        return say!("{json}");
+    }
+    let dir = args.dir.display();
+    let (id, made) = (&profile.id()[..SHORT], profile.receipt().calibrated_at);
+    say!("Profile {id}, made {made:.0}, is in {dir} again")?;
+    if let Ok(previous) = previous {
+        let id = &previous.id()[..SHORT];
+        say!("  {id} is the previous one now; the same command takes it back")?;
+    }
+    say!(
+        "A running daemon takes it at its next reload: systemctl reload inspectd, kill -HUP, or \
+         request/reload. Before a start: inspectd check"
+    )
+}
+
+/// A Profile for the teacher that it asks for, whichever that is.
+fn of_any_teacher(dir: &Path) -> Result<Profile, ProfileError> {
+    let teacher = Profile::read_manifest(dir)?.origin.teacher;
+    Profile::load(dir, &teacher)
+}
+
+/// For programs.
+fn described(profile: &Profile, dir: &Path) -> Value {
+    let (manifest, receipt) = (profile.manifest(), profile.receipt());
+    let origin = &manifest.origin;
+    let golden = manifest.golden.iter();
+    let golden = golden.map(|golden| json!({ "file": golden.file, "score": golden.scores.value }));
+    json!({
+        "profile": profile.id(), "dir": dir.to_string_lossy(), "format": manifest.format,
+        "scoring": manifest.scoring, "student_blocks": origin.student.blocks, "seed": origin.seed,
+        "teacher": { "sha256": origin.teacher.sha256, "path": receipt.teacher },
+        "frames": origin.normal_frames, "frame": origin.frame, "view": origin.view,
+        "camera": origin.camera, "deciding": manifest.deciding, "local": manifest.local,
+        "calibrated_at": receipt.calibrated_at, "seconds": receipt.seconds,
+        "version": receipt.version, "host": receipt.host, "golden": golden.collect::<Value>(),
+    })
+}
+
+/// For people.
+fn print(profile: &Profile) -> anyhow::Result<()> {
+    let (manifest, receipt) = (profile.manifest(), profile.receipt());
+    let origin = &manifest.origin;
+    let (deciding, local) = (&manifest.deciding, &manifest.local);
+    say!("profile        {}", profile.id())?;
+    say!(
+        "made           {:.0}, in {:.0} s, by inspectd {} on {}",
+        receipt.calibrated_at,
+        receipt.seconds,
+        receipt.version,
+        receipt.host
+    )?;
+    let path = receipt.teacher.as_ref();
+    let path = path.map_or("bundled".to_owned(), |path| path.display().to_string());
+    say!("teacher        {path}, SHA-256 {}", origin.teacher.sha256)?;
+    let size = origin
+        .frame
+        .map_or("of different sizes".to_owned(), |size| {
+            format!("of {}x{}", size.width, size.height)
+        });
+    say!("frames         {} normal ones {size}", origin.normal_frames)?;
+    if !origin.view.is_whole() {
+        let view = serde_json::to_string(&origin.view)?;
+        say!("looks at       {view}")?;
+    }
+    if let Some(camera) = &origin.camera {
+        say!("camera         {}", serde_json::to_string(camera)?)?;
+    }
+    say!(
+        "threshold      {:.3}, local threshold {:.3}",
+        deciding.raw,
+        local.raw
+    )?;
+    match &manifest.promise {
+        Some(promise) => (promise.sentences().iter()).try_for_each(|line| say!("{line}"))?,
+        None => say!("false alarms   nothing is promised: it was made by an earlier version")?,
+    }
+    match manifest.golden.as_slice() {
+        [] => say!("golden frames  none: machines that use it are not tested")?,
+        golden => {
+            let scores = golden
+                .iter()
+                .map(|golden| format!("{:.3}", golden.scores.value));
+            let scores: Vec<String> = scores.collect();
+            say!(
+                "golden frames  {}, which scored {}",
+                golden.len(),
+                scores.join(", ")
+            )?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! Scores held against those of calibration, and golden frames among a Profile's files.
+
+use std::fs;
+use std::path::Path;
+
+use safetensors::tensor::SafeTensors;
+
+use super::*;
+use crate::infer::Features;
+use crate::score::fixture;
+use crate::score::profile::load::read_manifest;
+use crate::score::profile::{
+    IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT, STATISTICS, arrays,
+    identity, json, sha256,
+};
+use crate::score::statistics::Statistics;
+use crate::score::tokens::Scratch;
+
+/// Bytes that begin as a JPEG does.
+const JPEG: &[u8] = b"\xff\xd8\xff golden";
+
+fn score(statistics: &Statistics, frame: &Features) -> Score {
+    statistics.score(frame, &mut Scratch::default()).unwrap()
+}
+
+/// A Profile with three golden frames, and their features.
+fn with_golden() -> (Profile, Vec<Features>) {
+    let profile = fixture::profile(60, 1);
+    let frames = fixture::normal_frames(3, 2);
+    let scored = (1..).zip(&frames).map(|(number, frame)| {
+        GoldenFrame::new(number, JPEG.to_vec(), &score(profile.statistics(), frame))
+    });
+    let golden = scored.collect();
+    (profile.with_golden(golden), frames)
+}
+
+fn load(dir: &Path) -> Result<Profile, ProfileError> {
+    Profile::load(dir, &fixture::teacher())
+}
+
+#[test]
+fn each_score_that_moves_is_named_with_what_it_was_and_a_hair_is_none() {
+    let (profile, frames) = with_golden();
+    let sound = score(profile.statistics(), &frames[0]);
+    let golden = &profile.golden[0];
+    assert_eq!(golden.difference(&sound), None);
+    type Move = (&'static str, fn(&mut Score, f64), f64);
+    let moves: [Move; 9] = [
+        ("the score is", |s, by| s.value += by, OF_VALUE),
+        ("the local score is", |s, by| s.local += by, OF_PARTS),
+        (
+            "the map is",
+            |s, by| s.map[3] += by as f32 * s.map.len() as f32,
+            OF_PARTS,
+        ),
+        (
+            "the pretrained branch is",
+            |s, by| s.pretrained += by,
+            OF_PARTS,
+        ),
+        (
+            "the discrepancy branch is",
+            |s, by| s.discrepancy += by,
+            OF_PARTS,
+        ),
+        ("the part z is", |s, by| s.parts.z += by, OF_PARTS),
+        (
+            "the part pooled_mid is",
+            |s, by| s.parts.pooled_mid += by,
+            OF_PARTS,
+        ),
+        (
+            "the part pooled_late is",
+            |s, by| s.parts.pooled_late += by,
+            OF_PARTS,
+        ),
+        (
+            "the part residual is",
+            |s, by| s.parts.residual += by,
+            OF_PARTS,
+        ),
+    ];
+    for (words, apply, tolerance) in moves {
+        for by in [1.1, -1.1, f64::NAN, f64::INFINITY] {
+            let mut moved = sound.clone();
+            apply(&mut moved, by * tolerance);
+            let said = golden.difference(&moved).unwrap();
+            assert!(said.starts_with(words), "{said}");
+        }
+        let mut moved = sound.clone();
+        apply(&mut moved, 0.9 * tolerance);
+        assert_eq!(golden.difference(&moved), None, "{words}");
+    }
+}
+
+/// The Profile's statistics with all values of one array changed, as they are loaded.
+fn with_array(profile: &Profile, name: &str, change: fn(f64) -> f64) -> Result<Statistics, String> {
+    let mut bytes = arrays::encode(profile.statistics(), None);
+    let start = {
+        let arrays = SafeTensors::deserialize(&bytes).unwrap();
+        let data = arrays.tensor(name).unwrap().data();
+        let start = data.as_ptr() as usize - bytes.as_ptr() as usize;
+        start..start + data.len()
+    };
+    for value in bytes[start].as_chunks_mut::<8>().0 {
+        *value = change(f64::from_le_bytes(*value)).to_le_bytes();
+    }
+    let manifest = Manifest {
+        scene: None,
+        ..profile.manifest().clone()
+    };
+    arrays::decode(&bytes, &manifest).map(|(statistics, _)| statistics)
+}
+
+#[test]
+fn an_array_that_is_read_otherwise_than_it_was_written_is_noticed_whichever_it_is() {
+    let (profile, frames) = with_golden();
+    let bytes = arrays::encode(profile.statistics(), None);
+    let arrays = SafeTensors::deserialize(&bytes).unwrap();
+    // Held-out scores make p-values, which nothing is decided by.
+    let names = arrays
+        .names()
+        .into_iter()
+        .filter(|name| !name.starts_with("held_out."));
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in names {
+        let differs = |statistics: &Statistics| {
+            profile
+                .golden
+                .iter()
+                .zip(&frames)
+                .any(|(golden, frame)| golden.difference(&score(statistics, frame)).is_some())
+        };
+        let same = with_array(&profile, &name, |value| value).unwrap();
+        assert!(!differs(&same), "{name}");
+        match with_array(&profile, &name, |value| 1.2 * value + 0.05) {
+            Ok(statistics) => assert!(differs(&statistics), "{name} is not noticed"),
+            Err(_) => panic!("{name} is refused before it is used: this proves nothing"),
+        }
+    }
+}
+
+#[test]
+fn golden_frames_come_back_and_are_part_of_what_the_profile_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("cam0");
+    let (mut profile, _) = with_golden();
+    profile.save(&dir).unwrap();
+    assert_eq!(load(&dir).unwrap(), profile);
+    assert_ne!(profile.id(), fixture::profile(60, 1).id());
+    assert_eq!(fs::read(dir.join("golden-2.jpg")).unwrap(), JPEG);
+    // Replaced by one without, and back.
+    fixture::profile(60, 1).save(&dir).unwrap();
+    assert!(!dir.join("golden-1.jpg").exists());
+    profile.save(&dir).unwrap();
+    assert_eq!(profile.take_golden().len(), 3);
+    assert!(profile.take_golden().is_empty());
+}
+
+#[test]
+#[should_panic(expected = "what is saved has its golden frames")]
+fn a_profile_whose_golden_frames_were_taken_out_is_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut profile, _) = with_golden();
+    profile.take_golden();
+    let _ = profile.save(&folder.path().join("cam0"));
+}
+
+#[test]
+fn a_golden_frame_that_is_damaged_gone_or_lies_elsewhere_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("cam0");
+    let (profile, _) = with_golden();
+    let second = dir.join("golden-2.jpg");
+    profile.save(&dir).unwrap();
+    fs::write(&second, b"\xff\xd8\xff golde!").unwrap();
+    let text = load(&dir).unwrap_err().to_string();
+    assert!(
+        text.contains("golden-2.jpg is truncated or was changed"),
+        "{text}"
+    );
+    fs::remove_file(&second).unwrap();
+    let text = load(&dir).unwrap_err().to_string();
+    assert!(text.contains("golden-2.jpg is missing"), "{text}");
+
+    for outside in [
+        "../golden-2.jpg",
+        "/etc/hostname",
+        "golden-.jpg",
+        "golden-22.jpg",
+        "",
+    ] {
+        profile.save(&dir).unwrap();
+        let (_, mut manifest) = read_manifest(&dir).unwrap();
+        manifest.golden[1].file = outside.to_owned();
+        manifest.files.insert(outside.to_owned(), sha256(JPEG));
+        let text = json(&manifest);
+        let receipt = IssuedReceipt {
+            profile: identity(&text),
+            receipt: profile.receipt().clone(),
+        };
+        fs::write(dir.join(MANIFEST), text).unwrap();
+        fs::write(dir.join(RECEIPT), json(&receipt)).unwrap();
+        let text = load(&dir).unwrap_err().to_string();
+        assert!(
+            text.contains("profile.json names") && text.contains(outside),
+            "{text}"
+        );
+    }
+    assert!(dir.join(STATISTICS).exists());
+}
