@@ -15,7 +15,8 @@ use crate::config::Camera;
 use crate::decide::Picture;
 use crate::infer::Extractor;
 use crate::preprocess::{
-    Gate, Prepared, Preprocessing, Preprocessor, Rejection, SceneReference, SceneWatch, SceneZ,
+    Gate, Prepared, Preprocessing, Preprocessor, Rejection, SceneFault, SceneReference, SceneWatch,
+    SceneZ,
 };
 use crate::score::profile::{Origin, Profile};
 
@@ -23,6 +24,8 @@ use crate::score::profile::{Origin, Profile};
 pub(super) struct Looked {
     prepared: Prepared,
     scene_z: Option<SceneZ>,
+    /// What an anomalous score is put down to.
+    other_light: Option<SceneFault>,
     /// The frame itself, where pictures are published.
     shot: Option<Pixels>,
     /// Whether it hardly differs from the last one that was to be scored.
@@ -74,7 +77,7 @@ impl Eye {
         if self.opening.replace(opening) != Some(opening) {
             self.gate.forget();
         }
-        let prepared = self
+        let (prepared, other_light) = self
             .prepare(opening, &frame)
             .inspect_err(|_| self.gate.forget())?;
         let scene = self.scene.as_ref();
@@ -85,18 +88,23 @@ impl Eye {
             .passes(self.preprocessor.resized(), frame.at.since_boot);
         Ok(Looked {
             scene_z,
+            other_light,
             prepared,
             shot: self.keeps_shots.then_some(frame.pixels),
             is_as_before: !passes,
         })
     }
 
-    fn prepare(&mut self, opening: u32, frame: &Frame) -> Result<Prepared, Rejection> {
+    fn prepare(
+        &mut self,
+        opening: u32,
+        frame: &Frame,
+    ) -> Result<(Prepared, Option<SceneFault>), Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
         self.origin.check_frame(prepared.width, prepared.height)?;
-        self.watch
-            .look(self.preprocessor.look(), opening, frame.at)?;
-        Ok(prepared)
+        let look = self.preprocessor.look();
+        let other_light = self.watch.look(look, opening, frame.at)?;
+        Ok((prepared, other_light))
     }
 }
 
@@ -134,6 +142,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
     let Looked {
         prepared,
         scene_z,
+        other_light,
         shot,
         ..
     } = looked;
@@ -152,6 +161,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
             scene,
             scene_z,
         },
+        other_light,
         shot,
     })
 }

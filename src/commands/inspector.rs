@@ -13,7 +13,7 @@ use crate::config::Name;
 use crate::decide::{Cause, Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
-use crate::preprocess::Rejection;
+use crate::preprocess::{Rejection, SceneFault};
 use crate::publish::{Control, Message, Ration, Reporter};
 use crate::score::Score;
 use crate::score::profile::Profile;
@@ -24,6 +24,8 @@ use crate::score::tokens::Scratch;
 pub(super) struct Seen {
     pub(super) features: Features,
     pub(super) picture: Picture,
+    /// What an anomalous score is put down to: a light that the Profile does not know.
+    pub(super) other_light: Option<SceneFault>,
     /// The frame itself, where pictures are published.
     pub(super) shot: Option<Pixels>,
 }
@@ -177,10 +179,14 @@ impl Inspector {
         let Seen {
             features,
             picture,
+            other_light,
             shot,
         } = seen;
         let crop = self.profile.manifest().origin.view.crop();
         let judgement = self.score(&features).and_then(|score| {
+            if let Some(fault) = other_light.filter(|_| score.is_anomalous()) {
+                return Err(Rejection::Scene(fault));
+            }
             let judged = Judged::new(score, picture)?;
             let judged = judged.within(crop.pixels(picture.width, picture.height));
             Ok(match shot {

@@ -50,10 +50,32 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Sig
     let seen = Seen {
         features,
         picture,
+        other_light: None,
         shot,
     };
     let at = stories::moment(n);
     (Stamp { seq: n, at }, Ok(Sight::New(Box::new(seen))))
+}
+
+#[test]
+fn an_anomalous_frame_in_a_light_that_was_never_learnt_is_not_judged_and_a_normal_one_is() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), false);
+    for is_anomalous in [true, false] {
+        let (stamp, seen) = frame(1, is_anomalous, None);
+        let Ok(Sight::New(mut seen)) = seen else {
+            panic!("the frame was seen")
+        };
+        let Rejection::Scene(fault) = stories::fault('c', 1.5) else {
+            panic!("the fault is one")
+        };
+        seen.other_light = Some(fault.clone());
+        let verdict = inspector.decide(stamp, Ok(Sight::New(seen))).verdict;
+        let expected = match is_anomalous {
+            true => Err(Rejection::Scene(fault)),
+            false => Ok(false),
+        };
+        assert_eq!(verdict, expected);
+    }
 }
 
 /// The answer to who asks for a picture and waits.

@@ -109,6 +109,10 @@ impl Judge {
             .profile
             .statistics()
             .score(&features, &mut self.scratch)?;
+        let fault = fault.or_else(|| {
+            let scene = self.scene.as_ref().filter(|_| score.is_anomalous())?;
+            scene.other_light(look)
+        });
         Ok(Judged {
             features,
             score,

@@ -12,6 +12,7 @@ mod bad_input;
 mod bad_models;
 mod calibration;
 mod evaluation;
+mod evaluation_false_alarms;
 mod evaluation_scene;
 mod filming;
 mod filming_faults;

@@ -25,6 +25,8 @@ const LIGHTS: [(&str, f64); 3] = [
     ("red beside green", 0.1),
     ("blue beside green", 0.1),
 ];
+/// Light so far beyond that of all the footage is no fault, but explains a score that is anomalous.
+const OTHER_LIGHT: f64 = 0.02;
 /// The histogram is far off when so much of the range is moved beyond the footage's, ...
 const HISTOGRAM: f64 = 0.08;
 /// ... while more than 60 % of the cells changed, and so many more than in the footage.
@@ -115,6 +117,38 @@ impl SceneCheck {
                 severity: severity.min(WORST) as f32,
                 detail: finding.text(look),
             })
+        })
+    }
+
+    /// Light beyond all that the footage shows, though not so far that no frame could be judged. Where a
+    /// frame's score is anomalous too, the score says nothing of what is in front of the camera: the
+    /// Profile has never seen this light.
+    pub fn other_light(&self, look: &Look) -> Option<SceneFault> {
+        let measures = self.reference.measure(&look.appearance);
+        let spreads = self.reference.numbers.light.iter().zip(measures.light);
+        let beyond = spreads
+            .zip(LIGHTS)
+            .map(|((spread, value), (name, _))| {
+                let limits = [spread.lowest - OTHER_LIGHT, spread.highest + OTHER_LIGHT];
+                let beyond = (limits[0] - value).max(value - limits[1]);
+                (
+                    beyond,
+                    Finding::Light(name, value.exp(), limits.map(f64::exp)),
+                )
+            })
+            .filter(|(beyond, _)| *beyond > 0.0);
+        let (beyond, finding) = beyond.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        let look = &look.appearance;
+        Some(SceneFault {
+            kind: SceneFaultKind::Changed,
+            scene: look.statistics,
+            width: look.size.0,
+            height: look.size.1,
+            severity: (1.0 + beyond / OTHER_LIGHT).min(WORST) as f32,
+            detail: format!(
+                "the score is anomalous, and {}: calibrate on this light too",
+                finding.text(look)
+            ),
         })
     }
 

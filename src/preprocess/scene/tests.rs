@@ -54,6 +54,28 @@ fn what_covers_a_third_of_the_picture_is_left_to_the_models() {
 }
 
 #[test]
+fn a_little_other_light_is_no_fault_but_is_told_and_what_lies_there_is_no_light() {
+    for (reference, picture) in scenes() {
+        let check = SceneCheck::new(Arc::clone(reference), None);
+        let said = |picture: &[u8]| check.other_light(Eye::new().look(picture));
+        for gain in [[0.85; 3], [1.15; 3]] {
+            let picture = lit(&picture, gain);
+            assert_eq!(kind(reference, &picture), None);
+            let fault = said(&picture).expect("the light is told");
+            assert_eq!(fault.kind, Changed);
+            assert!(
+                fault.severity > 1.0 && fault.detail.contains("the light is"),
+                "{fault:?}"
+            );
+        }
+        assert_eq!(said(&picture), None);
+        for shade in [10, 250] {
+            assert_eq!(said(&covered(&picture, 0.33, shade)), None);
+        }
+    }
+}
+
+#[test]
 fn another_light_is_a_change() {
     for (reference, picture) in scenes() {
         for gain in [[0.6; 3], [1.5; 3], [1.15, 1.0, 0.85]] {

@@ -140,12 +140,18 @@ impl SceneWatch {
         self
     }
 
-    /// Looks at a frame of the source's `opening`, counted from 1, taken `at`.
+    /// Looks at a frame of the source's `opening`, counted from 1, taken `at`. Gives what it is put down
+    /// to if its score is anomalous, where the light is beyond all that the footage shows.
     ///
     /// # Errors
     /// [`Rejection::Scene`] where the camera does not see what it was calibrated for, and
     /// [`Rejection::Settling`] soon after a start.
-    pub fn look(&mut self, look: &Look, opening: u32, at: Moment) -> Result<(), Rejection> {
+    pub fn look(
+        &mut self,
+        look: &Look,
+        opening: u32,
+        at: Moment,
+    ) -> Result<Option<SceneFault>, Rejection> {
         let at = at.since_boot;
         let is_opened = self.opening.replace(opening) != Some(opening);
         self.has_changed &= !is_opened;
@@ -170,7 +176,10 @@ impl SceneWatch {
             (frozen, seen) => frozen.or(seen),
         };
         self.standing = fault.as_ref().map(|fault| fault.kind);
-        fault.map_or(Ok(()), |fault| Err(Rejection::Scene(fault)))
+        match fault {
+            Some(fault) => Err(Rejection::Scene(fault)),
+            None => Ok((self.check.as_ref()).and_then(|check| check.other_light(look))),
+        }
     }
 
     /// Where pictures that differ by less than `still_below` are one.

@@ -41,7 +41,7 @@ impl Story {
         };
         let said = self.watch.look(self.eye.look(picture), self.opening, at);
         self.half_seconds += 1;
-        said.as_ref().map_or_else(Rejection::reason, |()| "seen")
+        said.as_ref().map_or_else(Rejection::reason, |_| "seen")
     }
 
     fn reopen(&mut self) {
