@@ -14,7 +14,7 @@ use super::inspector::Inspector;
 use super::judge::{load_student, load_teacher};
 use crate::capture::{Calibrated, Opener};
 use crate::config::{Camera, Config, Issues, Name, Retry};
-use crate::decide::{Identity, Mute, Tracker};
+use crate::decide::{DriftReference, Identity, Mute, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
@@ -23,6 +23,7 @@ use crate::publish::{
     Reporter, Retained, Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
+use crate::score::threshold::Threshold;
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is judged within ten
 /// seconds, and a missing one costs a failed open each few seconds.
@@ -244,6 +245,7 @@ impl Inspection {
                 tracker
             }
         };
+        let tracker = tracker.watching(drift_reference(&loaded.profile), camera.drift);
         let topics = self.topics().camera(&camera.name);
         let profile = Arc::new(identity(&loaded.profile));
         let reporter = Reporter::new(topics, identity_of, profile);
@@ -337,6 +339,13 @@ fn check_view(camera: &Camera, profile: &Profile, index: usize, issues: &mut Iss
     if camera.mask.as_ref().is_some_and(|mask| mask != view.mask()) {
         differs("mask");
     }
+}
+
+/// What the live scores are held against.
+fn drift_reference(profile: &Profile) -> DriftReference {
+    let statistics = profile.statistics();
+    let [image, local] = [statistics.deciding(), statistics.local()].map(Threshold::held_out);
+    DriftReference::new(profile.id(), statistics.scoring(), image, local)
 }
 
 fn identity(profile: &Profile) -> ProfileIdentity {
