@@ -15,7 +15,7 @@ use super::inspector::Inspector;
 use super::judge::{Judge, load_student, load_teacher};
 use crate::capture::{Calibrated, Fps, Opener};
 use crate::config::{Camera, Config, Issues, Name, Retry};
-use crate::decide::{Identity, Mute, Tracker};
+use crate::decide::{DriftReference, Identity, Mute, Tracker};
 use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
@@ -25,6 +25,7 @@ use crate::publish::{
 };
 use crate::score::budget::{Budget, Promise};
 use crate::score::profile::{GoldenFrame, Profile};
+use crate::score::threshold::Threshold;
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is judged within ten
 /// seconds, and a missing one costs a failed open each few seconds.
@@ -269,6 +270,7 @@ impl Inspection {
                 tracker
             }
         };
+        let tracker = tracker.watching(drift_reference(&loaded.profile), camera.drift);
         let topics = self.topics().camera(&camera.name);
         let profile = Arc::new(identity(&loaded.profile));
         let reporter = Reporter::new(topics, identity_of, profile);
@@ -387,6 +389,13 @@ fn warn_of_pace(camera: &Camera, profile: &Profile) {
             pace.window
         );
     }
+}
+
+/// What the live scores are held against.
+fn drift_reference(profile: &Profile) -> DriftReference {
+    let statistics = profile.statistics();
+    let [image, local] = [statistics.deciding(), statistics.local()].map(Threshold::held_out);
+    DriftReference::new(profile.id(), statistics.scoring(), image, local)
 }
 
 fn identity(profile: &Profile) -> ProfileIdentity {

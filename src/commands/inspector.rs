@@ -158,19 +158,27 @@ impl Inspector {
             .collect()
     }
 
-    /// The journal learns of a camera that does not see its scene; of anomalies the subscribers do.
+    /// The journal learns of a camera that does not see its scene, or whose scores drift; of anomalies
+    /// the subscribers do.
     fn warn(&self, changes: &[Incident]) {
         let opened = changes
             .iter()
             .filter(|change| change.phase == Phase::Opened);
         for incident in opened {
-            if let Evidence::Scene(fault) = &incident.worst {
-                tracing::warn!(
+            match &incident.worst {
+                Evidence::Score(_) => {}
+                Evidence::Scene(fault) => tracing::warn!(
                     camera = %self.camera,
                     cause = incident.cause.as_str(),
                     detail = fault.detail,
                     "the camera does not see what it was calibrated for; nothing is judged"
-                );
+                ),
+                Evidence::Drift(drifted) => tracing::warn!(
+                    camera = %self.camera,
+                    detail = drifted.detail(),
+                    "normal frames score higher than at calibration, and false alarms will follow: \
+                     clean the lens, look at the light, or film and calibrate again"
+                ),
             }
         }
     }
@@ -209,7 +217,7 @@ impl Inspector {
     /// The judgement of the frame that the models saw last.
     fn repeat(&self) -> Result<Judged, Rejection> {
         match &self.last {
-            Some((_, judgement)) => judgement.clone(),
+            Some((_, judgement)) => judgement.clone().map(Judged::repeated),
             None => Err(Rejection::Inference(
                 "a verdict was to be repeated, and there is none".to_owned(),
             )),

@@ -12,7 +12,7 @@ use super::section::Section;
 use super::source::source;
 use super::{Camera, Issues, Name};
 use crate::capture::Fps;
-use crate::decide::Rules;
+use crate::decide::{DriftRules, Rules};
 use crate::preprocess::{Crop, Mask, Polygon, SceneRules, View};
 
 /// A day, the longest duration that any key accepts.
@@ -97,6 +97,7 @@ fn camera(
     // A slow camera is not a silent one.
     let deadline = fps.map_or(deadline, |fps| deadline.max(3 * fps.period()));
     let scene = scene(&mut section, issues);
+    let drift = drift(&mut section, issues);
     let source = source(section.section("source", issues), fps, folder, issues);
     let incident = rules(section.section("incident", issues), base, issues);
     let is_shown = section.get("snapshot", issues).unwrap_or(false);
@@ -116,6 +117,7 @@ fn camera(
             fps,
             deadline,
             scene,
+            drift,
             incident,
             snapshot: is_shown.then_some(largest * 1024),
             crop,
@@ -141,7 +143,7 @@ fn mask(section: &mut Section, crop: Option<Crop>, issues: &mut Issues) -> Optio
         .ok()
 }
 
-/// Whether the scene is compared with the normal footage, as written.
+/// Whether something is looked at, as written.
 #[derive(Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Switch {
@@ -164,6 +166,18 @@ fn scene(section: &mut Section, issues: &mut Issues) -> SceneRules {
         frozen_after,
         settle,
         moved_beyond: section.within("moved_beyond", &(0.001..=0.5), issues),
+    }
+}
+
+/// Whether and how the scores are held against those of calibration.
+fn drift(section: &mut Section, issues: &mut Issues) -> DriftRules {
+    let base = DriftRules::default();
+    let switch: Switch = section.get("drift", issues).unwrap_or_default();
+    let hours = base.window.as_secs_f64() / 3600.0;
+    let hours = section.number("drift_hours", hours, &(0.001..=168.0), issues);
+    DriftRules {
+        watches: matches!(switch, Switch::On),
+        window: Duration::from_secs_f64(hours * 3600.0),
     }
 }
 

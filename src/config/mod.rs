@@ -28,7 +28,7 @@ pub use mqtt::{ClientCertificate, Credentials, Mqtt, ProtocolChoice, Retry, Tls}
 pub use name::{Name, Prefix};
 
 use crate::capture::{Fps, SourceSpec};
-use crate::decide::Rules;
+use crate::decide::{DriftRules, Rules};
 use crate::preprocess::{Crop, Mask, SceneRules, View, ViewError};
 
 /// A configuration without faults.
@@ -121,6 +121,8 @@ pub struct Camera {
     pub deadline: Duration,
     /// How its scene is watched.
     pub scene: SceneRules,
+    /// Whether its scores are held against those of calibration.
+    pub drift: DriftRules,
     /// When frames become an incident.
     pub incident: Rules,
     /// The largest picture that is published, in bytes; none where none is.

@@ -59,6 +59,7 @@ fn the_manual_states_the_true_defaults() {
     assert_eq!(stated.cameras[0].incident, minimal.cameras[0].incident);
     assert_eq!(stated.cameras[0].deadline, minimal.cameras[0].deadline);
     assert_eq!(stated.cameras[0].scene, minimal.cameras[0].scene);
+    assert_eq!(stated.cameras[0].drift, minimal.cameras[0].drift);
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn the_worst_frame_of_a_fault_is_the_one_furthest_beyond_its_limit() {
         .iter()
         .map(|(n, report)| match &report.worst {
             Evidence::Scene(fault) => (*n, report.worst_seq, fault.severity),
-            Evidence::Score(_) => panic!("a score"),
+            other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(worst, [(2, 1, 1.3), (4, 4, 4.0), (5, 5, 1e6)]);

@@ -1,10 +1,10 @@
-//! What a frame shows of a cause: a score, or a fault of the scene.
+//! What a frame shows of a cause: a score, a fault of the scene, or drift.
 //!
 //! Assumes nothing of the numbers that come in; every number of an [`Evidence`] is finite, so that
 //! messages never carry one that is not. A frame that can't be judged for a reason of its own
 //! (damaged, absent, settling) says nothing of any cause.
 
-use super::{Cause, Judged, Picture, Rules};
+use super::{Cause, Drifted, Judged, Picture, Rules};
 use crate::preprocess::{Rejection, SceneFault};
 
 /// More than this severity says no more; a picture that is all black may be infinitely far away.
@@ -17,6 +17,8 @@ pub enum Evidence {
     Score(Judged),
     /// What keeps the camera from seeing its scene.
     Scene(SceneFault),
+    /// How far the scores have moved by then.
+    Drift(Drifted),
 }
 
 impl Evidence {
@@ -39,7 +41,7 @@ impl Evidence {
     pub fn judged(&self) -> Option<&Judged> {
         match self {
             Evidence::Score(judged) => Some(judged),
-            Evidence::Scene(_) => None,
+            Evidence::Scene(_) | Evidence::Drift(_) => None,
         }
     }
 
@@ -48,17 +50,17 @@ impl Evidence {
         match self {
             Evidence::Score(judged) => judged.picture(),
             Evidence::Scene(fault) => Picture::of_fault(fault),
+            Evidence::Drift(drifted) => drifted.picture,
         }
     }
 
     /// How bad it is among frames that show the same cause, 0..1: the limit is at 0.5, as with scores.
     pub fn degree(&self) -> f64 {
+        let of_severity = |severity: f64| severity / (1.0 + severity);
         match self {
             Evidence::Score(judged) => judged.score().value,
-            Evidence::Scene(fault) => {
-                let severity = f64::from(fault.severity);
-                severity / (1.0 + severity)
-            }
+            Evidence::Scene(fault) => of_severity(fault.severity.into()),
+            Evidence::Drift(drifted) => of_severity(drifted.severity()),
         }
     }
 
@@ -71,7 +73,7 @@ impl Evidence {
     pub(super) fn forget_shot(&mut self) {
         match self {
             Evidence::Score(judged) => judged.shot = None,
-            Evidence::Scene(_) => {}
+            Evidence::Scene(_) | Evidence::Drift(_) => {}
         }
     }
 }
@@ -89,13 +91,15 @@ pub(super) enum Sign {
 }
 
 impl Sign {
-    /// What a frame says of `cause`; `None` where it says nothing.
+    /// What a frame says of `cause`; `None` where it says nothing. Of drift no frame says anything by
+    /// itself.
     pub(super) fn of(
         cause: Cause,
         judgement: Result<&Judged, &Rejection>,
         rules: &Rules,
     ) -> Option<Sign> {
         match (cause, judgement) {
+            (Cause::Drift, _) => None,
             (Cause::Anomaly, Ok(judged)) => Some(Sign::of_score(judged, rules)),
             (_, Ok(_)) => Some(Sign::Calm),
             // Nobody can say whether the anomaly is still there.

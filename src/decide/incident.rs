@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::Evidence;
+use super::{DriftLevel, Evidence};
 use crate::capture::Moment;
 use crate::preprocess::SceneFaultKind;
 
@@ -36,16 +36,19 @@ pub enum Cause {
     CameraFrozen,
     /// The light is another.
     SceneChanged,
+    /// The scores of normal frames move away from those of calibration.
+    Drift,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 5] = [
+    pub const ALL: [Cause; 6] = [
         Cause::Anomaly,
         Cause::CameraBlocked,
         Cause::CameraMoved,
         Cause::CameraFrozen,
         Cause::SceneChanged,
+        Cause::Drift,
     ];
 
     /// Its word in messages.
@@ -56,6 +59,7 @@ impl Cause {
             Cause::CameraMoved => SceneFaultKind::Moved.word(),
             Cause::CameraFrozen => SceneFaultKind::Frozen.word(),
             Cause::SceneChanged => SceneFaultKind::Changed.word(),
+            Cause::Drift => "drift",
         }
     }
 
@@ -67,6 +71,7 @@ impl Cause {
             Cause::CameraMoved => 2,
             Cause::SceneChanged => 3,
             Cause::Anomaly => 4,
+            Cause::Drift => 5,
         };
         place(self) < place(other)
     }
@@ -131,6 +136,8 @@ pub struct Incident {
     pub worst_at: Moment,
     /// ... and what it shows.
     pub worst: Evidence,
+    /// How the scores stood against those of calibration at this report; `None` where nobody watches.
+    pub drift: Option<DriftLevel>,
 }
 
 /// Whose incidents they are.

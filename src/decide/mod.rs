@@ -4,6 +4,7 @@
 //! frames, durations are measured on the monotonic clock alone, so a replay decides the same. A
 //! frame that can't be judged never says that anything is normal. Nothing here sends anything.
 
+mod drift;
 mod evidence;
 mod incident;
 mod region;
@@ -16,6 +17,7 @@ pub(crate) mod stories;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use drift::{Drift, DriftLevel, DriftReference, DriftRules, Drifted, Measure, Shift};
 pub use evidence::Evidence;
 pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
 pub use region::Region;
@@ -114,6 +116,8 @@ pub struct Judged {
     crop: Rect,
     /// The frame itself, where it is kept.
     shot: Option<Arc<Pixels>>,
+    /// Whether the score is that of an earlier frame.
+    is_repeated: bool,
 }
 
 impl Judged {
@@ -148,6 +152,7 @@ impl Judged {
                 picture,
                 crop: Rect::whole(picture.width, picture.height),
                 shot: None,
+                is_repeated: false,
             })
         } else {
             Err(Rejection::NotFinite)
@@ -163,6 +168,19 @@ impl Judged {
     /// The same where only this part of the frame was looked at.
     pub fn within(self, crop: Rect) -> Self {
         Judged { crop, ..self }
+    }
+
+    /// The same for a later frame that was not scored because it hardly differs.
+    pub fn repeated(self) -> Self {
+        Judged {
+            is_repeated: true,
+            ..self
+        }
+    }
+
+    /// Whether the score is that of an earlier frame.
+    pub fn is_repeated(&self) -> bool {
+        self.is_repeated
     }
 
     /// The same frame under another score.

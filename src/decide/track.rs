@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::evidence::Sign;
-use super::{Cause, EndedBy, Evidence, Identity, Incident, Phase, Rules};
+use super::{Cause, DriftLevel, EndedBy, Evidence, Identity, Incident, Phase, Rules};
 use crate::capture::Moment;
 
 /// The span of [`Rules::hourly_cap`].
@@ -22,6 +22,7 @@ pub(super) struct Now<'a> {
     pub(super) rules: &'a Rules,
     pub(super) identity: &'a Identity,
     pub(super) is_muted: bool,
+    pub(super) drift: Option<DriftLevel>,
 }
 
 /// Follows one cause.
@@ -87,6 +88,11 @@ impl Track {
         self.open.as_ref().map(|open| &open.reported)
     }
 
+    /// Whether the cause is there, be it reported or kept back.
+    pub(super) fn is_present(&self) -> bool {
+        self.open.is_some() || self.crowd.is_some()
+    }
+
     pub(super) fn suppressed(&self) -> u64 {
         self.suppressed
     }
@@ -150,12 +156,21 @@ impl Track {
     fn patience(&self, rules: &Rules) -> (usize, Duration) {
         match self.cause {
             Cause::Anomaly => (rules.hits, Duration::ZERO),
-            // Whoever finds a camera frozen has waited for that already.
-            Cause::CameraFrozen => (1, Duration::ZERO),
+            // Whoever finds a camera frozen, or scores drifting, has waited for that already.
+            Cause::CameraFrozen | Cause::Drift => (1, Duration::ZERO),
             // A hand that passes is not worth an alert.
             Cause::CameraBlocked | Cause::CameraMoved | Cause::SceneChanged => {
                 (rules.hits, rules.scene_after)
             }
+        }
+    }
+
+    /// Calm frames in a row that close.
+    fn release_after(&self, rules: &Rules) -> usize {
+        match self.cause {
+            // It is calm by the mean of hours.
+            Cause::Drift => 1,
+            _ => rules.release_after,
         }
     }
 
@@ -215,6 +230,7 @@ impl Track {
             worst_seq: worst.seq,
             worst_at: worst.at,
             worst: worst.evidence,
+            drift: now.drift,
         };
         self.opened.push_back(now.at.since_boot);
         self.open = Some(Open {
@@ -229,6 +245,9 @@ impl Track {
     fn follow(&mut self, now: &Now<'_>, is_calm: bool) -> Option<Incident> {
         let hits = self.hits();
         let rules = now.rules;
+        let release_after = self.release_after(rules);
+        // It goes on for days, and says nothing new each time.
+        let is_news_by_time = self.cause != Cause::Drift;
         let open = self.open.as_mut()?;
         let incident = &mut open.now;
         if let Some(Some(hit)) = self.recent.back()
@@ -238,8 +257,9 @@ impl Track {
             incident.worst = hit.evidence.clone();
         }
         incident.hits = hits;
+        incident.drift = now.drift;
         open.calm = if is_calm { open.calm + 1 } else { 0 };
-        if open.calm >= rules.release_after {
+        if open.calm >= release_after {
             return self.close(now.at, rules.cooldown, EndedBy::Released);
         }
         let rise = incident.worst.degree() - open.reported.worst.degree();
@@ -249,7 +269,8 @@ impl Track {
             .at
             .since_boot
             .saturating_sub(open.reported.at.since_boot);
-        if now.is_muted || !has_risen && since_report < rules.update_every {
+        let is_due = is_news_by_time && since_report >= rules.update_every;
+        if now.is_muted || !has_risen && !is_due {
             return None;
         }
         incident.report += 1;

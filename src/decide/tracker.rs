@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use super::drift::DriftWatch;
 use super::evidence::Sign;
 use super::track::{Now, Track};
-use super::{Cause, EndedBy, Identity, Incident, Judged, Rules};
+use super::{Cause, Drift, DriftReference, DriftRules, EndedBy, Identity, Incident, Judged, Rules};
 use crate::capture::Moment;
 use crate::preprocess::Rejection;
 
@@ -30,6 +31,8 @@ pub struct Tracker {
     identity: Identity,
     rules: Rules,
     tracks: [Track; Cause::ALL.len()],
+    /// None where nobody watches for drift.
+    drift: Option<DriftWatch>,
     mute: Mute,
     last_seen: Option<Moment>,
 }
@@ -41,6 +44,7 @@ impl Tracker {
             identity,
             rules,
             tracks: Cause::ALL.map(Track::new),
+            drift: None,
             mute: Mute::Off,
             last_seen: None,
         }
@@ -50,6 +54,20 @@ impl Tracker {
     pub fn with_rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
+    }
+
+    /// The same camera held against the scores of its Profile's calibration. What was watched before
+    /// counts on where the Profile is the same.
+    pub fn watching(mut self, reference: DriftReference, rules: DriftRules) -> Self {
+        let former = self.drift.take();
+        let watch = || DriftWatch::new(reference, rules.window, former);
+        self.drift = rules.watches.then(watch);
+        self
+    }
+
+    /// How the scores stand against those of calibration; `None` where nobody watches.
+    pub fn drift(&self) -> Option<&Drift> {
+        self.drift.as_ref().map(DriftWatch::drift)
     }
 
     /// Whether nothing was seen of the camera since it was last stopped, if ever.
@@ -97,19 +115,41 @@ impl Tracker {
         if matches!(self.mute, Mute::Until(end) if at.since_boot >= end) {
             self.mute = Mute::Off;
         }
+        let mut of_drift = self.sign_of_drift(at, judgement);
         let now = Now {
             seq,
             at,
             rules: &self.rules,
             identity: &self.identity,
             is_muted: self.mute != Mute::Off,
+            drift: self.drift.as_ref().map(|watch| watch.drift().level),
         };
         let tracks = self.tracks.iter_mut();
         let changes = tracks.filter_map(|track| {
-            let sign = Sign::of(track.cause, judgement, now.rules)?;
+            let sign = match track.cause {
+                Cause::Drift => of_drift.take(),
+                cause => Sign::of(cause, judgement, now.rules),
+            }?;
             track.observe(&now, sign)
         });
         changes.collect()
+    }
+
+    /// What the next frame says of drift. Neither one that can't be judged nor one within an anomaly
+    /// does: a defect that lies there for hours is an anomaly.
+    fn sign_of_drift(
+        &mut self,
+        at: Moment,
+        judgement: Result<&Judged, &Rejection>,
+    ) -> Option<Sign> {
+        let judged = judgement.ok()?;
+        let is_anomaly = |track: &Track| track.cause == Cause::Anomaly && track.is_present();
+        match &mut self.drift {
+            _ if self.tracks.iter().any(is_anomaly) => None,
+            Some(watch) => watch.observe(at, judged),
+            // What is open from a time when somebody watched is over.
+            None => Some(Sign::Calm),
+        }
     }
 
     /// Ends the inspection: what is open is closed as stopped.

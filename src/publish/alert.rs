@@ -216,7 +216,7 @@ impl Data {
                 window: incident.window,
             },
             region: judged.and_then(Judged::region).map(Region::new),
-            scene: Scene::new(&picture),
+            scene: Scene::new(&picture, incident.drift),
             profile: Arc::clone(profile),
             media: media.cloned(),
         }
@@ -228,14 +228,14 @@ impl Data {
 fn severity(incident: &Incident) -> &'static str {
     match incident.cause {
         Cause::Anomaly if incident.worst.is_alarm() => "critical",
-        Cause::Anomaly | Cause::CameraMoved | Cause::SceneChanged => "warn",
+        Cause::Anomaly | Cause::CameraMoved | Cause::SceneChanged | Cause::Drift => "warn",
         Cause::CameraBlocked | Cause::CameraFrozen => "critical",
     }
 }
 
 /// The wall time of an earlier moment by the clock of the report. They differ where the clock was
 /// set between the two; then an incident would seem to end before it began, or to last for years.
-fn wall(moment: &Moment, report: &Moment) -> Timestamp {
+pub(super) fn wall(moment: &Moment, report: &Moment) -> Timestamp {
     let since = SignedDuration::try_from(report.since_boot.saturating_sub(moment.since_boot));
     let by_report = since
         .ok()
@@ -262,7 +262,10 @@ pub(super) fn milliseconds<S: Serializer>(time: &Timestamp, to: S) -> Result<S::
     to.collect_str(&format_args!("{time:.3}"))
 }
 
-fn milliseconds_if_any<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn milliseconds_if_any<S: Serializer>(
+    time: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => milliseconds(time, to),
         None => to.serialize_none(),

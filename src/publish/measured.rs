@@ -1,11 +1,15 @@
-//! What was measured of a frame, as messages carry it: score, fault, region, scene.
+//! What was measured of a frame, as messages carry it: score, fault, region, scene, and how the scores
+//! stand against those of calibration.
 //!
 //! Numbers are rounded to six significant digits: what is beyond them is noise of the arithmetic.
 //! Assumes that what comes in is finite; only a z-value may be unknown, and is null then.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::decide::{self, Evidence, Picture};
+use super::alert::{milliseconds_if_any, wall};
+use crate::capture::Moment;
+use crate::decide::{self, DriftLevel, Evidence, Measure, Picture};
 use crate::infer::Grid;
 use crate::score::{self, Basis, Parts};
 
@@ -31,7 +35,7 @@ struct ScoreParts {
     local: f64,
 }
 
-/// What keeps a camera from seeing its scene.
+/// What keeps a camera from seeing its scene, or its scores from meaning what they did.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Fault {
     detail: String,
@@ -55,6 +59,20 @@ pub(super) struct Scene {
     brightness_z: Option<f64>,
     contrast_z: Option<f64>,
     sharpness_z: Option<f64>,
+    drift: Option<DriftLevel>,
+}
+
+/// How the scores stand against those of calibration.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Drift {
+    level: DriftLevel,
+    #[serde(serialize_with = "milliseconds_if_any")]
+    since: Option<Timestamp>,
+    measure: Option<Measure>,
+    shift: Option<f64>,
+    limit: Option<f64>,
+    frames: u64,
+    hours: f64,
 }
 
 impl Score {
@@ -117,6 +135,10 @@ impl Fault {
                 detail: shortened(fault),
                 severity: rounded(fault.severity.into()),
             }),
+            Evidence::Drift(drifted) => Some(Fault {
+                detail: drifted.detail(),
+                severity: rounded(drifted.severity()),
+            }),
         }
     }
 
@@ -137,7 +159,7 @@ impl Region {
 }
 
 impl Scene {
-    pub(super) fn new(picture: &Picture) -> Self {
+    pub(super) fn new(picture: &Picture, drift: Option<DriftLevel>) -> Self {
         let scene = picture.scene;
         let z = picture.scene_z;
         let known = |z: f32| z.is_finite().then(|| rounded(z.into()));
@@ -148,6 +170,23 @@ impl Scene {
             brightness_z: z.and_then(|z| known(z.brightness_z)),
             contrast_z: z.and_then(|z| known(z.contrast_z)),
             sharpness_z: z.and_then(|z| known(z.sharpness_z)),
+            drift,
+        }
+    }
+}
+
+impl Drift {
+    /// As it stands at a frame taken `at`.
+    pub(super) fn new(drift: &decide::Drift, at: &Moment) -> Self {
+        let shift = drift.shift.as_ref();
+        Drift {
+            level: drift.level,
+            since: drift.since.map(|since| wall(&since, at)),
+            measure: shift.map(|shift| shift.measure),
+            shift: shift.map(|shift| rounded(shift.shift)),
+            limit: shift.map(|shift| rounded(shift.limit)),
+            frames: drift.frames,
+            hours: rounded(drift.watched.as_secs_f64() / 3600.0),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::alert::{Data, milliseconds};
 use super::flapping::Flapping;
-use super::measured::{Scene, Score, shortened};
+use super::measured::{Drift, Scene, Score, shortened};
 use super::media::{Media, MediaNames};
 use super::presence::{Presence, Turn};
 use super::retained::retained;
@@ -78,6 +78,7 @@ struct State<'a> {
     local: Option<f64>,
     local_threshold: Option<f64>,
     scene: Option<Scene>,
+    drift: Option<Drift>,
     frame: u64,
     #[serde(serialize_with = "milliseconds")]
     time: Timestamp,
@@ -277,6 +278,7 @@ impl Reporter {
         };
         let score = judged.map(|judged| Score::new(judged.score()));
         let score = score.as_ref();
+        let drift = tracker.drift();
         let state = State {
             anomaly: on_off(now.causes.contains(&Cause::Anomaly)),
             causes: &now.causes,
@@ -289,7 +291,8 @@ impl Reporter {
             threshold: score.map(|score| score.raw().1),
             local: score.map(|score| score.local().0),
             local_threshold: score.map(|score| score.local().1),
-            scene: picture.as_ref().map(Scene::new),
+            scene: picture.map(|picture| Scene::new(&picture, drift.map(|drift| drift.level))),
+            drift: drift.map(|drift| Drift::new(drift, &at)),
             frame: seq,
             time: at.wall,
             profile: &self.profile.id,

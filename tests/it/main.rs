@@ -29,6 +29,7 @@ mod control;
 mod crash;
 mod daemon;
 mod demo;
+mod drift;
 mod homeassistant;
 mod outage;
 mod secrets;
