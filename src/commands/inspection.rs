@@ -12,20 +12,18 @@ use super::gallery::Gallery;
 use super::generation::Carried;
 use super::golden;
 use super::inspector::Inspector;
-use super::judge::{Judge, load_student, load_teacher};
-use crate::capture::{Calibrated, Fps, Opener};
+use super::judge::{Judge, load_teacher};
+use super::loaded::Loaded;
 use crate::config::{Camera, Config, Issues, Name, Retry};
-use crate::decide::{DriftReference, Identity, Mute, Tracker};
-use crate::infer::{Extractor, StudentRunner, Teacher, TeacherRunner, pretrained_streams};
+use crate::decide::{Identity, Mute, Tracker};
+use crate::infer::{Extractor, TeacherRunner, pretrained_streams};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, ProfileIdentity,
-    Reporter, Retained, Settings, Topics, homeassistant_config, homeassistant_status,
+    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, Reporter, Retained,
+    Settings, Topics, homeassistant_config, homeassistant_status,
 };
-use crate::score::budget::{Budget, Promise};
-use crate::score::profile::{GoldenFrame, Profile};
-use crate::score::threshold::Threshold;
+use crate::score::profile::Profile;
 
 /// Pauses between attempts to open a source: a camera that is plugged in again is judged within ten
 /// seconds, and a missing one costs a failed open each few seconds.
@@ -33,9 +31,6 @@ const RETRY: Retry = Retry {
     min: Duration::from_millis(500),
     max: Duration::from_secs(5),
 };
-
-/// Frames may come this much faster than the Profile's lines were drawn for before that is worth a word.
-const PACE_MARGIN: f64 = 1.25;
 
 /// A configuration with all that it names.
 pub(super) struct Inspection {
@@ -47,14 +42,6 @@ pub(super) struct Inspection {
 
 /// A camera as the pipeline takes it.
 pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
-
-/// One camera's part.
-struct Loaded {
-    profile: Arc<Profile>,
-    student: StudentRunner,
-    /// Let go once they were scored.
-    golden: Vec<GoldenFrame>,
-}
 
 impl Inspection {
     /// Loads and checks what `config` names.
@@ -77,10 +64,10 @@ impl Inspection {
         };
         let mut cameras = Vec::new();
         for (index, camera) in config.cameras.iter().enumerate() {
-            match load_camera(camera, &teacher) {
+            match Loaded::load(camera, &teacher) {
                 Ok(loaded) => {
-                    check_view(camera, &loaded.profile, index, &mut issues);
-                    warn_of_pace(camera, &loaded.profile);
+                    loaded.check_view(camera, index, &mut issues);
+                    loaded.warn_of_pace(camera);
                     cameras.push(loaded);
                 }
                 Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),
@@ -198,7 +185,7 @@ impl Inspection {
             cameras: cameras
                 .map(|(camera, loaded)| InfoCamera {
                     name: camera.name.to_string(),
-                    profile: Arc::new(identity(&loaded.profile)),
+                    profile: Arc::new(loaded.identity()),
                 })
                 .collect(),
             last_reload_error: None,
@@ -270,9 +257,9 @@ impl Inspection {
                 tracker
             }
         };
-        let tracker = tracker.watching(drift_reference(&loaded.profile), camera.drift);
+        let tracker = tracker.watching(loaded.drift_reference(), camera.drift);
         let topics = self.topics().camera(&camera.name);
-        let profile = Arc::new(identity(&loaded.profile));
+        let profile = Arc::new(loaded.identity());
         let reporter = Reporter::new(topics, identity_of, profile);
         let view = &loaded.profile.manifest().origin.view;
         let gallery = camera.snapshot.map(|max_bytes| {
@@ -299,7 +286,7 @@ impl Inspection {
         left_behind: LeftBehind,
     ) -> PipelineCamera {
         let input = &self.teacher.info().preprocessing;
-        let opener = opener_of(camera, &loaded.profile);
+        let opener = loaded.opener(camera);
         let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live())
             .frozen_since(decide.frozen_since());
         let patches = loaded.profile.statistics().fit().patches().clone();
@@ -321,89 +308,5 @@ impl Inspection {
     /// The topics of the node.
     pub(super) fn topics(&self) -> Topics {
         Topics::new(&self.config.mqtt.prefix, &self.config.node.name)
-    }
-}
-
-/// The camera's source, held to the settings of its Profile's footage.
-fn opener_of(camera: &Camera, profile: &Profile) -> Box<dyn Opener> {
-    let source = camera.source.clone();
-    match &profile.manifest().origin.camera {
-        Some(settings) => {
-            let opener = source.like(settings).into_opener();
-            Box::new(Calibrated::new(opener, settings.clone()))
-        }
-        None => source.into_opener(),
-    }
-}
-
-fn load_camera(camera: &Camera, teacher: &Teacher) -> anyhow::Result<Loaded> {
-    let mut profile = Profile::load(&camera.profile, teacher.info())?;
-    let golden = profile.take_golden();
-    let student = load_student(&profile, &camera.profile)?;
-    Ok(Loaded {
-        profile: Arc::new(profile),
-        student,
-        golden,
-    })
-}
-
-/// Refuses a view that the configuration names and the Profile does not have.
-fn check_view(camera: &Camera, profile: &Profile, index: usize, issues: &mut Issues) {
-    let view = &profile.manifest().origin.view;
-    let mut differs = |key: &str| {
-        issues.add(
-            format!("camera[{index}].{key}"),
-            format!(
-                "is not what the Profile {} was calibrated with: calibrate again with --{key}, or \
-                 leave {key} out here to use the Profile's own",
-                camera.profile.display()
-            ),
-        );
-    };
-    if camera.crop.is_some_and(|crop| crop != view.crop()) {
-        differs("crop");
-    }
-    if camera.mask.as_ref().is_some_and(|mask| mask != view.mask()) {
-        differs("mask");
-    }
-}
-
-/// Says where the camera is judged otherwise than its Profile's lines were drawn for. The promise is about
-/// another number of false alarms then, which is no reason not to watch.
-fn warn_of_pace(camera: &Camera, profile: &Profile) {
-    let Some(Promise { budget, pace, .. }) = profile.statistics().promise() else {
-        return;
-    };
-    let rules = camera.incident;
-    let is_slower = |fps: Fps| fps.get() <= PACE_MARGIN * pace.fps;
-    let is_kept =
-        (rules.hits, rules.window) == (pace.hits, pace.window) && camera.fps.is_none_or(is_slower);
-    if !is_kept && matches!(budget, Budget::Per(..)) {
-        tracing::warn!(
-            camera = %camera.name,
-            "the Profile's lines were drawn for {budget} false alarms at {:.3} frames a second and {} of \
-             {} for an incident, and the configuration says otherwise: calibrate again, or expect another \
-             number of them",
-            pace.fps,
-            pace.hits,
-            pace.window
-        );
-    }
-}
-
-/// What the live scores are held against.
-fn drift_reference(profile: &Profile) -> DriftReference {
-    let statistics = profile.statistics();
-    let [image, local] = [statistics.deciding(), statistics.local()].map(Threshold::held_out);
-    DriftReference::new(profile.id(), statistics.scoring(), image, local)
-}
-
-fn identity(profile: &Profile) -> ProfileIdentity {
-    let origin = &profile.manifest().origin;
-    ProfileIdentity {
-        id: profile.id().to_owned(),
-        teacher: format!("sha256:{}", origin.teacher.sha256),
-        calibrated_at: Some(format!("{:.3}", profile.receipt().calibrated_at)),
-        normal_frames: origin.normal_frames as u64,
     }
 }

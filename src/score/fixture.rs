@@ -89,11 +89,26 @@ pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
     statistics_of(frames, scoring, &Patches::all(GRID))
 }
 
+/// The same for another budget of false alarms.
+pub(crate) fn statistics_within(frames: &[Features], budget: &str) -> Statistics {
+    let patches = Patches::all(GRID);
+    calibrated(frames, Scoring::Default, &patches, budget.parse().unwrap())
+}
+
 /// The same where these patches are looked at.
 pub(crate) fn statistics_of(
     frames: &[Features],
     scoring: Scoring,
     patches: &Patches,
+) -> Statistics {
+    calibrated(frames, scoring, patches, Budget::Share(0.05))
+}
+
+fn calibrated(
+    frames: &[Features],
+    scoring: Scoring,
+    patches: &Patches,
+    budget: Budget,
 ) -> Statistics {
     let mut scratch = Scratch::default();
     let mut held_out: Vec<Measured> = Vec::new();
@@ -105,7 +120,7 @@ pub(crate) fn statistics_of(
         }
     }
     let terms = Terms {
-        budget: Budget::Share(0.05),
+        budget,
         pace: Pace {
             fps: 2.0,
             hits: 3,

@@ -134,7 +134,7 @@ fn an_array_that_is_read_otherwise_than_it_was_written_is_noticed_whichever_it_i
         };
         let same = with_array(&profile, &name, |value| value).unwrap();
         assert!(!differs(&same), "{name}");
-        match with_array(&profile, &name, |value| 1.2 * value + 0.05) {
+        match with_array(&profile, &name, |value| 1.3 * value + 0.3) {
             Ok(statistics) => assert!(differs(&statistics), "{name} is not noticed"),
             Err(_) => panic!("{name} is refused before it is used: this proves nothing"),
         }

@@ -105,6 +105,7 @@ fn a_previous_profile_that_is_damaged_or_none_stays_where_it_is() {
     fs::write(previous.join("0001.png"), "a picture").unwrap();
     let error = Profile::roll_back(&dir, None).unwrap_err();
     assert!(matches!(error, ProfileError::Foreign { .. }), "{error:?}");
+    fs::remove_dir_all(&previous).unwrap();
     assert_eq!(seeds(&dir), [Some(2), None]);
 }
 

@@ -3,6 +3,7 @@
 use super::super::fixture::{learnt, scored};
 use super::super::{Kind, Light};
 use super::*;
+use crate::score::fixture::{normal_frames, statistics_within};
 use crate::train::report::Report;
 
 /// Scores without a pattern.
@@ -35,12 +36,12 @@ fn the_last_minutes_that_are_darker_are_named_with_their_length() {
 #[test]
 fn frames_that_hold_most_of_the_tail_are_named_by_their_time() {
     let mut scores = plain(600);
-    for (i, score) in scores[250..258].iter_mut().enumerate() {
+    for (i, score) in scores[250..262].iter_mut().enumerate() {
         *score = 50.0 + i as f64;
     }
     let said = dominated_tail(&scored(scores)).unwrap();
     assert!(
-        said.starts_with("the frames at 4:10 to 4:17 dominate the highest scores"),
+        said.starts_with("the frames at 4:10 to 4:21 dominate the highest scores"),
         "{said}"
     );
     assert_eq!(dominated_tail(&scored(plain(600))), None);
@@ -100,6 +101,7 @@ fn near_duplicates_are_told_where_they_are_most() {
 fn what_the_budget_asks_comes_first_and_what_was_left_out_is_counted() {
     let mut learnt = learnt(40);
     learnt.rejected = vec![("bad.jpg".to_owned(), "is no picture".to_owned()); 3];
+    learnt.statistics = statistics_within(&normal_frames(40, 1), "1/day");
     let report = Report::of(&learnt, "images normal/", "press");
     assert!(report.advice[0].contains("too short to support"));
     let left_out = "3 of the frames could not be used, such as bad.jpg (is no picture)";

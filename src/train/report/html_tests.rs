@@ -7,7 +7,7 @@ use super::*;
 /// Checks that every element is closed where it should be, and gives the names of all.
 #[track_caller]
 fn elements(page: &str) -> Vec<String> {
-    const VOID: [&str; 6] = ["meta", "img", "line", "circle", "rect", "br"];
+    const VOID: [&str; 3] = ["meta", "img", "br"];
     let mut open: Vec<&str> = Vec::new();
     let mut all = Vec::new();
     let body = page.strip_prefix("<!doctype html>").unwrap();
@@ -19,7 +19,7 @@ fn elements(page: &str) -> Vec<String> {
             assert_eq!(open.pop(), Some(name), "closed in turn");
         } else {
             all.push(name.to_owned());
-            if !VOID.contains(&name) {
+            if !VOID.contains(&name) && !tag.ends_with('/') {
                 open.push(name);
             }
         }
@@ -137,6 +137,7 @@ fn the_largest_page_stays_below_two_megabytes() {
 #[test]
 fn the_verdict_is_that_of_the_promise() {
     let mut report = report(20);
+    report.promise.is_supported = false;
     assert!(page(&report, &Pictures::default()).contains("does not support the budget"));
     report.promise.is_supported = true;
     report.promise.budget = "1 false alarm a day".to_owned();
