@@ -40,10 +40,7 @@ fn frames_that_hold_most_of_the_tail_are_named_by_their_time() {
         *score = 50.0 + i as f64;
     }
     let said = dominated_tail(&scored(scores)).unwrap();
-    assert!(
-        said.starts_with("the frames at 4:10 to 4:"),
-        "{said}"
-    );
+    assert!(said.starts_with("the frames at 4:10 to 4:"), "{said}");
     assert_eq!(dominated_tail(&scored(plain(600))), None);
     assert_eq!(
         dominated_tail(&scored(vec![1.0; 600])),
