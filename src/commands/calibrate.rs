@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::exit::DataError;
 use super::film::{Filmed, Script, named};
 use super::golden::with_golden;
 use super::judge::load_teacher;
@@ -214,6 +215,9 @@ pub(super) fn carry_out(
 ) -> anyhow::Result<Made> {
     let started = Instant::now();
     check_target(&order.out)?;
+    for beside in order.report.iter().chain(&order.dump) {
+        check_beside(beside, &order.out)?;
+    }
     if let Some(folder) = &order.dump {
         make_folder(folder)?;
     }
@@ -242,10 +246,11 @@ pub(super) fn carry_out(
     let profile = profile(learnt, &teacher, order, seconds)?;
     let profile = with_golden(profile, files, &teacher, &order.out)?;
     let [html, json] = draft.finish(&profile);
-    if let Some(file) = report {
+    let copy = report.map(|file| (file, html.clone()));
+    profile.save_with_reports(&order.out, [html, json])?;
+    if let Some((file, html)) = copy {
         file.finish(&html)?;
     }
-    profile.save_with_reports(&order.out, [html, json])?;
     if let Some(folder) = &order.dump {
         dump.write(folder)?;
     }
@@ -257,6 +262,20 @@ pub(super) fn carry_out(
         rejected,
         seconds,
     })
+}
+
+/// Refuses a path within the Profile's directory, which may hold nothing but the Profile.
+fn check_beside(path: &Path, out: &Path) -> anyhow::Result<()> {
+    let (path, out) = (absolute(path)?, absolute(out)?);
+    anyhow::ensure!(
+        !path.starts_with(&out),
+        DataError(format!(
+            "{} lies within the Profile {}, which holds nothing else: give a path beside it",
+            path.display(),
+            out.display()
+        ))
+    );
+    Ok(())
 }
 
 /// Ctrl-C in a terminal reaches the `ffmpeg` that reads the footage as well, and its end is then no

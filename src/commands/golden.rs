@@ -5,13 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context as _;
-
 use super::judge::{Judge, load_student, runner};
 use crate::capture::{Frame, Moment, Pixels};
 use crate::config::Camera;
 use crate::infer::Teacher;
-use crate::preprocess::Rejection;
 use crate::score::profile::{GoldenFrame, Profile, ProfileError};
 use crate::seam::caught;
 
@@ -27,12 +24,16 @@ pub(super) fn with_golden(
     let runner = runner(teacher, &student)?;
     let profile = Arc::new(profile);
     let mut judge = Judge::new(Arc::clone(&profile), runner, student);
-    let frames = (1..).zip(files).map(|(number, file)| {
-        let judged = judge.judge(&frame(&file))?;
-        Ok(GoldenFrame::new(number, file, &judged.score))
-    });
-    let golden: Result<Vec<GoldenFrame>, Rejection> = frames.collect();
-    let golden = golden.context("a normal frame can't be scored by the Profile that it made")?;
+    let mut golden = Vec::new();
+    for file in files {
+        // The footage may have changed since it was learnt from.
+        match judge.judge(&frame(&file)) {
+            Ok(judged) => golden.push(GoldenFrame::new(golden.len() + 1, file, &judged.score)),
+            Err(reason) => tracing::warn!(
+                "one golden frame less, by which machines are tested: it can't be scored: {reason}"
+            ),
+        }
+    }
     drop(judge);
     Ok(Arc::unwrap_or_clone(profile).with_golden(golden))
 }

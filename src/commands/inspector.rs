@@ -57,6 +57,14 @@ pub(super) struct Asker {
     pub(super) waits: Weak<()>,
 }
 
+/// What the models saw last.
+struct Last {
+    features: Features,
+    other_light: Option<SceneFault>,
+    /// By its score alone.
+    judgement: Result<Judged, Rejection>,
+}
+
 /// Decides for one camera.
 pub(super) struct Inspector {
     pub(super) camera: Name,
@@ -70,8 +78,8 @@ pub(super) struct Inspector {
     gallery: Option<Gallery>,
     /// Whether verdicts may be repeated.
     repeats: bool,
-    /// Where they may, what the models saw last, and the judgement of it.
-    last: Option<(Features, Result<Judged, Rejection>)>,
+    /// Where they may, what was seen last.
+    last: Option<Last>,
     /// Lines about what it is told.
     orders: Ration,
     /// Whether the hourly cap kept an incident back at the last frame.
@@ -192,9 +200,6 @@ impl Inspector {
         } = seen;
         let crop = self.profile.manifest().origin.view.crop();
         let judgement = self.score(&features).and_then(|score| {
-            if let Some(fault) = other_light.filter(|_| score.is_anomalous()) {
-                return Err(Rejection::Scene(fault));
-            }
             let judged = Judged::new(score, picture)?;
             let judged = judged.within(crop.pixels(picture.width, picture.height));
             Ok(match shot {
@@ -202,10 +207,13 @@ impl Inspector {
                 None => judged,
             })
         });
-        if self.repeats {
-            self.last = Some((features, judgement.clone()));
-        }
-        judgement
+        let told = unless_by_light(&judgement, other_light.as_ref());
+        self.last = self.repeats.then_some(Last {
+            features,
+            other_light,
+            judgement,
+        });
+        told
     }
 
     fn score(&mut self, features: &Features) -> Result<Score, Rejection> {
@@ -217,7 +225,9 @@ impl Inspector {
     /// The judgement of the frame that the models saw last.
     fn repeat(&self) -> Result<Judged, Rejection> {
         match &self.last {
-            Some((_, judgement)) => judgement.clone().map(Judged::repeated),
+            Some(last) => {
+                unless_by_light(&last.judgement, last.other_light.as_ref()).map(Judged::repeated)
+            }
             None => Err(Rejection::Inference(
                 "a verdict was to be repeated, and there is none".to_owned(),
             )),
@@ -226,12 +236,12 @@ impl Inspector {
 
     /// Judges what the models saw last by the threshold as it is now.
     fn judge_again(&mut self) {
-        let Some((features, judgement)) = self.last.take() else {
+        let Some(last) = self.last.take() else {
             return;
         };
-        let score = self.score(&features);
-        let again = judgement.and_then(|judged| judged.rescored(score?));
-        self.last = Some((features, again));
+        let score = self.score(&last.features);
+        let judgement = last.judgement.and_then(|judged| judged.rescored(score?));
+        self.last = Some(Last { judgement, ..last });
     }
 
     /// The journal learns when the hourly cap begins to keep incidents back.
@@ -254,6 +264,19 @@ impl Inspector {
             Some(gallery) => gallery.latest(self.reporter.topics()),
             None => Err("pictures are off: set camera.snapshot = true".to_owned()),
         }
+    }
+}
+
+/// The judgement, unless it is an anomaly in a light that the Profile does not know.
+fn unless_by_light(
+    judgement: &Result<Judged, Rejection>,
+    other_light: Option<&SceneFault>,
+) -> Result<Judged, Rejection> {
+    match (judgement, other_light) {
+        (Ok(judged), Some(fault)) if judged.score().is_anomalous() => {
+            Err(Rejection::Scene(fault.clone()))
+        }
+        (judgement, _) => judgement.clone(),
     }
 }
 

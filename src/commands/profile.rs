@@ -51,7 +51,8 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
     let teacher = teacher.map(|path| load_teacher(Some(path))).transpose()?;
     let info = teacher.as_ref().map(|teacher| teacher.info());
     let profile = Profile::roll_back(&args.dir, info)?;
-    let previous = of_any_teacher(&previous_of(&args.dir)?);
+    // It is done: what lies beside is only told.
+    let previous = previous_of(&args.dir).and_then(|previous| of_any_teacher(&previous));
     if args.json {
         let mut json = described(&profile, &args.dir);
         json["previous"] = previous.map_or(Value::Null, |previous| json!(previous.id()));

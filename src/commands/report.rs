@@ -13,7 +13,7 @@ use super::progress::Bars;
 use crate::capture::{CaptureError, Frame, Opener, replay};
 use crate::evaluate::heatmap::{Scale, overlay};
 use crate::infer::Grid;
-use crate::preprocess::{Picture, View, decode};
+use crate::preprocess::{Picture, View, decode, paint_masked};
 use crate::score::profile::Profile;
 use crate::train::calibrate::Calibration;
 use crate::train::report::{MOST_KINDS, Pictures, Print, Report, page};
@@ -42,7 +42,7 @@ pub(super) fn draft(
     stop: &AtomicBool,
 ) -> Result<Draft, CalibrationError> {
     let name = out.file_name().unwrap_or(out.as_os_str()).to_string_lossy();
-    let report = Report::of(learnt, &footage.describe(), &name);
+    let report = Report::of(learnt, &without_folders(&footage.describe()), &name);
     let easel = Easel {
         report: &report,
         view,
@@ -141,7 +141,9 @@ impl Easel<'_> {
     }
 
     fn hang(&self, frame: &Frame, spots: &[Spot], to: &mut Pictures) -> Result<(), String> {
-        let picture = decode(&frame.pixels).map_err(|fault| fault.to_string())?;
+        let mut picture = decode(&frame.pixels).map_err(|fault| fault.to_string())?;
+        // What a mask hides is not to be mailed either.
+        paint_masked(self.view, &mut picture);
         let picture = image_of(picture)?;
         for spot in spots {
             match *spot {
@@ -169,6 +171,16 @@ impl Easel<'_> {
     }
 }
 
+/// The kind and the last name of a source: a report is mailed, and where the footage lies is nobody's
+/// business.
+fn without_folders(source: &str) -> String {
+    let kind = source.split(' ').next().unwrap_or_default();
+    match source.trim_end_matches('/').rsplit_once('/') {
+        Some((_, last)) => format!("{kind} {last}"),
+        None => source.to_owned(),
+    }
+}
+
 /// With `side` as its longer side, where it is larger.
 fn shrunk(image: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = image.dimensions();
@@ -193,6 +205,13 @@ fn print(image: RgbImage, max_bytes: usize) -> Result<Print, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_does_not_tell_where_the_footage_lies() {
+        let told = without_folders("images /home/alice/acme/normal/");
+        assert_eq!(told, "images normal");
+        assert_eq!(without_folders("ffmpeg normal.mp4"), "ffmpeg normal.mp4");
+    }
 
     #[test]
     fn a_picture_keeps_its_shape_and_a_small_one_its_size() {

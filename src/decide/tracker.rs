@@ -142,14 +142,16 @@ impl Tracker {
         at: Moment,
         judgement: Result<&Judged, &Rejection>,
     ) -> Option<Sign> {
+        let Some(watch) = &mut self.drift else {
+            // What is open from a time when somebody watched is over.
+            return Some(Sign::Calm);
+        };
         let judged = judgement.ok()?;
         let is_anomaly = |track: &Track| track.cause == Cause::Anomaly && track.is_present();
-        match &mut self.drift {
-            _ if self.tracks.iter().any(is_anomaly) => None,
-            Some(watch) => watch.observe(at, judged),
-            // What is open from a time when somebody watched is over.
-            None => Some(Sign::Calm),
+        if self.tracks.iter().any(is_anomaly) {
+            return None;
         }
+        watch.observe(at, judged)
     }
 
     /// Ends the inspection: what is open is closed as stopped.

@@ -46,6 +46,11 @@ impl Cover {
     }
 }
 
+/// Paints grey what `view` masks of a picture that is to be shown.
+pub fn paint_masked(view: &View, picture: &mut Picture<'_>) {
+    Cover::new([0.5; 3]).lay(view, picture);
+}
+
 /// Where `masked` holds true.
 fn runs(masked: &[bool]) -> Vec<Range<usize>> {
     let mut at = 0;

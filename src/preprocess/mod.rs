@@ -17,6 +17,7 @@ mod view;
 pub(crate) use decode::accept_size;
 pub use decode::{Picture, decode};
 pub use gate::Gate;
+pub use hide::paint_masked;
 pub use jpeg::motion_file;
 pub use resize::Preprocessor;
 pub use scene::{SceneReference, SceneRules, SceneWatch, SceneZ};

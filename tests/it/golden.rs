@@ -127,8 +127,9 @@ fn a_model_a_preprocessing_or_a_statistic_that_is_not_the_calibrated_one_is_refu
     let alterations: [(&str, Alter<'_>); 6] = [
         ("weights of the student in another order", &|dir, _| {
             let student = dir.join("student.onnx");
-            let middle = fs::metadata(&student).unwrap().len() as usize / 2;
-            swap(&student, middle & !3, 4096);
+            // Within the first and largest array.
+            let third = fs::metadata(&student).unwrap().len() as usize / 3;
+            swap(&student, third & !3, 32_768);
             seal(dir, |_| {});
         }),
         (
@@ -257,7 +258,7 @@ fn a_reload_to_a_profile_that_scores_otherwise_is_refused_and_the_daemon_goes_on
     let mut subscriber = Subscriber::new(broker.port);
     let workshop = Workshop::new(broker.port);
     let dir = copy(workshop.folder.path());
-    workshop.configure("{ kind = \"synthetic\", seed = 3, fps = 10 }", "");
+    workshop.configure("{ kind = \"synthetic\", seed = 3 }", "fps = 10");
     let own = crate::workshop::profile().display().to_string();
     workshop.replace(&own, &dir.display().to_string());
     let mut daemon = workshop.start();

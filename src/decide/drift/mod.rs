@@ -1,5 +1,5 @@
 //! Drift: the scores of normal frames move away from those of calibration, over hours, before any of
-//! them is anomalous by itself (METHOD.md, section 6).
+//! them is anomalous by itself (METHOD.md, section 7).
 //!
 //! A [`DriftWatch`] holds the frames of the last hours against the held-out frames of the Profile. It
 //! is a plain value of a few kilobytes that allocates nothing a frame, and it adapts nothing. Only a

@@ -154,7 +154,7 @@ fn a_camera_that_does_not_drift_is_hardly_ever_called_drifting() {
     assert!(opened <= 1, "{opened} in a year of a camera");
 }
 
-/// The figures of METHOD.md, section 6.
+/// The figures of METHOD.md, section 7.
 #[test]
 #[ignore = "a measurement that takes minutes: cargo test --release --lib drift_in_numbers -- --ignored --nocapture"]
 fn drift_in_numbers() {

@@ -254,11 +254,8 @@ fn a_threshold_edited_by_hand_is_noticed() {
     let (_folder, dir) = saved();
     let path = dir.join(MANIFEST);
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(
-        &path,
-        text.replace("\"budget\": \"0.05\"", "\"budget\": \"0.06\""),
-    )
-    .unwrap();
+    let edited = text.replace("\"budget\": \"0.05\"", "\"budget\": \"0.06\"");
+    fs::write(&path, edited).unwrap();
     let error = load(&dir).unwrap_err().to_string();
     assert!(
         error.contains("profile.json was changed after calibration"),
