@@ -179,7 +179,7 @@ impl Inspector {
                     camera = %self.camera,
                     cause = incident.cause.as_str(),
                     detail = fault.detail,
-                    "the camera does not see what it was calibrated for; nothing is judged"
+                    "the camera does not see what it was calibrated for"
                 ),
                 Evidence::Drift(drifted) => tracing::warn!(
                     camera = %self.camera,
@@ -273,7 +273,7 @@ fn unless_by_light(
     other_light: Option<&SceneFault>,
 ) -> Result<Judged, Rejection> {
     match (judgement, other_light) {
-        (Ok(judged), Some(fault)) if judged.score().is_anomalous() => {
+        (Ok(judged), Some(fault)) if judged.score().is_suspect() => {
             Err(Rejection::Scene(fault.clone()))
         }
         (judgement, _) => judgement.clone(),

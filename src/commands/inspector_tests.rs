@@ -57,25 +57,51 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Sig
     (Stamp { seq: n, at }, Ok(Sight::New(Box::new(seen))))
 }
 
+/// A normal frame whose residual is so many times as large.
+fn strained(factor: f32) -> (Stamp, Box<Seen>) {
+    let (stamp, seen) = frame(1, false, None);
+    let Ok(Sight::New(mut seen)) = seen else {
+        panic!("the frame was seen")
+    };
+    let tokens = &mut seen.features.discrepancy.residual_tokens;
+    tokens.iter_mut().for_each(|value| *value *= factor);
+    (stamp, seen)
+}
+
 #[test]
-fn an_anomalous_frame_in_a_light_that_was_never_learnt_is_not_judged_and_a_normal_one_is() {
-    let mut inspector = inspector(Rules::default(), Knobs::default(), false);
-    for is_anomalous in [true, false] {
-        let (stamp, seen) = frame(1, is_anomalous, None);
-        let Ok(Sight::New(mut seen)) = seen else {
-            panic!("the frame was seen")
-        };
-        let Rejection::Scene(fault) = stories::fault('c', 1.5) else {
-            panic!("the fault is one")
-        };
+fn a_score_that_another_light_may_explain_is_no_verdict_and_any_other_is() {
+    let mut inspector = inspector(Rules::default(), Knobs::default(), false).repeating(true);
+    let mut factors = (0..400).map(|step| 1.0 + 0.02 * step as f32);
+    let suspect = factors.find(|factor| {
+        let features = strained(*factor).1.features;
+        inspector.score(&features).unwrap().is_suspect()
+    });
+    let suspect = suspect.expect("between normal and alarm there is a score");
+    let Rejection::Scene(fault) = stories::fault('c', 1.0) else {
+        panic!("the fault is one")
+    };
+    for (factor, expected) in [
+        (1.0, Ok(false)),
+        (suspect, Err(Rejection::Scene(fault.clone()))),
+        (50.0, Ok(true)),
+    ] {
+        let (stamp, mut seen) = strained(factor);
         seen.other_light = Some(fault.clone());
         let verdict = inspector.decide(stamp, Ok(Sight::New(seen))).verdict;
-        let expected = match is_anomalous {
-            true => Err(Rejection::Scene(fault)),
-            false => Ok(false),
-        };
-        assert_eq!(verdict, expected);
+        assert_eq!(verdict, expected, "{factor}");
+        // A repeated verdict is the same.
+        let repeated = inspector.decide(stamp, Ok(Sight::AsBefore)).verdict;
+        assert_eq!(repeated, expected, "{factor}");
     }
+    // A threshold that is moved judges the light again.
+    let (stamp, mut seen) = strained(suspect);
+    seen.other_light = Some(fault);
+    inspector.decide(stamp, Ok(Sight::New(seen)));
+    inspector.order(Order::Threshold(Level::new(0.95).unwrap()));
+    assert_eq!(
+        inspector.decide(stamp, Ok(Sight::AsBefore)).verdict,
+        Ok(false)
+    );
 }
 
 /// The answer to who asks for a picture and waits.

@@ -110,7 +110,7 @@ impl Judge {
             .statistics()
             .score(&features, &mut self.scratch)?;
         let fault = fault.or_else(|| {
-            let scene = self.scene.as_ref().filter(|_| score.is_anomalous())?;
+            let scene = self.scene.as_ref().filter(|_| score.is_suspect())?;
             scene.other_light(look)
         });
         Ok(Judged {

@@ -68,15 +68,16 @@ impl Loaded {
             return;
         };
         let rules = camera.incident;
-        let is_slower = |fps: Fps| fps.get() <= PACE_MARGIN * pace.fps;
+        let is_within = |fps: Fps| fps.get() <= PACE_MARGIN * pace.fps;
         let is_kept = (rules.hits, rules.window) == (pace.hits, pace.window)
-            && camera.fps.is_none_or(is_slower);
+            && camera.fps.is_some_and(is_within)
+            && camera.gate == 0.0;
         if !is_kept && matches!(budget, Budget::Per(..)) {
             tracing::warn!(
                 camera = %camera.name,
                 "the Profile's lines were drawn for {budget} false alarms at {:.3} frames a second and {} of \
-                 {} for an incident, and the configuration says otherwise: calibrate again, or expect another \
-                 number of them",
+                 {} for an incident, without a gate, and the configuration says otherwise: set fps, hits, window \
+                 and gate so or calibrate again; else expect another number of them",
                 pace.fps,
                 pace.hits,
                 pace.window

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decide::stories::{fault, judged, moment, phases, tell, tracker};
+use crate::decide::stories::{fault, judged, moment, phases, score, tell, tracker};
 use crate::decide::{Evidence, Phase};
+use crate::score::Score;
 
 /// What changed at which frame.
 fn changes(reports: &[(u64, Incident)]) -> Vec<(u64, &str, Phase)> {
@@ -28,6 +29,41 @@ fn a_camera_that_stays_blocked_is_an_incident_and_a_hand_that_passes_is_none() {
     assert_eq!(reports[0].1.worst_seq, 6, "the last of the worst");
     assert_eq!(reports[1].1.ended_by, Some(EndedBy::Released));
     assert!(tell(&mut tracker(Rules::default()), "..bbbb....bbbb....").is_empty());
+}
+
+#[test]
+fn a_light_that_explains_a_score_has_the_patience_of_the_score() {
+    let mut tracker = tracker(Rules::default());
+    let lit_otherwise = fault('c', 1.0);
+    let mut opened = Vec::new();
+    for n in 0..3 {
+        opened.extend(tracker.observe(n, moment(n), Err(&lit_otherwise)));
+    }
+    assert_eq!(opened.len(), 1, "three frames within a second");
+    assert_eq!(opened[0].cause, Cause::SceneChanged);
+}
+
+#[test]
+fn an_incident_that_was_beyond_the_alarm_line_stays_grave_and_is_reported_at_once() {
+    let mut tracker = tracker(Rules {
+        notable_rise: 1.0,
+        ..Rules::default()
+    });
+    // The last one is worse, but beyond the alarm line of no basis.
+    let worse = Score {
+        is_alarm: false,
+        ..score(1e4)
+    };
+    let worse = judged(0.0).rescored(worse).unwrap();
+    let story = [judged(1.0), judged(1.0), judged(1.0), judged(200.0), worse];
+    let mut reports = Vec::new();
+    for (n, judged) in (0..).zip(&story) {
+        reports.extend(tracker.observe(n, moment(n), Ok(judged)));
+    }
+    let graver: Vec<bool> = reports.iter().map(|report| report.is_alarm).collect();
+    assert_eq!(graver, [false, true]);
+    let open = tracker.stop().remove(0);
+    assert!(open.is_alarm && open.worst_seq == 4);
 }
 
 #[test]

@@ -136,6 +136,8 @@ pub struct Incident {
     pub worst_at: Moment,
     /// ... and what it shows.
     pub worst: Evidence,
+    /// Whether any frame of those was beyond the alarm line.
+    pub is_alarm: bool,
     /// How the scores stood against those of calibration at this report; `None` where nobody watches.
     pub drift: Option<DriftLevel>,
 }

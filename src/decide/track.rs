@@ -158,6 +158,8 @@ impl Track {
             Cause::Anomaly => (rules.hits, Duration::ZERO),
             // Whoever finds a camera frozen, or scores drifting, has waited for that already.
             Cause::CameraFrozen | Cause::Drift => (1, Duration::ZERO),
+            // A light that only explains a score has the patience of the score.
+            Cause::SceneChanged if self.is_by_score() => (rules.hits, Duration::ZERO),
             // A hand that passes is not worth an alert.
             Cause::CameraBlocked | Cause::CameraMoved | Cause::SceneChanged => {
                 (rules.hits, rules.scene_after)
@@ -172,6 +174,15 @@ impl Track {
             Cause::Drift => 1,
             _ => rules.release_after,
         }
+    }
+
+    /// Whether the last hit is a fault for its score's sake: its severity does not pass the limit.
+    fn is_by_score(&self) -> bool {
+        let last = self.recent.iter().rev().flatten().next();
+        last.is_some_and(|hit| match &hit.evidence {
+            Evidence::Scene(fault) => fault.severity <= 1.0,
+            Evidence::Score(_) | Evidence::Drift(_) => false,
+        })
     }
 
     /// A frame while no incident is open. Only one that shows the cause opens, even where the window
@@ -214,6 +225,7 @@ impl Track {
     fn begin(&mut self, now: &Now<'_>, started: Moment) -> Option<Incident> {
         let degree = |hit: &Hit| hit.evidence.degree();
         let hits = self.recent.iter().flatten();
+        let is_alarm = hits.clone().any(|hit| hit.evidence.is_alarm());
         let worst = hits.max_by(|a, b| degree(a).total_cmp(&degree(b)))?.clone();
         let incident = Incident {
             id: now.identity.incident_id(self.cause, now.seq, &now.at),
@@ -230,6 +242,7 @@ impl Track {
             worst_seq: worst.seq,
             worst_at: worst.at,
             worst: worst.evidence,
+            is_alarm,
             drift: now.drift,
         };
         self.opened.push_back(now.at.since_boot);
@@ -250,6 +263,9 @@ impl Track {
         let is_news_by_time = self.cause != Cause::Drift;
         let open = self.open.as_mut()?;
         let incident = &mut open.now;
+        if let Some(Some(hit)) = self.recent.back() {
+            incident.is_alarm |= hit.evidence.is_alarm();
+        }
         if let Some(Some(hit)) = self.recent.back()
             && hit.evidence.degree() > incident.worst.degree()
         {
@@ -263,7 +279,7 @@ impl Track {
             return self.close(now.at, rules.cooldown, EndedBy::Released);
         }
         let rise = incident.worst.degree() - open.reported.worst.degree();
-        let is_graver = incident.worst.is_alarm() && !open.reported.worst.is_alarm();
+        let is_graver = incident.is_alarm && !open.reported.is_alarm;
         let has_risen = is_graver || rise >= rules.notable_rise.max(f64::EPSILON);
         let since_report = now
             .at

@@ -227,7 +227,7 @@ impl Data {
 /// still sees. An anomaly is more urgent once a frame of it was beyond the alarm line.
 fn severity(incident: &Incident) -> &'static str {
     match incident.cause {
-        Cause::Anomaly if incident.worst.is_alarm() => "critical",
+        Cause::Anomaly if incident.is_alarm => "critical",
         Cause::Anomaly | Cause::CameraMoved | Cause::SceneChanged | Cause::Drift => "warn",
         Cause::CameraBlocked | Cause::CameraFrozen => "critical",
     }

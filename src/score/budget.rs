@@ -85,6 +85,14 @@ impl Budget {
         }
     }
 
+    /// What was asked, for people.
+    pub fn asked(self) -> String {
+        match self {
+            Budget::Share(share) => self.say(share),
+            Budget::Per(..) => self.to_string(),
+        }
+    }
+
     /// An amount in this budget's unit, for people: `0.4/day`, `0.12 % of frames`.
     pub fn say(self, amount: f64) -> String {
         match self {
@@ -181,8 +189,9 @@ pub struct Promise {
     pub warn: Frequency,
     /// Those beyond the alarm line too, which is drawn for a tenth of the budget.
     pub alarm: Frequency,
-    /// Whether the footage is at least a tenth of that in which the budget allows one false alarm.
-    /// Else `warn` is an extrapolation by more than ten.
+    /// Whether the footage is at least a tenth of that in which the budget allows one false alarm, in
+    /// frames that count as independent, and the tail fits. Else `warn` is an extrapolation by more than
+    /// ten, or worth nothing.
     pub is_supported: bool,
     /// Frames of the same footage that would be.
     pub needed_frames: u64,
@@ -210,7 +219,7 @@ impl Promise {
                 pace.window
             ),
         };
-        let asked = budget.say(budget.amount());
+        let asked = budget.asked();
         let mut sentences = vec![format!(
             "false alarms: {} expected, 90 % sure between {} and {} (asked: {asked}{of_time}); beyond \
              the alarm line {}",
@@ -225,19 +234,19 @@ impl Promise {
 
     /// Why it is worth less than it says, and what would make it better.
     pub fn shortcomings(&self) -> Vec<String> {
-        let asked = self.budget.say(self.budget.amount());
+        let asked = self.budget.asked();
         let mut sentences = Vec::new();
         if !self.fits {
             sentences.push(
-                "the highest scores are not spread as those of one kind of frame are: look at them; until \
-                 then no line lies below the highest"
+                "the highest scores are not spread as those of one kind of frame are, so the numbers above \
+                 are no promise: look at these frames; no line lies below the highest"
                     .to_owned(),
             );
         }
-        if !self.is_supported {
+        if self.fits && !self.is_supported {
             sentences.push(format!(
-                "this footage is too short to support {asked}: that takes {} frames like these; until then \
-                 the upper end is what can be promised",
+                "this footage is too short to support {asked}: that takes {} frames like these \
+                 (--frames says how many are used at most); until then the upper end is what can be promised",
                 self.needed_frames
             ));
         }

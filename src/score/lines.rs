@@ -27,7 +27,7 @@ const ALARM: f64 = 0.1;
 /// Footage as long as this share of that in which the budget allows one false alarm supports it.
 const SUPPORT: f64 = 0.1;
 /// Footage may be this much slower than the frames that are judged and still be counted frame by frame.
-const SLOWER: f64 = 1.5;
+const SLOWER: f64 = 1.25;
 
 /// What the user accepts, how frames will be judged, and how those of the footage came.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +67,7 @@ pub(super) fn draw(image: &[f64], local: &[f64], terms: &Terms) -> Result<Lines,
     let threshold = |basis: &Yardstick, scores: &[f64]| {
         Threshold::drawn(scores, basis.raw(warn.at), basis.raw(alarm.at))
     };
-    let needed = SUPPORT * opening.dispersion() * opening.weight / allowed;
+    let needed = SUPPORT * opening.dispersion() / allowed;
     Ok(Lines {
         image: threshold(&bases[0], image)?,
         local: threshold(&bases[1], local)?,
@@ -148,9 +148,8 @@ fn series(joint: &[f64], terms: &Terms) -> (Events, Events) {
         return (frames(1.0), frames(1.0));
     }
     match terms.interval {
-        Some(interval) if interval * fps <= SLOWER && joint.len() >= 4 * window => {
-            let phases = (1.0 / (interval * fps)).round().max(1.0) as usize;
-            let phases = phases.min(joint.len() / (4 * window));
+        Some(interval) if is_paced(interval * fps, joint.len(), window) => {
+            let phases = phases(interval * fps);
             let joined = |hits, window| Events {
                 values: openings(joint, phases, hits, window),
                 joined: true,
@@ -162,6 +161,17 @@ fn series(joint: &[f64], terms: &Terms) -> (Events, Events) {
         }
         _ => (frames(1.0 / hits as f64), frames(1.0)),
     }
+}
+
+/// Whether footage is counted frame by frame: it is not much slower than the frames that will be judged, `pace`
+/// of them pass from one of its `frames` to the next, and long enough for each of its series.
+fn is_paced(pace: f64, frames: usize, window: usize) -> bool {
+    pace <= SLOWER && frames / phases(pace) >= 4 * window
+}
+
+/// Series of which each has the daemon's pace.
+fn phases(pace: f64) -> usize {
+    (1.0 / pace).round().max(1.0) as usize
 }
 
 /// The `hits`-th largest of the last `window` values, for each value: above a line exactly where so

@@ -109,6 +109,11 @@ impl Score {
     pub fn is_anomalous(&self) -> bool {
         self.raw > self.threshold
     }
+
+    /// Whether it is anomalous, but no further than that a light which was never learnt may be why.
+    pub fn is_suspect(&self) -> bool {
+        self.is_anomalous() && !self.is_alarm
+    }
 }
 
 /// The four calibrated parts of the default score; each about 0 +- 1 on normal frames.

@@ -198,6 +198,7 @@ impl Statistics {
     pub fn judge_at(&self, measured: Measured, level: Level) -> Score {
         let parts = self.scales.apply(&measured.q);
         let image = deciding(self.scoring, &self.scales, &measured);
+        let is_alarm = |line: &Threshold, raw: f64| line.alarm_at(level).is_some_and(|at| raw > at);
         let by_local =
             self.local.value_at(measured.local, level) > self.deciding.value_at(image, level);
         let (basis, line, raw) = if by_local {
@@ -218,8 +219,7 @@ impl Statistics {
             parts,
             local: measured.local,
             local_threshold: self.local.raw_at(level),
-            is_alarm: image > self.deciding.alarm_at(level)
-                || measured.local > self.local.alarm_at(level),
+            is_alarm: is_alarm(&self.deciding, image) || is_alarm(&self.local, measured.local),
             map: measured.map,
             patches: self.fit.map.patches().clone(),
         }

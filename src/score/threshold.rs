@@ -14,7 +14,8 @@ const HAIR: f64 = 1e-9;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     raw: f64,
-    alarm: f64,
+    /// None in a Profile of format 1 or 2: nothing is worse than anomalous then.
+    alarm: Option<f64>,
     scale: f64,
     /// In rising order.
     held_out: Vec<f64>,
@@ -54,7 +55,7 @@ impl Default for Level {
 pub struct ThresholdNumbers {
     /// A frame above this is anomalous.
     pub raw: f64,
-    /// A frame above this is worth an alarm; the threshold itself in formats 1 and 2.
+    /// A frame above this is worth an alarm; none in formats 1 and 2.
     #[serde(default)]
     pub alarm: Option<f64>,
     /// From the median of the held-out scores to `raw`: the unit of the published value.
@@ -87,7 +88,7 @@ impl Threshold {
         let hair = HAIR * scale.max(raw.abs());
         Ok(Self {
             raw: raw + hair,
-            alarm: alarm.max(raw) + hair,
+            alarm: Some(alarm.max(raw) + hair),
             scale,
             held_out,
         })
@@ -99,9 +100,10 @@ impl Threshold {
         let ThresholdNumbers {
             raw, alarm, scale, ..
         } = numbers;
-        let alarm = alarm.unwrap_or(raw);
-        let finite = (held_out.iter().chain([&raw, &alarm, &scale])).all(|v| v.is_finite());
-        let sound = scale > 0.0 && alarm >= raw && held_out.is_sorted() && !held_out.is_empty();
+        let numbers = held_out.iter().chain([&raw, &scale]).chain(&alarm);
+        let finite = numbers.into_iter().all(|v| v.is_finite());
+        let is_above = alarm.is_none_or(|alarm| alarm >= raw);
+        let sound = scale > 0.0 && is_above && held_out.is_sorted() && !held_out.is_empty();
         (finite && sound).then_some(Self {
             raw,
             alarm,
@@ -114,7 +116,7 @@ impl Threshold {
     pub fn numbers(&self) -> ThresholdNumbers {
         ThresholdNumbers {
             raw: self.raw,
-            alarm: Some(self.alarm),
+            alarm: self.alarm,
             scale: self.scale,
             asked_rate: None,
             achieved_rate: None,
@@ -159,9 +161,9 @@ impl Threshold {
         self.raw + distance * self.scale
     }
 
-    /// The alarm line at `level`: as far above the threshold as calibrated.
-    pub fn alarm_at(&self, level: Level) -> f64 {
-        self.raw_at(level) + (self.alarm - self.raw)
+    /// The alarm line where the threshold is moved to `level`: where it was, and never below that.
+    pub fn alarm_at(&self, level: Level) -> Option<f64> {
+        self.alarm.map(|alarm| alarm.max(self.raw_at(level)))
     }
 
     /// [`Threshold::value`] with the log-odds moved so that `level` comes to lie at 0.5. Above 0.5
@@ -215,14 +217,29 @@ mod tests {
     }
 
     #[test]
-    fn the_alarm_line_moves_with_the_threshold_and_is_never_below_it() {
+    fn the_alarm_line_stays_where_it_is_and_is_never_below_the_threshold() {
         let scores: Vec<f64> = (1..=99).map(f64::from).collect();
         let threshold = Threshold::drawn(&scores, 90.0, 120.0).unwrap();
-        let level = Level::new(0.7).unwrap();
-        let between = threshold.alarm_at(level) - threshold.raw_at(level);
-        assert!((between - 30.0).abs() < 1e-9, "{between}");
+        let alarm = threshold.alarm_at(Level::CALIBRATED);
+        assert!((alarm.unwrap() - 120.0).abs() < 1e-5);
+        for value in [0.05, 0.3, 0.6, 0.9] {
+            let level = Level::new(value).unwrap();
+            let expected = alarm.unwrap().max(threshold.raw_at(level));
+            assert_eq!(threshold.alarm_at(level), Some(expected));
+        }
         let crossed = Threshold::drawn(&scores, 90.0, 80.0).unwrap();
-        assert_eq!(crossed.alarm_at(Level::CALIBRATED), crossed.raw());
+        assert_eq!(crossed.alarm_at(Level::CALIBRATED), Some(crossed.raw()));
+    }
+
+    #[test]
+    fn a_threshold_of_an_earlier_format_has_no_alarm_line() {
+        let numbers = ThresholdNumbers {
+            alarm: None,
+            ..drawn(&[1.0, 2.0, 3.0], 0.1).numbers()
+        };
+        let old = Threshold::from_numbers(numbers, vec![1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(old.alarm_at(Level::CALIBRATED), None);
+        assert_eq!(old.numbers(), numbers);
     }
 
     #[test]

@@ -25,8 +25,9 @@ const LIGHTS: [(&str, f64); 3] = [
     ("red beside green", 0.1),
     ("blue beside green", 0.1),
 ];
-/// Light so far beyond that of all the footage is no fault, but explains a score that is anomalous.
-const OTHER_LIGHT: f64 = 0.02;
+/// Light so far beyond that of all the footage is no fault, but explains a score that is anomalous. A grey
+/// level of 8 bits is as much below level 12.
+const OTHER_LIGHT: f64 = 0.05;
 /// The histogram is far off when so much of the range is moved beyond the footage's, ...
 const HISTOGRAM: f64 = 0.08;
 /// ... while more than 60 % of the cells changed, and so many more than in the footage.
@@ -137,14 +138,15 @@ impl SceneCheck {
                 )
             })
             .filter(|(beyond, _)| *beyond > 0.0);
-        let (beyond, finding) = beyond.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        let (_, finding) = beyond.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
         let look = &look.appearance;
         Some(SceneFault {
             kind: SceneFaultKind::Changed,
             scene: look.statistics,
             width: look.size.0,
             height: look.size.1,
-            severity: (1.0 + beyond / OTHER_LIGHT).min(WORST) as f32,
+            // At its limit, as seen from where the light alone would be a fault.
+            severity: 1.0,
             detail: format!(
                 "the score is anomalous, and {}: calibrate on this light too",
                 finding.text(look)

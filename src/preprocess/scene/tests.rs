@@ -64,7 +64,7 @@ fn a_little_other_light_is_no_fault_but_is_told_and_what_lies_there_is_no_light(
             let fault = said(&picture).expect("the light is told");
             assert_eq!(fault.kind, Changed);
             assert!(
-                fault.severity > 1.0 && fault.detail.contains("the light is"),
+                fault.severity == 1.0 && fault.detail.contains("the light is"),
                 "{fault:?}"
             );
         }

@@ -37,7 +37,9 @@ impl Lines {
     pub(super) fn of(threshold: &Threshold) -> Lines {
         Lines {
             threshold: threshold.raw(),
-            alarm: threshold.alarm_at(Level::CALIBRATED),
+            alarm: threshold
+                .alarm_at(Level::CALIBRATED)
+                .unwrap_or(threshold.raw()),
         }
     }
 }
@@ -54,7 +56,7 @@ impl Promise {
             ..
         } = promise;
         Promise {
-            budget: budget.say(budget.amount()),
+            budget: budget.asked(),
             is_supported: promise.is_supported,
             expected: budget.say(warn.expected),
             interval: (budget.say(warn.low), budget.say(warn.high)),
