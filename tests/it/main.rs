@@ -12,7 +12,6 @@ mod bad_input;
 mod bad_models;
 mod calibration;
 mod evaluation;
-mod evaluation_false_alarms;
 mod evaluation_scene;
 mod filming;
 mod filming_faults;
@@ -21,6 +20,7 @@ mod golden;
 mod profile_command;
 mod report;
 mod scoring;
+mod study_false_alarms;
 
 mod cameras;
 mod configuration;

@@ -296,7 +296,7 @@ fn measure(teacher: &TeacherRunner, learnt: &[Calibration], unseen: &Series) -> 
 
 #[test]
 #[ignore = "needs INSPECTD_DATA, see README; half an hour"]
-fn evaluation_of_the_promise_of_false_alarms_on_three_kinds_of_footage() {
+fn study_of_the_promise_of_false_alarms_on_three_kinds_of_footage() {
     let teacher = Teacher::load(&TeacherFile::open(None).unwrap()).unwrap();
     let mut streams = pretrained_streams(teacher.info()).to_vec();
     streams.push(teacher.info().mid() - 1);
