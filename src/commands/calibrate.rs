@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::exit::DataError;
 use super::film::{Filmed, Script, named};
 use super::golden::with_golden;
 use super::judge::load_teacher;
+use super::made::Made;
 use super::output::{make_folder, say};
 use super::progress::Bars;
 use super::report::draft;
@@ -25,10 +26,7 @@ use crate::evaluate::dump::Dump;
 use crate::evaluate::whole::WholeFile;
 use crate::infer::Teacher;
 use crate::preprocess::{Mask, SceneReference, View};
-use crate::score::budget::Promise;
-use crate::score::profile::{
-    FrameSize, Origin, Profile, REPORTS, Receipt, StudentShape, check_target,
-};
+use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
 
@@ -45,16 +43,6 @@ pub(super) struct Order {
     pub(super) camera: Option<CameraSettings>,
     /// Whether the footage was just filmed, and all that is to be said of it has been.
     pub(super) is_reviewed: bool,
-}
-
-/// A Profile that was made and saved.
-pub(super) struct Made {
-    profile: Profile,
-    out: PathBuf,
-    used: usize,
-    frames: usize,
-    rejected: usize,
-    seconds: f64,
 }
 
 /// Films where it is asked to, learns, saves the Profile in one step, and says what came out.
@@ -371,48 +359,4 @@ fn remembered(path: &Path) -> std::io::Result<Option<PathBuf>> {
         return Ok(None);
     }
     Ok(Some(path))
-}
-
-impl Made {
-    /// For programs.
-    fn json(&self) -> Value {
-        let manifest = self.profile.manifest();
-        let (deciding, local) = (&manifest.deciding, &manifest.local);
-        json!({
-            "profile": self.profile.id(), "out": self.out.to_string_lossy(), "scoring": manifest.scoring,
-            "frames": self.frames, "used": self.used, "rejected": self.rejected,
-            "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
-            "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
-            "promise": manifest.promise, "report": self.out.join(REPORTS[0]).to_string_lossy(),
-            "golden": manifest.golden.len(),
-        })
-    }
-
-    /// For people.
-    pub(super) fn print(&self) -> anyhow::Result<()> {
-        let manifest = self.profile.manifest();
-        let (deciding, local) = (&manifest.deciding, &manifest.local);
-        let Made {
-            profile,
-            out,
-            used,
-            frames,
-            seconds,
-            ..
-        } = self;
-        say!(
-            "Profile {} written to {}",
-            &profile.id()[..19],
-            out.display()
-        )?;
-        say!("  {used} of {frames} frames used, {seconds:.0} s")?;
-        say!(
-            "  threshold {:.3}, local threshold {:.3}",
-            deciding.raw,
-            local.raw
-        )?;
-        let promise = manifest.promise.iter().flat_map(Promise::sentences);
-        promise.into_iter().try_for_each(|line| say!("  {line}"))?;
-        say!("  report: {}", out.join(REPORTS[0]).display())
-    }
 }

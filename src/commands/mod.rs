@@ -21,6 +21,7 @@ mod introduction;
 mod judge;
 mod loaded;
 mod logging;
+mod made;
 mod output;
 mod profile;
 mod progress;

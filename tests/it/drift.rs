@@ -53,7 +53,7 @@ fn a_lens_that_gets_dusty_is_one_incident_of_drift_before_any_frame_is_anomalous
     let workshop = Workshop::new(broker.port);
     let clean = pictures(&workshop, "clean", |_| ());
     let dusty = pictures(&workshop, "dusty", dusty);
-    let keys = "fps = 30\nscene = \"off\"\nfrozen_after_s = 0\ndrift_hours = 0.001\ndrift = \"on\"";
+    let keys = "fps = 30\nscene = \"off\"\nfrozen_after_s = 0\ndrift_hours = 0.004\ndrift = \"on\"";
     workshop.configure(&clean, keys);
     let profile = workshop::profile().to_str().unwrap();
     workshop.replace(profile, studio::profile().to_str().unwrap());
@@ -64,7 +64,7 @@ fn a_lens_that_gets_dusty_is_one_incident_of_drift_before_any_frame_is_anomalous
         .unwrap();
     subscriber.say("inspectd/press/cam0/threshold/set", "0.95");
     let calm = wait_for_drift(&mut subscriber, |drift| {
-        drift["frames"].as_u64() >= Some(120)
+        drift["frames"].as_u64() >= Some(60)
     });
     assert_ne!(calm["drift"]["level"], "strong", "{calm:#}");
     assert_eq!(calm["scene"]["drift"], calm["drift"]["level"]);

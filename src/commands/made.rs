@@ -1,0 +1,67 @@
+//! What a calibration made, and how it is told.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::output::say;
+use crate::score::budget::Promise;
+use crate::score::profile::{Profile, REPORTS};
+
+/// A Profile that was made and saved.
+pub(super) struct Made {
+    pub(super) profile: Profile,
+    pub(super) out: PathBuf,
+    /// Frames that it was made of, ...
+    pub(super) used: usize,
+    /// ... of so many, ...
+    pub(super) frames: usize,
+    /// ... of which these could not be used.
+    pub(super) rejected: usize,
+    /// How long it took.
+    pub(super) seconds: f64,
+}
+
+impl Made {
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let manifest = self.profile.manifest();
+        let (deciding, local) = (&manifest.deciding, &manifest.local);
+        json!({
+            "profile": self.profile.id(), "out": self.out.to_string_lossy(), "scoring": manifest.scoring,
+            "frames": self.frames, "used": self.used, "rejected": self.rejected,
+            "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
+            "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
+            "promise": manifest.promise, "report": self.out.join(REPORTS[0]).to_string_lossy(),
+            "golden": manifest.golden.len(),
+        })
+    }
+
+    /// For people.
+    pub(super) fn print(&self) -> anyhow::Result<()> {
+        let manifest = self.profile.manifest();
+        let (deciding, local) = (&manifest.deciding, &manifest.local);
+        let Made {
+            profile,
+            out,
+            used,
+            frames,
+            seconds,
+            ..
+        } = self;
+        say!(
+            "Profile {} written to {}",
+            &profile.id()[..19],
+            out.display()
+        )?;
+        say!("  {used} of {frames} frames used, {seconds:.0} s")?;
+        say!(
+            "  threshold {:.3}, local threshold {:.3}",
+            deciding.raw,
+            local.raw
+        )?;
+        let promise = manifest.promise.iter().flat_map(Promise::sentences);
+        promise.into_iter().try_for_each(|line| say!("  {line}"))?;
+        say!("  report: {}", out.join(REPORTS[0]).display())
+    }
+}
