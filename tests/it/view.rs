@@ -27,7 +27,7 @@ fn profile() -> &'static Path {
         if dir.exists() {
             fs::remove_dir_all(&dir).unwrap();
         }
-        let view = ["--crop", CROP, "--mask", MASK];
+        let view = ["--crop", CROP, "--mask", MASK, "--false-alarms", "1%"];
         let output = calibrate(normal(), &dir, &view);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         dir
