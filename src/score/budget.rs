@@ -246,8 +246,8 @@ impl Promise {
         if self.fits && !self.is_supported {
             sentences.push(format!(
                 "this footage is too short to support {asked}: that takes {} frames like these \
-                 (--frames says how many are used at most); until then the upper end is what can be promised, and small \
-                 anomalies may pass; or accept more, such as 1%",
+                 (--frames says how many are used at most); until then the upper end is what can be \
+                 promised, and small anomalies may pass; or accept more, such as 1%",
                 self.needed_frames
             ));
         }
