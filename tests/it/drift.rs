@@ -24,10 +24,10 @@ fn pictures(workshop: &Workshop, name: &str, lens: impl Fn(&mut RgbImage)) -> St
     )
 }
 
-/// A lens with dust on it: each fourth pixel of each fourth row is darker.
+/// A lens with dust on it: each fourth pixel of each second row is darker.
 fn dusty(picture: &mut RgbImage) {
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        if x % 4 == 0 && y % 4 == 0 {
+        if x % 4 == 0 && y % 2 == 0 {
             pixel.0 = pixel.0.map(|value| value / 2);
         }
     }
@@ -90,6 +90,9 @@ fn a_lens_that_gets_dusty_is_one_incident_of_drift_before_any_frame_is_anomalous
     );
     daemon.signal("TERM");
     assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
+    subscriber
+        .wait_for(20, "inspectd/press/availability", "offline")
+        .unwrap();
 
     let alerts = subscriber.alerts();
     let phases: Vec<&Value> = alerts.iter().map(|alert| &alert["data"]["phase"]).collect();
