@@ -9,7 +9,8 @@ use super::judge::{Judge, load_student, runner};
 use crate::capture::{Frame, Moment, Pixels};
 use crate::config::Camera;
 use crate::infer::Teacher;
-use crate::score::profile::{GoldenFrame, Profile, ProfileError};
+use crate::preprocess::Rejection;
+use crate::score::profile::{GoldenFrame, GoldenScores, Profile, ProfileError};
 use crate::seam::caught;
 
 /// The Profile with these frames, each a JPEG or PNG file, and what they score by it here. It will lie
@@ -27,8 +28,8 @@ pub(super) fn with_golden(
     let mut golden = Vec::new();
     for file in files {
         // The footage may have changed since it was learnt from.
-        match judge.judge(&frame(&file)) {
-            Ok(judged) => golden.push(GoldenFrame::new(golden.len() + 1, file, &judged.score)),
+        match scores(&mut judge, &frame(&file)) {
+            Ok(scores) => golden.push(GoldenFrame::new(golden.len() + 1, file, scores)),
             Err(reason) => tracing::warn!(
                 "one golden frame less, by which machines are tested: it can't be scored: {reason}"
             ),
@@ -77,8 +78,8 @@ pub(super) fn test(
     for golden in golden {
         let frame = frame(golden.bytes());
         // Whoever reloads lives on, also where the engine panics on a model that it could load.
-        let fault = match caught(|| judge.judge(&frame)) {
-            Ok(Ok(judged)) => golden.difference(&judged.score),
+        let fault = match caught(|| scores(judge, &frame)) {
+            Ok(Ok(now)) => golden.difference(&now),
             Ok(Err(rejection)) => Some(rejection.to_string()),
             Err(panic) => Some(panic),
         };
@@ -90,6 +91,12 @@ pub(super) fn test(
         }
     }
     Ok(())
+}
+
+fn scores(judge: &mut Judge, frame: &Frame) -> Result<GoldenScores, Rejection> {
+    let judged = judge.judge(frame)?;
+    let statistics = judge.profile().statistics();
+    Ok(GoldenScores::of(&judged.score, statistics))
 }
 
 fn frame(file: &[u8]) -> Frame {

@@ -82,7 +82,8 @@ fn described(profile: &Profile, dir: &Path) -> Value {
     let (manifest, receipt) = (profile.manifest(), profile.receipt());
     let origin = &manifest.origin;
     let golden = manifest.golden.iter();
-    let golden = golden.map(|golden| json!({ "file": golden.file, "score": golden.scores.value }));
+    let golden =
+        golden.map(|golden| json!({ "file": golden.file, "score": golden.scores.value() }));
     json!({
         "profile": profile.id(), "dir": dir.to_string_lossy(), "format": manifest.format,
         "scoring": manifest.scoring, "student_blocks": origin.student.blocks, "seed": origin.seed,
@@ -137,7 +138,7 @@ fn print(profile: &Profile) -> anyhow::Result<()> {
         golden => {
             let scores = golden
                 .iter()
-                .map(|golden| format!("{:.3}", golden.scores.value));
+                .map(|golden| format!("{:.3}", golden.scores.value()));
             let scores: Vec<String> = scores.collect();
             say!(
                 "golden frames  {}, which scored {}",

@@ -7,7 +7,8 @@
 
 use std::ffi::OsStr;
 
-use crate::score::{Parts, Score};
+use crate::score::statistics::Statistics;
+use crate::score::{Parts, Score, Scoring};
 
 /// A picture whose file is larger is no golden frame: three bound what a Profile grows by.
 pub const GOLDEN_BYTES: usize = 4 << 20;
@@ -38,8 +39,10 @@ pub struct Golden {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenScores {
-    /// As published, 0..1.
-    pub value: f64,
+    /// The score that decides, as it would be published, 0..1.
+    pub image_value: f64,
+    /// The local score as it would be published.
+    pub local_value: f64,
     /// Local score.
     pub local: f64,
     /// Mean of the map's cells: the local score looks at three of them.
@@ -53,11 +56,17 @@ pub struct GoldenScores {
 }
 
 impl GoldenScores {
-    /// Those of a frame, as calibrated.
-    pub fn of(score: &Score) -> Self {
+    /// Those of a frame that was scored by these statistics, as calibrated.
+    pub fn of(score: &Score, statistics: &Statistics) -> Self {
         let cells = score.map.iter().map(|&cell| f64::from(cell));
+        let deciding = match statistics.scoring() {
+            Scoring::Default => score.default,
+            Scoring::Paper => score.paper,
+        };
         GoldenScores {
-            value: score.value,
+            // Both: only the larger of them is published, and so only one threshold is seen.
+            image_value: statistics.deciding().value(deciding),
+            local_value: statistics.local().value(score.local),
             local: score.local,
             map: cells.sum::<f64>() / score.map.len().max(1) as f64,
             pretrained: score.pretrained,
@@ -66,10 +75,16 @@ impl GoldenScores {
         }
     }
 
+    /// As published.
+    pub fn value(&self) -> f64 {
+        self.image_value.max(self.local_value)
+    }
+
     /// Each with its name and its tolerance.
-    fn each(&self) -> [(&'static str, f64, f64); 9] {
+    fn each(&self) -> [(&'static str, f64, f64); 10] {
         [
-            ("score", self.value, OF_VALUE),
+            ("value of the image", self.image_value, OF_VALUE),
+            ("value of the local score", self.local_value, OF_VALUE),
             ("local score", self.local, OF_PARTS),
             ("map", self.map, OF_PARTS),
             ("pretrained branch", self.pretrained, OF_PARTS),
@@ -101,12 +116,12 @@ pub struct GoldenFrame {
 
 impl GoldenFrame {
     /// The `number`-th of a Profile, counted from 1: a JPEG or PNG file, which scored this.
-    pub fn new(number: usize, bytes: Vec<u8>, score: &Score) -> Self {
+    pub fn new(number: usize, bytes: Vec<u8>, scores: GoldenScores) -> Self {
         let is_png = bytes.starts_with(b"\x89PNG");
         let extension = if is_png { "png" } else { "jpg" };
         let golden = Golden {
             file: format!("golden-{number}.{extension}"),
-            scores: GoldenScores::of(score),
+            scores,
         };
         GoldenFrame { golden, bytes }
     }
@@ -125,9 +140,9 @@ impl GoldenFrame {
         &self.bytes
     }
 
-    /// How a score that it has now differs from what it was, in words; none within the tolerance.
-    pub fn difference(&self, now: &Score) -> Option<String> {
-        self.golden.scores.difference(&GoldenScores::of(now))
+    /// How what it scores now differs from what it did, in words; none within the tolerance.
+    pub fn difference(&self, now: &GoldenScores) -> Option<String> {
+        self.golden.scores.difference(now)
     }
 }
 

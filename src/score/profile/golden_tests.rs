@@ -23,12 +23,16 @@ fn score(statistics: &Statistics, frame: &Features) -> Score {
     statistics.score(frame, &mut Scratch::default()).unwrap()
 }
 
+fn scores(statistics: &Statistics, frame: &Features) -> GoldenScores {
+    GoldenScores::of(&score(statistics, frame), statistics)
+}
+
 /// A Profile with three golden frames, and their features.
 fn with_golden() -> (Profile, Vec<Features>) {
     let profile = fixture::profile(60, 1);
     let frames = fixture::normal_frames(3, 2);
     let scored = (1..).zip(&frames).map(|(number, frame)| {
-        GoldenFrame::new(number, JPEG.to_vec(), &score(profile.statistics(), frame))
+        GoldenFrame::new(number, JPEG.to_vec(), scores(profile.statistics(), frame))
     });
     let golden = scored.collect();
     (profile.with_golden(golden), frames)
@@ -41,56 +45,58 @@ fn load(dir: &Path) -> Result<Profile, ProfileError> {
 #[test]
 fn each_score_that_moves_is_named_with_what_it_was_and_a_hair_is_none() {
     let (profile, frames) = with_golden();
-    let sound = score(profile.statistics(), &frames[0]);
+    let sound = scores(profile.statistics(), &frames[0]);
     let golden = &profile.golden[0];
     assert_eq!(golden.difference(&sound), None);
-    type Move = (&'static str, fn(&mut Score, f64), f64);
-    let moves: [Move; 9] = [
-        ("the score is", |s, by| s.value += by, OF_VALUE),
-        ("the local score is", |s, by| s.local += by, OF_PARTS),
-        (
-            "the map is",
-            |s, by| s.map[3] += by as f32 * s.map.len() as f32,
-            OF_PARTS,
-        ),
-        (
-            "the pretrained branch is",
-            |s, by| s.pretrained += by,
-            OF_PARTS,
-        ),
-        (
-            "the discrepancy branch is",
-            |s, by| s.discrepancy += by,
-            OF_PARTS,
-        ),
-        ("the part z is", |s, by| s.parts.z += by, OF_PARTS),
-        (
-            "the part pooled_mid is",
-            |s, by| s.parts.pooled_mid += by,
-            OF_PARTS,
-        ),
-        (
-            "the part pooled_late is",
-            |s, by| s.parts.pooled_late += by,
-            OF_PARTS,
-        ),
-        (
-            "the part residual is",
-            |s, by| s.parts.residual += by,
-            OF_PARTS,
-        ),
+    type Move = (&'static str, fn(&mut GoldenScores) -> &mut f64, f64);
+    let moves: [Move; 10] = [
+        ("value of the image", |s| &mut s.image_value, OF_VALUE),
+        ("value of the local score", |s| &mut s.local_value, OF_VALUE),
+        ("local score", |s| &mut s.local, OF_PARTS),
+        ("map", |s| &mut s.map, OF_PARTS),
+        ("pretrained branch", |s| &mut s.pretrained, OF_PARTS),
+        ("discrepancy branch", |s| &mut s.discrepancy, OF_PARTS),
+        ("part z", |s| &mut s.parts.z, OF_PARTS),
+        ("part pooled_mid", |s| &mut s.parts.pooled_mid, OF_PARTS),
+        ("part pooled_late", |s| &mut s.parts.pooled_late, OF_PARTS),
+        ("part residual", |s| &mut s.parts.residual, OF_PARTS),
     ];
-    for (words, apply, tolerance) in moves {
+    for (name, of, tolerance) in moves {
         for by in [1.1, -1.1, f64::NAN, f64::INFINITY] {
-            let mut moved = sound.clone();
-            apply(&mut moved, by * tolerance);
+            let mut moved = sound;
+            *of(&mut moved) += by * tolerance;
             let said = golden.difference(&moved).unwrap();
-            assert!(said.starts_with(words), "{said}");
+            assert!(said.starts_with(&format!("the {name} is ")), "{said}");
         }
-        let mut moved = sound.clone();
-        apply(&mut moved, 0.9 * tolerance);
-        assert_eq!(golden.difference(&moved), None, "{words}");
+        let mut moved = sound;
+        *of(&mut moved) += 0.9 * tolerance;
+        assert_eq!(golden.difference(&moved), None, "{name}");
     }
+}
+
+#[test]
+fn the_published_value_and_both_thresholds_are_among_what_is_compared() {
+    let (profile, frames) = with_golden();
+    let statistics = profile.statistics();
+    for frame in &frames {
+        let own = scores(statistics, frame);
+        assert_eq!(own.value(), score(statistics, frame).value);
+    }
+    let differs = |change: fn(&mut Manifest)| {
+        let mut manifest = Manifest {
+            scene: None,
+            ..profile.manifest().clone()
+        };
+        change(&mut manifest);
+        let bytes = arrays::encode(statistics, None);
+        let (statistics, _) = arrays::decode(&bytes, &manifest).unwrap();
+        profile.golden[0].difference(&scores(&statistics, &frames[0]))
+    };
+    assert_eq!(differs(|_| {}), None);
+    let said = differs(|manifest| manifest.deciding.scale *= 1.5).unwrap();
+    assert!(said.contains("value of the image"), "{said}");
+    let said = differs(|manifest| manifest.local.scale *= 1.5).unwrap();
+    assert!(said.contains("value of the local score"), "{said}");
 }
 
 /// The Profile's statistics with all values of one array changed, as they are loaded.
@@ -130,7 +136,7 @@ fn an_array_that_is_read_otherwise_than_it_was_written_is_noticed_whichever_it_i
                 .golden
                 .iter()
                 .zip(&frames)
-                .any(|(golden, frame)| golden.difference(&score(statistics, frame)).is_some())
+                .any(|(golden, frame)| golden.difference(&scores(statistics, frame)).is_some())
         };
         let same = with_array(&profile, &name, |value| value).unwrap();
         assert!(!differs(&same), "{name}");
