@@ -15,7 +15,7 @@ use crate::config::Camera;
 use crate::decide::Picture;
 use crate::infer::Extractor;
 use crate::preprocess::{
-    Gate, Prepared, Preprocessing, Preprocessor, Rejection, SceneFault, SceneReference, SceneWatch,
+    Gate, Lighting, Prepared, Preprocessing, Preprocessor, Rejection, SceneReference, SceneWatch,
     SceneZ,
 };
 use crate::score::profile::{Origin, Profile};
@@ -24,8 +24,7 @@ use crate::score::profile::{Origin, Profile};
 pub(super) struct Looked {
     prepared: Prepared,
     scene_z: Option<SceneZ>,
-    /// What an anomalous score is put down to.
-    other_light: Option<SceneFault>,
+    lighting: Lighting,
     /// The frame itself, where pictures are published.
     shot: Option<Pixels>,
     /// Whether it hardly differs from the last one that was to be scored.
@@ -77,7 +76,7 @@ impl Eye {
         if self.opening.replace(opening) != Some(opening) {
             self.gate.forget();
         }
-        let (prepared, other_light) = self
+        let (prepared, lighting) = self
             .prepare(opening, &frame)
             .inspect_err(|_| self.gate.forget())?;
         let scene = self.scene.as_ref();
@@ -88,23 +87,19 @@ impl Eye {
             .passes(self.preprocessor.resized(), frame.at.since_boot);
         Ok(Looked {
             scene_z,
-            other_light,
+            lighting,
             prepared,
             shot: self.keeps_shots.then_some(frame.pixels),
             is_as_before: !passes,
         })
     }
 
-    fn prepare(
-        &mut self,
-        opening: u32,
-        frame: &Frame,
-    ) -> Result<(Prepared, Option<SceneFault>), Rejection> {
+    fn prepare(&mut self, opening: u32, frame: &Frame) -> Result<(Prepared, Lighting), Rejection> {
         let prepared = self.preprocessor.prepare(frame)?;
         self.origin.check_frame(prepared.width, prepared.height)?;
         let look = self.preprocessor.look();
-        let other_light = self.watch.look(look, opening, frame.at)?;
-        Ok((prepared, other_light))
+        let lighting = self.watch.look(look, opening, frame.at)?;
+        Ok((prepared, lighting))
     }
 }
 
@@ -142,7 +137,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
     let Looked {
         prepared,
         scene_z,
-        other_light,
+        lighting,
         shot,
         ..
     } = looked;
@@ -161,7 +156,7 @@ fn see(extractor: &Extractor, looked: Looked) -> Result<Seen, Rejection> {
             scene,
             scene_z,
         },
-        other_light,
+        lighting,
         shot,
     })
 }

@@ -13,7 +13,7 @@ use crate::config::Name;
 use crate::decide::{Cause, Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
-use crate::preprocess::{Rejection, SceneFault};
+use crate::preprocess::{Lighting, Rejection};
 use crate::publish::{Control, Message, Ration, Reporter};
 use crate::score::Score;
 use crate::score::profile::Profile;
@@ -24,8 +24,7 @@ use crate::score::tokens::Scratch;
 pub(super) struct Seen {
     pub(super) features: Features,
     pub(super) picture: Picture,
-    /// What an anomalous score is put down to: a light that the Profile does not know.
-    pub(super) other_light: Option<SceneFault>,
+    pub(super) lighting: Lighting,
     /// The frame itself, where pictures are published.
     pub(super) shot: Option<Pixels>,
 }
@@ -60,7 +59,7 @@ pub(super) struct Asker {
 /// What the models saw last.
 struct Last {
     features: Features,
-    other_light: Option<SceneFault>,
+    lighting: Lighting,
     /// By its score alone.
     judgement: Result<Judged, Rejection>,
 }
@@ -195,11 +194,11 @@ impl Inspector {
         let Seen {
             features,
             picture,
-            other_light,
+            lighting,
             shot,
         } = seen;
         let crop = self.profile.manifest().origin.view.crop();
-        let judgement = self.score(&features).and_then(|score| {
+        let judgement = self.score(&features, lighting.light).and_then(|score| {
             let judged = Judged::new(score, picture)?;
             let judged = judged.within(crop.pixels(picture.width, picture.height));
             Ok(match shot {
@@ -207,27 +206,25 @@ impl Inspector {
                 None => judged,
             })
         });
-        let told = unless_by_light(&judgement, other_light.as_ref());
+        let told = unless_by_light(&judgement, &lighting);
         self.last = self.repeats.then_some(Last {
             features,
-            other_light,
+            lighting,
             judgement,
         });
         told
     }
 
-    fn score(&mut self, features: &Features) -> Result<Score, Rejection> {
+    fn score(&mut self, features: &Features, light: usize) -> Result<Score, Rejection> {
         self.profile
             .statistics()
-            .score_at(features, &mut self.scratch, self.level)
+            .score_at(features, light, &mut self.scratch, self.level)
     }
 
     /// The judgement of the frame that the models saw last.
     fn repeat(&self) -> Result<Judged, Rejection> {
         match &self.last {
-            Some(last) => {
-                unless_by_light(&last.judgement, last.other_light.as_ref()).map(Judged::repeated)
-            }
+            Some(last) => unless_by_light(&last.judgement, &last.lighting).map(Judged::repeated),
             None => Err(Rejection::Inference(
                 "a verdict was to be repeated, and there is none".to_owned(),
             )),
@@ -239,7 +236,7 @@ impl Inspector {
         let Some(last) = self.last.take() else {
             return;
         };
-        let score = self.score(&last.features);
+        let score = self.score(&last.features, last.lighting.light);
         let judgement = last.judgement.and_then(|judged| judged.rescored(score?));
         self.last = Some(Last { judgement, ..last });
     }
@@ -270,9 +267,9 @@ impl Inspector {
 /// The judgement, unless it is an anomaly in a light that the Profile does not know.
 fn unless_by_light(
     judgement: &Result<Judged, Rejection>,
-    other_light: Option<&SceneFault>,
+    lighting: &Lighting,
 ) -> Result<Judged, Rejection> {
-    match (judgement, other_light) {
+    match (judgement, &lighting.unlearnt) {
         (Ok(judged), Some(fault)) if judged.score().is_suspect() => {
             Err(Rejection::Scene(fault.clone()))
         }

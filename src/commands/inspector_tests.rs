@@ -50,7 +50,7 @@ fn frame(n: u64, is_anomalous: bool, shot: Option<Pixels>) -> (Stamp, Result<Sig
     let seen = Seen {
         features,
         picture,
-        other_light: None,
+        lighting: Lighting::default(),
         shot,
     };
     let at = stories::moment(n);
@@ -74,7 +74,7 @@ fn a_score_that_another_light_may_explain_is_no_verdict_and_any_other_is() {
     let mut factors = (0..400).map(|step| 1.0 + 0.02 * step as f32);
     let suspect = factors.find(|factor| {
         let features = strained(*factor).1.features;
-        inspector.score(&features).unwrap().is_suspect()
+        inspector.score(&features, 0).unwrap().is_suspect()
     });
     let suspect = suspect.expect("between normal and alarm there is a score");
     let Rejection::Scene(fault) = stories::fault('c', 1.0) else {
@@ -86,7 +86,7 @@ fn a_score_that_another_light_may_explain_is_no_verdict_and_any_other_is() {
         (50.0, Ok(true)),
     ] {
         let (stamp, mut seen) = strained(factor);
-        seen.other_light = Some(fault.clone());
+        seen.lighting.unlearnt = Some(fault.clone());
         let verdict = inspector.decide(stamp, Ok(Sight::New(seen))).verdict;
         assert_eq!(verdict, expected, "{factor}");
         // A repeated verdict is the same.
@@ -95,7 +95,7 @@ fn a_score_that_another_light_may_explain_is_no_verdict_and_any_other_is() {
     }
     // A threshold that is moved judges the light again.
     let (stamp, mut seen) = strained(suspect);
-    seen.other_light = Some(fault);
+    seen.lighting.unlearnt = Some(fault);
     inspector.decide(stamp, Ok(Sight::New(seen)));
     inspector.order(Order::Threshold(Level::new(0.95).unwrap()));
     assert_eq!(

@@ -15,7 +15,7 @@ use crate::infer::{
     pretrained_streams,
 };
 use crate::preprocess::scene::SceneCheck;
-use crate::preprocess::{Preprocessor, Rejection, SceneFault};
+use crate::preprocess::{Lighting, Preprocessor, Rejection, SceneFault};
 use crate::score::Score;
 use crate::score::profile::Profile;
 use crate::score::tokens::Scratch;
@@ -104,15 +104,12 @@ impl Judge {
         let look = self.preprocessor.look();
         let scene = self.scene.as_mut();
         let fault = scene.and_then(|scene| scene.fault(look, None));
+        let scene = self.scene.as_ref();
+        let lighting = scene.map_or_else(Lighting::default, |scene| scene.lighting(look));
         let features = self.extractor.features(&prepared)?;
-        let score = self
-            .profile
-            .statistics()
-            .score(&features, &mut self.scratch)?;
-        let fault = fault.or_else(|| {
-            let scene = self.scene.as_ref().filter(|_| score.is_suspect())?;
-            scene.other_light(look)
-        });
+        let statistics = self.profile.statistics();
+        let score = statistics.score(&features, lighting.light, &mut self.scratch)?;
+        let fault = fault.or(lighting.unlearnt.filter(|_| score.is_suspect()));
         Ok(Judged {
             features,
             score,

@@ -20,7 +20,7 @@ pub use gate::Gate;
 pub use hide::paint_masked;
 pub use jpeg::motion_file;
 pub use resize::Preprocessor;
-pub use scene::{SceneReference, SceneRules, SceneWatch, SceneZ};
+pub use scene::{Lighting, SceneReference, SceneRules, SceneWatch, SceneZ};
 pub(crate) use view::LEAST_KEPT;
 pub use view::{Crop, Mask, Polygon, Rect, View, ViewError};
 

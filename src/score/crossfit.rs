@@ -17,15 +17,19 @@ pub fn contiguous_folds(n: usize, k: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The items outside a fold, in order: what its statistics are fitted on.
-///
-/// # Panics
-/// If the fold reaches beyond the items.
-pub fn outside<'a, T>(
-    items: &'a [T],
-    fold: &Range<usize>,
-) -> impl Iterator<Item = &'a T> + use<'a, T> {
-    items[..fold.start].iter().chain(&items[fold.end..])
+/// The fold of each frame: the frames of each kind, of which `kinds` has one a frame, are cut into `k`
+/// contiguous blocks by themselves, so that no fold takes all frames of a kind.
+pub fn folds_of(kinds: &[usize], k: usize) -> Vec<usize> {
+    let mut folds = vec![0; kinds.len()];
+    for kind in 0..kinds.iter().max().map_or(0, |most| most + 1) {
+        let own: Vec<usize> = (0..kinds.len()).filter(|&i| kinds[i] == kind).collect();
+        for (fold, block) in contiguous_folds(own.len(), k).into_iter().enumerate() {
+            for &frame in &own[block] {
+                folds[frame] = fold;
+            }
+        }
+    }
+    folds
 }
 
 #[cfg(test)]
@@ -47,12 +51,15 @@ mod tests {
         }
 
         #[test]
-        fn outside_is_all_but_the_fold(n in 1_usize..100, k in 1_usize..10) {
-            let items: Vec<usize> = (0..n).collect();
-            for fold in contiguous_folds(n, k) {
-                let rest: Vec<usize> = outside(&items, &fold).copied().collect();
-                let expected: Vec<usize> = (0..n).filter(|i| !fold.contains(i)).collect();
-                prop_assert_eq!(rest, expected);
+        fn each_kind_is_cut_into_contiguous_folds_by_itself(
+            kinds in prop::collection::vec(0_usize..3, 1..200), k in 1_usize..6,
+        ) {
+            let folds = folds_of(&kinds, k);
+            for kind in 0..3 {
+                let own: Vec<usize> = (0..kinds.len()).filter(|&i| kinds[i] == kind).map(|i| folds[i]).collect();
+                let expected = contiguous_folds(own.len(), k).into_iter().enumerate();
+                let expected: Vec<usize> = expected.flat_map(|(fold, block)| block.map(move |_| fold)).collect();
+                prop_assert_eq!(own, expected);
             }
         }
     }

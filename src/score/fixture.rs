@@ -7,14 +7,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Scoring;
 use super::budget::{Budget, Pace};
-use super::crossfit::{contiguous_folds, outside};
+use super::crossfit::contiguous_folds;
+use super::fit::{Draft, Fit, Measured};
 use super::lines::Terms;
-use super::map::{MapStatistics, PositionMoments};
 use super::moments::Moments;
 use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
-use super::statistics::{Fit, Measured, Statistics};
-use super::tokens::{Scratch, TokenGaussian};
+use super::statistics::Statistics;
+use super::tokens::Scratch;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
 use crate::preprocess::scene::SceneFootage;
@@ -69,19 +69,23 @@ fn normal_frame(random: &mut ChaCha8Rng) -> Features {
 
 /// What the frames teach, where these patches are looked at.
 pub(crate) fn fit(frames: &[&Features], patches: &Patches) -> Fit {
-    let mut scratch = Scratch::default();
-    let mut moments = Moments::new(WIDTH);
-    for frame in frames {
-        moments.add(&patches.kept_tokens(&frame.discrepancy.residual_tokens, WIDTH));
+    fit_in_lights(frames, &vec![0; frames.len()], patches)
+}
+
+/// The same where each frame is of the light that stands beside it.
+pub(crate) fn fit_in_lights(frames: &[&Features], lights: &[usize], patches: &Patches) -> Fit {
+    let kinds = 1 + lights.iter().max().unwrap();
+    let mut moments = vec![Moments::new(WIDTH); kinds];
+    for (frame, light) in frames.iter().zip(lights) {
+        moments[*light].add(&patches.kept_tokens(&frame.discrepancy.residual_tokens, WIDTH));
     }
-    let tokens = TokenGaussian::fit(&moments).unwrap();
-    let mut positions = PositionMoments::new(patches.clone());
-    for frame in frames {
-        positions.add(&tokens.distances(&frame.discrepancy.residual_tokens, &mut scratch));
-    }
-    let map = MapStatistics::fit(&positions).unwrap();
     let vectors: Vec<FrameVectors> = frames.iter().map(|&frame| frame.into()).collect();
-    Fit::new(&vectors.iter().collect::<Vec<_>>(), tokens, map).unwrap()
+    let vectors: Vec<(&FrameVectors, usize)> = vectors.iter().zip(lights.iter().copied()).collect();
+    let mut draft = Draft::new(&vectors, &moments, patches).unwrap();
+    for (frame, light) in frames.iter().zip(lights) {
+        draft.place(*light, &frame.discrepancy.residual_tokens);
+    }
+    draft.finish().unwrap()
 }
 
 /// Cross-fitted over four blocks of the frames.
@@ -113,10 +117,15 @@ fn calibrated(
     let mut scratch = Scratch::default();
     let mut held_out: Vec<Measured> = Vec::new();
     for fold in contiguous_folds(frames.len(), 4) {
-        let fitted = fit(&outside(frames, &fold).collect::<Vec<_>>(), patches);
+        let outside = frames[..fold.start].iter().chain(&frames[fold.end..]);
+        let fitted = fit(&outside.collect::<Vec<_>>(), patches);
         for frame in &frames[fold] {
             let tokens = &frame.discrepancy.residual_tokens;
-            held_out.push(fitted.measure(&frame.into(), tokens, &mut scratch).unwrap());
+            held_out.push(
+                fitted
+                    .measure(&frame.into(), tokens, 0, &mut scratch)
+                    .unwrap(),
+            );
         }
     }
     let terms = Terms {
@@ -153,17 +162,28 @@ pub(crate) fn teacher() -> TeacherInfo {
 }
 
 /// What a scene without any pattern looks like.
-fn scene(seed: u64) -> SceneReference {
+pub(crate) fn scene(seed: u64) -> SceneReference {
+    scene_of(25, seed, |_| 255)
+}
+
+/// The same where every other picture is taken by night.
+pub(crate) fn scene_by_day_and_night(seed: u64) -> SceneReference {
+    scene_of(100, seed, |seq| if seq % 2 == 0 { 255 } else { 60 })
+}
+
+/// Of pictures of which each has levels up to `brightest`.
+fn scene_of(frames: u64, seed: u64, brightest: impl Fn(u64) -> u8) -> SceneReference {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut footage = SceneFootage::new(true);
     let constants = teacher().preprocessing;
     let mut preprocessor = Preprocessor::new(&constants);
-    for seq in 0..25 {
-        let data: Vec<u8> = (0..80 * 64 * 3).map(|_| random.random()).collect();
+    for seq in 0..frames {
+        let levels = 0..=brightest(seq);
+        let data = (0..80 * 64 * 3).map(|_| random.random_range(levels.clone()));
         let pixels = Pixels::Rgb8 {
             width: 80,
             height: 64,
-            data,
+            data: data.collect(),
         };
         let frame = Frame {
             seq,

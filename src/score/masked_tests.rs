@@ -17,7 +17,7 @@ fn view() -> View {
 
 fn score(profile: &Profile, frame: &Features) -> Score {
     let statistics = profile.statistics();
-    statistics.score(frame, &mut Scratch::default()).unwrap()
+    statistics.score(frame, 0, &mut Scratch::default()).unwrap()
 }
 
 /// The frame with `value` in all tokens of a patch.

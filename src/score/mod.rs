@@ -27,6 +27,10 @@ pub mod lines;
 
 pub mod crossfit;
 
+pub mod light;
+
+pub mod fit;
+
 pub mod statistics;
 
 pub mod profile;

@@ -76,6 +76,20 @@ impl Moments {
         self.count = total;
     }
 
+    /// How the vectors of several sets vary about the mean of their own set; the mean is that of all.
+    ///
+    /// # Panics
+    /// Without a set.
+    pub fn within(sets: &[Moments]) -> Self {
+        let mut all = Self::new(sets[0].mean.len());
+        sets.iter().for_each(|set| all.merge(set));
+        if sets.len() > 1 {
+            all.scatter.fill(0.0);
+            sets.iter().for_each(|set| all.scatter += &set.scatter);
+        }
+        all
+    }
+
     /// Vectors seen.
     pub fn count(&self) -> usize {
         self.count

@@ -48,6 +48,64 @@ impl FrameVectors {
     pub(super) fn parts(&self) -> [&[f32]; 4] {
         [&self.z, &self.pooled_mid, &self.pooled_late, &self.residual]
     }
+
+    /// The same with the `offset` of its light taken off its parts.
+    pub(super) fn less(&self, offset: &PartOffset) -> FrameVectors {
+        let [z, pooled_mid, pooled_late, residual] = self.parts();
+        let less = |vector: &[f32], part: usize| -> Vec<f32> {
+            let values = vector.iter().zip(&offset.parts[part]);
+            values
+                .map(|(value, offset)| (f64::from(*value) - offset) as f32)
+                .collect()
+        };
+        FrameVectors {
+            z: less(z, 0),
+            pooled_mid: less(pooled_mid, 1),
+            pooled_late: less(pooled_late, 2),
+            residual: less(residual, 3),
+            d: self.d.clone(),
+        }
+    }
+}
+
+/// By how much the mean of each part differs in one light from its mean over all frames.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartOffset {
+    pub(super) parts: [Vec<f64>; 4],
+}
+
+impl PartOffset {
+    /// Of the frames of one light among `all`.
+    ///
+    /// # Errors
+    /// [`FitError::TooFew`] without frames.
+    pub(super) fn of(light: &[&FrameVectors], all: &[&FrameVectors]) -> Result<Self, FitError> {
+        if light.is_empty() {
+            return Err(FitError::TooFew { needed: 1, got: 0 });
+        }
+        let offset = |part: usize| {
+            let means = mean(light, part).into_iter().zip(mean(all, part));
+            means.map(|(own, all)| own - all).collect()
+        };
+        Ok(PartOffset {
+            parts: std::array::from_fn(offset),
+        })
+    }
+
+    /// That of the residual.
+    pub(super) fn residual(&self) -> &[f64] {
+        &self.parts[3]
+    }
+}
+
+fn mean(frames: &[&FrameVectors], part: usize) -> Vec<f64> {
+    let mut mean = vec![0.0; frames[0].parts()[part].len()];
+    for frame in frames {
+        for (mean, value) in mean.iter_mut().zip(frame.parts()[part]) {
+            *mean += f64::from(*value) / frames.len() as f64;
+        }
+    }
+    mean
 }
 
 /// Names of the parts, in order.

@@ -1,132 +1,30 @@
 //! Statistics: everything about normal frames that scoring uses, and the scorer itself.
 //!
-//! A [`Fit`] is what one set of frames teaches; a fold's fit measures the frames that it did not
-//! see, and from those measurements the [`Statistics`] take their scales and thresholds. Both
-//! measure by the very same code. Images, models and files are unknown here.
+//! A fold's [`Fit`] measures the frames that it did not see, and from those measurements the
+//! [`Statistics`] take their scales, one set for each light, and the thresholds of all. Both measure by
+//! the very same code. Images, models and files are unknown here.
 
 use super::budget::Promise;
+use super::fit::{Fit, Measured};
 use super::lines::{self, Lines, Terms};
-use super::map::{MapStatistics, local_score};
-use super::paper::{PaperGaussians, PaperScore};
-use super::parts::{FrameVectors, PartGaussians, PartScales};
-use super::samples::{FitError, Samples};
+use super::parts::{FrameVectors, PartScales};
+use super::samples::FitError;
 use super::threshold::{Level, Threshold};
-use super::tokens::{Scratch, TokenGaussian};
+use super::tokens::Scratch;
 use super::{Basis, Score, Scoring};
-use crate::infer::{Features, Patches};
+use crate::infer::Features;
 use crate::preprocess::Rejection;
-
-/// What one set of normal frames teaches.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fit {
-    pub(super) paper: PaperGaussians,
-    pub(super) parts: PartGaussians,
-    pub(super) tokens: TokenGaussian,
-    pub(super) map: MapStatistics,
-}
-
-/// One frame measured by a [`Fit`], before any calibration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// The paper's two branches.
-    pub paper: PaperScore,
-    /// Squared Mahalanobis distance of each part.
-    pub q: [f64; 4],
-    /// Local score.
-    pub local: f64,
-    /// The map, `[P]`.
-    pub map: Vec<f32>,
-}
 
 /// Everything that calibration learns about normal frames, apart from the student.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
     pub(super) scoring: Scoring,
     pub(super) fit: Fit,
-    pub(super) scales: PartScales,
+    /// One set for each light of the fit.
+    pub(super) scales: Vec<PartScales>,
     pub(super) deciding: Threshold,
     pub(super) local: Threshold,
     pub(super) promise: Option<Promise>,
-}
-
-impl Fit {
-    /// Fits the image-level Gaussians on `frames` and adds the map's statistics, which were
-    /// gathered over the tokens of the same frames.
-    ///
-    /// # Errors
-    /// Any [`FitError`]; the text says which part and what to do.
-    pub fn new(
-        frames: &[&FrameVectors],
-        tokens: TokenGaussian,
-        map: MapStatistics,
-    ) -> Result<Self, FitError> {
-        let z = Samples::gather(frames.iter().map(|frame| frame.z.as_slice()))?;
-        let d = Samples::gather(frames.iter().map(|frame| frame.d.as_slice()))?;
-        let paper = PaperGaussians::fit(&z, &d)?;
-        Ok(Self {
-            paper,
-            parts: PartGaussians::fit(frames)?,
-            tokens,
-            map,
-        })
-    }
-
-    /// The patches that are looked at.
-    pub fn patches(&self) -> &Patches {
-        self.map.patches()
-    }
-
-    /// Measures a frame, given the residual tokens `[P, D]` beside its vectors.
-    ///
-    /// # Errors
-    /// [`Rejection::NotFinite`] if any measurement is NaN or infinite; [`Rejection::Inference`] if
-    /// the features are of other shapes than those of the fit.
-    pub fn measure(
-        &self,
-        frame: &FrameVectors,
-        residual_tokens: &[f32],
-        scratch: &mut Scratch,
-    ) -> Result<Measured, Rejection> {
-        self.check_shapes(frame, residual_tokens)?;
-        let paper = self.paper.score(&frame.z, &frame.d);
-        let q = self.parts.q(frame);
-        let map = self
-            .map
-            .map(&self.tokens.distances(residual_tokens, scratch));
-        let local = local_score(&map, self.map.patches());
-        let finite = q
-            .iter()
-            .chain([&paper.sum(), &local])
-            .all(|v| v.is_finite());
-        if !finite || map.iter().any(|v| !v.is_finite()) {
-            return Err(Rejection::NotFinite);
-        }
-        Ok(Measured {
-            paper,
-            q,
-            local,
-            map,
-        })
-    }
-
-    /// Whether the features are of the fit's shapes.
-    fn check_shapes(&self, frame: &FrameVectors, tokens: &[f32]) -> Result<(), Rejection> {
-        let grid = self.map.patches().grid();
-        let vectors = frame.parts();
-        let sizes = (0..4).map(|part| (vectors[part].len(), self.parts.gaussians[part].width()));
-        let blocks = (frame.d.len(), self.paper.discrepancy.width());
-        let patches = (tokens.len(), grid.rows * grid.columns * self.tokens.width());
-        match sizes
-            .chain([blocks, patches])
-            .find(|(got, expected)| got != expected)
-        {
-            None => Ok(()),
-            Some((got, expected)) => Err(Rejection::Inference(format!(
-                "a feature has {got} values where the Profile expects {expected}; \
-                 it was calibrated with another teacher or student"
-            ))),
-        }
-    }
 }
 
 impl Statistics {
@@ -134,15 +32,18 @@ impl Statistics {
     /// each by a fit (and a student) that did not see it, in order of time.
     ///
     /// # Errors
-    /// Any [`FitError`]; two held-out frames are the least.
+    /// Any [`FitError`]; two held-out frames of each light are the least.
     pub fn calibrate(
         fit: Fit,
         held_out: &[Measured],
         scoring: Scoring,
         terms: &Terms,
     ) -> Result<Self, FitError> {
-        let q: Vec<[f64; 4]> = held_out.iter().map(|frame| frame.q).collect();
-        let scales = PartScales::calibrate(&q)?;
+        let scales = (0..fit.lights()).map(|light| {
+            let own = held_out.iter().filter(|frame| frame.light == light);
+            PartScales::calibrate(&own.map(|frame| frame.q).collect::<Vec<_>>())
+        });
+        let scales: Vec<PartScales> = scales.collect::<Result<_, _>>()?;
         let deciding: Vec<f64> = held_out
             .iter()
             .map(|f| deciding(scoring, &scales, f))
@@ -163,12 +64,17 @@ impl Statistics {
         })
     }
 
-    /// Scores a frame. Working memory is kept in `scratch` between frames.
+    /// Scores a frame of this light. Working memory is kept in `scratch` between frames.
     ///
     /// # Errors
     /// As [`Fit::measure`].
-    pub fn score(&self, features: &Features, scratch: &mut Scratch) -> Result<Score, Rejection> {
-        self.score_at(features, scratch, Level::CALIBRATED)
+    pub fn score(
+        &self,
+        features: &Features,
+        light: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Score, Rejection> {
+        self.score_at(features, light, scratch, Level::CALIBRATED)
     }
 
     /// [`Statistics::score`] with both thresholds moved to `level`.
@@ -178,13 +84,13 @@ impl Statistics {
     pub fn score_at(
         &self,
         features: &Features,
+        light: usize,
         scratch: &mut Scratch,
         level: Level,
     ) -> Result<Score, Rejection> {
         let frame = FrameVectors::from(features);
-        let measured = self
-            .fit
-            .measure(&frame, &features.discrepancy.residual_tokens, scratch)?;
+        let tokens = &features.discrepancy.residual_tokens;
+        let measured = self.fit.measure(&frame, tokens, light, scratch)?;
         Ok(self.judge_at(measured, level))
     }
 
@@ -196,7 +102,7 @@ impl Statistics {
     /// [`Statistics::judge`] with both thresholds moved to `level`: a frame stays anomalous exactly
     /// where its published value is above 0.5.
     pub fn judge_at(&self, measured: Measured, level: Level) -> Score {
-        let parts = self.scales.apply(&measured.q);
+        let parts = self.scales[measured.light].apply(&measured.q);
         let image = deciding(self.scoring, &self.scales, &measured);
         let is_alarm = |line: &Threshold, raw: f64| line.alarm_at(level).is_some_and(|at| raw > at);
         let by_local =
@@ -221,7 +127,7 @@ impl Statistics {
             local_threshold: self.local.raw_at(level),
             is_alarm: is_alarm(&self.deciding, image) || is_alarm(&self.local, measured.local),
             map: measured.map,
-            patches: self.fit.map.patches().clone(),
+            patches: self.fit.patches().clone(),
         }
     }
 
@@ -235,8 +141,8 @@ impl Statistics {
         &self.fit
     }
 
-    /// Mean and deviation of each part.
-    pub fn scales(&self) -> &PartScales {
+    /// Mean and deviation of each part, in each light.
+    pub fn scales(&self) -> &[PartScales] {
         &self.scales
     }
 
@@ -257,9 +163,9 @@ impl Statistics {
 }
 
 /// The deciding score of a measured frame.
-fn deciding(scoring: Scoring, scales: &PartScales, measured: &Measured) -> f64 {
+fn deciding(scoring: Scoring, scales: &[PartScales], measured: &Measured) -> f64 {
     match scoring {
-        Scoring::Default => scales.apply(&measured.q).sum(),
+        Scoring::Default => scales[measured.light].apply(&measured.q).sum(),
         Scoring::Paper => measured.paper.sum(),
     }
 }
@@ -270,7 +176,7 @@ mod tests {
     use super::*;
 
     fn score(statistics: &Statistics, frame: &Features) -> Score {
-        statistics.score(frame, &mut Scratch::default()).unwrap()
+        statistics.score(frame, 0, &mut Scratch::default()).unwrap()
     }
 
     #[test]
@@ -337,7 +243,7 @@ mod tests {
         let frame = FrameVectors::from(&frames[0]);
         let tokens = &frames[0].discrepancy.residual_tokens;
         let fit = &statistics.fit;
-        let measured = fit.measure(&frame, tokens, &mut Scratch::default());
+        let measured = fit.measure(&frame, tokens, 0, &mut Scratch::default());
         let measured = measured.unwrap();
         let above = |line: f64| [line - 9.0, line, line.next_up(), line + 9.0];
         for level in [0.05, 0.31, 0.5, 0.77, 0.95].map(|value| Level::new(value).unwrap()) {
@@ -372,7 +278,7 @@ mod tests {
         for spoil in spoilt {
             let mut frame = sound.clone();
             spoil(&mut frame);
-            let rejected = statistics.score(&frame, &mut Scratch::default());
+            let rejected = statistics.score(&frame, 0, &mut Scratch::default());
             assert_eq!(rejected, Err(Rejection::NotFinite));
         }
     }
@@ -382,7 +288,7 @@ mod tests {
         let statistics = statistics(&normal_frames(60, 9), Scoring::Default);
         let mut frame = normal_frames(1, 10).remove(0);
         frame.discrepancy.residual_tokens.truncate(WIDTH * 3);
-        let rejected = statistics.score(&frame, &mut Scratch::default());
+        let rejected = statistics.score(&frame, 0, &mut Scratch::default());
         assert!(matches!(rejected, Err(Rejection::Inference(_))));
     }
 }

@@ -86,6 +86,23 @@ impl TokenGaussian {
     /// # Panics
     /// If the length of `tokens` is no multiple of the width.
     pub fn distances(&self, tokens: &[f32], scratch: &mut Scratch) -> Vec<f32> {
+        self.distances_about(&self.offset, tokens, scratch)
+    }
+
+    /// What [`TokenGaussian::distances_about`] takes for tokens whose mean is `shift`, `[D]`, from that
+    /// of all.
+    pub(super) fn centre(&self, shift: &[f64]) -> DVector<f32> {
+        let shift = DVector::from_iterator(shift.len(), shift.iter().map(|&v| v as f32));
+        &self.offset - &self.inverse * shift
+    }
+
+    /// The same about another [centre](TokenGaussian::centre) than the mean of all.
+    pub(super) fn distances_about(
+        &self,
+        centre: &DVector<f32>,
+        tokens: &[f32],
+        scratch: &mut Scratch,
+    ) -> Vec<f32> {
         let width = self.width();
         assert!(
             tokens.len().is_multiple_of(width),
@@ -94,7 +111,7 @@ impl TokenGaussian {
         let patches = tokens.len() / width;
         scratch.projected.clear();
         for _ in 0..patches {
-            scratch.projected.extend_from_slice(self.offset.as_slice());
+            scratch.projected.extend_from_slice(centre.as_slice());
         }
         // Rows of tokens are columns to nalgebra.
         let tokens = DMatrixView::from_slice(tokens, width, patches);

@@ -20,9 +20,10 @@ use crate::infer::{Patches, Teacher, TeacherInfo};
 use crate::preprocess::{SceneReference, View};
 use crate::score::Scoring;
 use crate::score::budget::{Budget, Pace};
+use crate::score::fit::Measured;
 use crate::score::lines::Terms;
 use crate::score::parts::FrameVectors;
-use crate::score::statistics::{Measured, Statistics};
+use crate::score::statistics::Statistics;
 
 /// Fewer usable frames than this are refused.
 pub const FEWEST_FRAMES: usize = 20;
@@ -143,11 +144,20 @@ pub fn calibrate(
             rejected: seen.rejected,
         });
     }
+    let scene = match wishes.scoring {
+        Scoring::Default => seen.scene.fit(),
+        Scoring::Paper => seen.scene.fit_as_one_light(),
+    };
+    let (lights, kinds) = match &scene {
+        Some(scene) => (seen.scene.lights(scene), scene.lights()),
+        None => (vec![0; used], 1),
+    };
     let lesson = Lesson {
         info,
         patches: &patches,
         blocks: &blocks,
         seen: &seen,
+        lights: (&lights, kinds),
         wishes,
         supervisor,
     };
@@ -174,7 +184,6 @@ pub fn calibrate(
         frames,
         rejected,
         size,
-        scene,
         notes,
         review,
         ..
@@ -195,7 +204,7 @@ pub fn calibrate(
         is_film: footage.is_film(),
         epochs,
         mlp_width,
-        scene: scene.fit(),
+        scene,
         golden,
         not_golden,
     })

@@ -13,12 +13,11 @@ use super::student::{Material, Recipe, Scratch, Student, Watch, train_students};
 use super::{CalibrationError, Step, Supervisor};
 use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
 use crate::score::Scoring;
-use crate::score::crossfit::{contiguous_folds, outside};
-use crate::score::map::{MapStatistics, PositionMoments};
+use crate::score::crossfit::folds_of;
+use crate::score::fit::{Draft, Fit, Measured};
 use crate::score::moments::Moments;
 use crate::score::parts::FrameVectors;
-use crate::score::statistics::{Fit, Measured};
-use crate::score::tokens::{self, TokenGaussian};
+use crate::score::tokens;
 
 /// Time blocks of the cross-fitting.
 pub(super) const FOLDS: usize = 4;
@@ -32,6 +31,8 @@ pub(super) struct Lesson<'a> {
     /// The student's blocks, 1-based, rising.
     pub(super) blocks: &'a [usize],
     pub(super) seen: &'a Seen,
+    /// Of which kind of light each frame is, and how many there are.
+    pub(super) lights: (&'a [usize], usize),
     pub(super) wishes: &'a Wishes,
     pub(super) supervisor: Supervisor<'a>,
 }
@@ -43,22 +44,19 @@ impl Lesson<'_> {
     /// One student on all frames, and one a fold on the frames outside of it.
     pub(super) fn learn_light(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
-        let folds = contiguous_folds(all.len(), FOLDS);
-        let mut courses: Vec<Vec<usize>> = folds
-            .iter()
-            .map(|fold| outside(&all, fold).copied().collect())
-            .collect();
-        courses.push(all.clone());
+        let folds = self.folds();
+        let mut courses: Vec<Vec<usize>> = (folds.iter().map(|fold| outside(&all, fold))).collect();
+        courses.push(all);
         let mut students = self.train_each(&courses)?;
         let last = students.pop().expect("there is a course on all frames");
-        let mut held_out = Vec::with_capacity(all.len());
-        for (number, (fold, student)) in folds.into_iter().zip(&students).enumerate() {
+        let mut held_out = Vec::new();
+        for (number, (fold, student)) in folds.iter().zip(&students).enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
             let vectors = self.vectors(student)?;
             let fit = self.fit(student, &vectors, &courses[number])?;
-            held_out.extend(self.measure(student, &fit, &vectors, &all[fold])?);
+            held_out.extend(self.measure(student, &fit, &vectors, fold)?);
         }
-        Ok((last, held_out))
+        Ok((last, in_order(held_out)))
     }
 
     /// One student for all; only the Gaussians are cross-fitted. The last tenth of the footage
@@ -70,14 +68,20 @@ impl Lesson<'_> {
         let steps = Steps::of(self, &[training]);
         let student = self.train(training, choosing, threads, &steps)?;
         let vectors = self.vectors(&student)?;
-        let mut held_out = Vec::with_capacity(all.len());
-        for (number, fold) in contiguous_folds(all.len(), FOLDS).into_iter().enumerate() {
+        let mut held_out = Vec::new();
+        for (number, fold) in self.folds().iter().enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
-            let rest: Vec<usize> = outside(&all, &fold).copied().collect();
-            let fit = self.fit(&student, &vectors, &rest)?;
-            held_out.extend(self.measure(&student, &fit, &vectors, &all[fold])?);
+            let fit = self.fit(&student, &vectors, &outside(&all, fold))?;
+            held_out.extend(self.measure(&student, &fit, &vectors, fold)?);
         }
-        Ok((student, held_out))
+        Ok((student, in_order(held_out)))
+    }
+
+    /// The frames of each fold, in order of time.
+    fn folds(&self) -> Vec<Vec<usize>> {
+        let of = folds_of(self.lights.0, FOLDS);
+        let frames = |fold| (0..of.len()).filter(|&frame| of[frame] == fold).collect();
+        (0..FOLDS).map(frames).collect()
     }
 
     /// What `frames` teach, given the vectors of all.
@@ -88,23 +92,20 @@ impl Lesson<'_> {
         frames: &[usize],
     ) -> Result<Fit, CalibrationError> {
         let mid = self.mid(student);
-        let mut moments = Moments::new(self.info.width);
-        self.each(mid, frames, |_, features| {
+        let (lights, kinds) = self.lights;
+        let mut moments = vec![Moments::new(self.info.width); kinds];
+        self.each(mid, frames, |frame, features| {
             let tokens = &features.residual_tokens;
-            moments.add(&self.patches.kept_tokens(tokens, self.info.width));
+            moments[lights[frame]].add(&self.patches.kept_tokens(tokens, self.info.width));
         })?;
-        let gaussian = TokenGaussian::fit(&moments)?;
-        let mut positions = PositionMoments::new(self.patches.clone());
-        let mut scratch = tokens::Scratch::default();
-        self.each(mid, frames, |_, features| {
-            positions.add(&gaussian.distances(&features.residual_tokens, &mut scratch));
+        let chosen: Vec<(&FrameVectors, usize)> = (frames.iter())
+            .map(|&frame| (&vectors[frame], lights[frame]))
+            .collect();
+        let mut draft = Draft::new(&chosen, &moments, self.patches)?;
+        self.each(mid, frames, |frame, features| {
+            draft.place(lights[frame], &features.residual_tokens);
         })?;
-        let chosen: Vec<&FrameVectors> = frames.iter().map(|&frame| &vectors[frame]).collect();
-        Ok(Fit::new(
-            &chosen,
-            gaussian,
-            MapStatistics::fit(&positions)?,
-        )?)
+        Ok(draft.finish()?)
     }
 
     /// The small vectors of all frames as this student sees them.
@@ -120,20 +121,22 @@ impl Lesson<'_> {
         Ok(vectors)
     }
 
-    /// Measures frames that `fit` and `student` did not see.
+    /// Measures frames that `fit` and `student` did not see, each with its number.
     fn measure(
         &self,
         student: &[Student],
         fit: &Fit,
         vectors: &[FrameVectors],
         frames: &[usize],
-    ) -> Result<Vec<Measured>, CalibrationError> {
+    ) -> Result<Vec<(usize, Measured)>, CalibrationError> {
         let mut measured = Vec::with_capacity(frames.len());
         let mut scratch = tokens::Scratch::default();
         self.each(self.mid(student), frames, |frame, features| {
-            measured.push(fit.measure(&vectors[frame], &features.residual_tokens, &mut scratch));
+            let (vectors, light) = (&vectors[frame], self.lights.0[frame]);
+            let own = fit.measure(vectors, &features.residual_tokens, light, &mut scratch);
+            measured.push(own.map(|own| (frame, own)));
         })?;
-        let finite: Result<Vec<Measured>, _> = measured.into_iter().collect();
+        let finite: Result<Vec<_>, _> = measured.into_iter().collect();
         finite.map_err(|rejection| CalibrationError::Inference(rejection.to_string()))
     }
 
@@ -239,6 +242,19 @@ impl Lesson<'_> {
             ..recipe
         }
     }
+}
+
+/// The frames outside of a fold, in order.
+fn outside(all: &[usize], fold: &[usize]) -> Vec<usize> {
+    let rest = all.iter().copied();
+    rest.filter(|frame| fold.binary_search(frame).is_err())
+        .collect()
+}
+
+/// Measurements in the order of their frames.
+fn in_order(mut measured: Vec<(usize, Measured)>) -> Vec<Measured> {
+    measured.sort_unstable_by_key(|(frame, _)| *frame);
+    measured.into_iter().map(|(_, measured)| measured).collect()
 }
 
 /// Steps of all trainings together, for the progress bar.

@@ -19,9 +19,10 @@ use inspectd::infer::{
 use inspectd::preprocess::{Preprocessor, View};
 use inspectd::score::Scoring;
 use inspectd::score::budget::{Budget, Pace};
+use inspectd::score::fit::Measured;
 use inspectd::score::lines::Terms;
 use inspectd::score::parts::FrameVectors;
-use inspectd::score::statistics::{Measured, Statistics};
+use inspectd::score::statistics::Statistics;
 use inspectd::score::tokens::Scratch;
 use inspectd::train::Supervisor;
 use inspectd::train::calibrate::{Calibration, Wishes, calibrate};
@@ -286,7 +287,7 @@ fn measure(teacher: &TeacherRunner, learnt: &[Calibration], unseen: &Series) -> 
             let vectors = FrameVectors::new(&pretrained, &discrepancy);
             let tokens = &discrepancy.residual_tokens;
             let fit = one.statistics.fit();
-            let mut frame = fit.measure(&vectors, tokens, &mut scratch).unwrap();
+            let mut frame = fit.measure(&vectors, tokens, 0, &mut scratch).unwrap();
             frame.map = Vec::new();
             measured.push(frame);
         }

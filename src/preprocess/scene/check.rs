@@ -20,7 +20,7 @@ const BLURRED: f64 = 0.92;
 /// adds contrast, is no blur.
 const SOFT: f64 = 0.4;
 /// The light may rise or fall by a fifth beyond the footage's, red or blue beside green by a tenth.
-const LIGHTS: [(&str, f64); 3] = [
+pub(super) const LIGHTS: [(&str, f64); 3] = [
     ("the light", 0.2),
     ("red beside green", 0.1),
     ("blue beside green", 0.1),
@@ -40,6 +40,15 @@ const RELEASE: f64 = 0.9;
 
 /// The most that a severity is said to be; black has no contrast at all.
 const WORST: f64 = 1000.0;
+
+/// The light of a picture, as far as it matters to its score.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lighting {
+    /// Which kind of light it is, of those that the footage shows.
+    pub light: usize,
+    /// What an anomalous score is put down to: a light that was never learnt.
+    pub unlearnt: Option<SceneFault>,
+}
 
 /// How far a measure lies beyond its limit, where 1 is the limit, and which it is.
 type Excess = (f64, Finding);
@@ -121,12 +130,21 @@ impl SceneCheck {
         })
     }
 
+    /// The light of a picture that can be judged.
+    pub fn lighting(&self, look: &Look) -> Lighting {
+        Lighting {
+            light: self.reference.light_of(look),
+            unlearnt: self.other_light(look),
+        }
+    }
+
     /// Light beyond all that the footage shows, though not so far that no frame could be judged. Where a
     /// frame's score is anomalous too, the score says nothing of what is in front of the camera: the
     /// Profile has never seen this light.
-    pub fn other_light(&self, look: &Look) -> Option<SceneFault> {
+    pub(super) fn other_light(&self, look: &Look) -> Option<SceneFault> {
         let measures = self.reference.measure(&look.appearance);
-        let spreads = self.reference.numbers.light.iter().zip(measures.light);
+        let spreads = self.reference.light_spread(&measures.light);
+        let spreads = spreads.iter().zip(measures.light);
         let beyond = spreads
             .zip(LIGHTS)
             .map(|((spread, value), (name, _))| {
@@ -212,7 +230,8 @@ impl SceneCheck {
     }
 
     fn changed(&self, measures: &Measures) -> Option<Excess> {
-        let spreads = self.reference.numbers.light.iter().zip(measures.light);
+        let spreads = self.reference.light_spread(&measures.light);
+        let spreads = spreads.iter().zip(measures.light);
         let light = spreads
             .zip(LIGHTS)
             .map(|((spread, value), (name, margin))| {
@@ -226,7 +245,7 @@ impl SceneCheck {
     }
 
     fn light_severities(&self, measures: &Measures) -> [f64; 3] {
-        let spreads = &self.reference.numbers.light;
+        let spreads = self.reference.light_spread(&measures.light);
         std::array::from_fn(|i| spreads[i].severity(measures.light[i], LIGHTS[i].1))
     }
 

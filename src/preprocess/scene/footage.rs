@@ -134,23 +134,45 @@ impl SceneFootage {
         self.pauses.repeated += 1;
     }
 
-    /// The reference of all frames taken, which were looked at alike. None where there are no
-    /// frames.
-    pub fn fit(mut self) -> Option<SceneReference> {
-        self.differences.sort_unstable_by(f64::total_cmp);
-        let noise = (self.differences.len() >= FEWEST)
-            .then(|| self.differences[self.differences.len() / QUANTILE]);
+    /// The reference of all frames taken, which were looked at alike, with several kinds of light where
+    /// there are some. None where there are no frames.
+    pub fn fit(&self) -> Option<SceneReference> {
+        Some(self.set_aside(self.fit_one_light()?.by_lights(&self.frames)))
+    }
+
+    /// The same, with all light taken for one kind.
+    pub fn fit_as_one_light(&self) -> Option<SceneReference> {
+        Some(self.set_aside(self.fit_one_light()?))
+    }
+
+    /// Of which kind of light each frame is.
+    pub fn lights(&self, reference: &SceneReference) -> Vec<usize> {
+        let frames = self.frames.iter();
+        frames.map(|frame| reference.kind_of(frame)).collect()
+    }
+
+    fn fit_one_light(&self) -> Option<SceneReference> {
+        let mut differences = self.differences.clone();
+        differences.sort_unstable_by(f64::total_cmp);
+        let noise =
+            (differences.len() >= FEWEST).then(|| differences[differences.len() / QUANTILE]);
         let noise = noise.filter(|noise| (LEAST_NOISE..=MOST_NOISE).contains(noise));
-        let unmasked = self.unmasked?;
-        let mut reference = SceneReference::fit(&self.frames, &unmasked, noise, self.pauses)?;
+        SceneReference::fit(&self.frames, self.unmasked.as_ref()?, noise, self.pauses)
+    }
+
+    /// Counts the frames that are a fault by what the others show.
+    fn set_aside(&self, mut reference: SceneReference) -> SceneReference {
+        let Some(unmasked) = &self.unmasked else {
+            return reference;
+        };
         let mut check = SceneCheck::new(Arc::new(reference.clone()), None);
-        let mut is_at_fault = |frame: &Appearance| check.judge(frame, &unmasked, None).is_some();
+        let mut is_at_fault = |frame: &Appearance| check.judge(frame, unmasked, None).is_some();
         reference.numbers.set_aside = self
             .frames
             .iter()
             .filter(|frame| is_at_fault(frame))
             .count() as u64;
-        Some(reference)
+        reference
     }
 }
 

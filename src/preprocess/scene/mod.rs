@@ -8,6 +8,7 @@
 mod check;
 mod drift;
 mod footage;
+mod lights;
 mod look;
 mod measures;
 mod reference;
@@ -17,7 +18,7 @@ mod spread;
 mod unmasked;
 mod watch;
 
-pub use check::SceneCheck;
+pub use check::{Lighting, SceneCheck};
 pub use drift::{Drift, Moved};
 pub use footage::SceneFootage;
 pub use look::{GRID, Look};

@@ -7,7 +7,8 @@
 use super::super::SceneStatistics;
 use super::SceneZ;
 use super::footage::Pauses;
-use super::look::{Appearance, BINS, CELLS, GRID, SIDE};
+use super::lights::{self, Light};
+use super::look::{Appearance, BINS, CELLS, GRID, Look, SIDE};
 use super::measures::{Arrays, Measures, fit_cells};
 use super::shift::{CommonView, Correlator};
 use super::spread::Spread;
@@ -51,6 +52,9 @@ pub struct SceneNumbers {
     /// Acutance by contrast: falls with blur, stays with the light.
     pub(super) focus_ln: Spread,
     pub(super) light: [Spread; 3],
+    /// The kinds of light, where there are several; they then stand for `light`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lights: Vec<Light>,
     pub(super) histogram: Spread,
     pub(super) changed: Spread,
     /// Where there is a common view: how it moves and how well it is found.
@@ -137,6 +141,7 @@ impl SceneReference {
             acutance_ln: details(2)?,
             focus_ln: details(3)?,
             light: [light(0)?, light(1)?, light(2)?],
+            lights: Vec::new(),
             histogram: Spread::of(measured.iter().map(|measures| measures.histogram))?,
             changed: Spread::of(measured.iter().map(|measures| measures.changed))?,
             view: view_numbers,
@@ -162,6 +167,39 @@ impl SceneReference {
             histogram: &self.histogram,
         };
         arrays.measure(&appearance.cells, &appearance.histogram)
+    }
+
+    /// The same, with the kinds of light of these frames told apart.
+    pub(super) fn by_lights(mut self, frames: &[Appearance]) -> SceneReference {
+        let lights = frames.iter().map(|frame| self.measure(frame).light);
+        self.numbers.lights = lights::kinds(&lights.collect::<Vec<_>>());
+        self
+    }
+
+    /// How many kinds of light the footage shows, which are judged by statistics of their own.
+    pub fn lights(&self) -> usize {
+        self.numbers.lights.len().max(1)
+    }
+
+    /// Which of them this is, from 0; of no kind at all, it is a fault of the scene.
+    pub fn light_of(&self, look: &Look) -> usize {
+        self.kind_of(&look.appearance)
+    }
+
+    pub(super) fn kind_of(&self, appearance: &Appearance) -> usize {
+        let measures = self.measure(appearance).light;
+        let mut lights = self.numbers.lights.iter();
+        lights
+            .position(|light| light.holds(&measures))
+            .unwrap_or_default()
+    }
+
+    /// How the light spreads that a frame with these measures is of.
+    pub(super) fn light_spread(&self, measures: &[f64; 3]) -> &[Spread; 3] {
+        let mut lights = self.numbers.lights.iter();
+        lights
+            .find(|light| light.holds(measures))
+            .map_or(&self.numbers.light, |light| &light.spread)
     }
 
     /// How far a picture's three numbers are from those of the normal footage, in deviations.
@@ -301,7 +339,8 @@ impl SceneNumbers {
         let noise = self
             .noise
             .is_none_or(|noise| noise.is_finite() && noise >= 0.0);
-        noise && self.pauses.is_sound() && all.into_iter().all(|spread| spread.is_sound())
+        let lights = self.lights.iter().all(Light::is_sound);
+        noise && lights && self.pauses.is_sound() && all.into_iter().all(|spread| spread.is_sound())
     }
 }
 

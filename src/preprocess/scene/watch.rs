@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{Rejection, SceneFault, SceneFaultKind};
-use super::check::SceneCheck;
+use super::check::{Lighting, SceneCheck};
 use super::footage::mean_difference;
 use super::look::Look;
 use super::reference::SceneReference;
@@ -140,18 +140,12 @@ impl SceneWatch {
         self
     }
 
-    /// Looks at a frame of the source's `opening`, counted from 1, taken `at`. Gives what it is put down
-    /// to if its score is anomalous, where the light is beyond all that the footage shows.
+    /// Looks at a frame of the source's `opening`, counted from 1, taken `at`, and tells its light.
     ///
     /// # Errors
     /// [`Rejection::Scene`] where the camera does not see what it was calibrated for, and
     /// [`Rejection::Settling`] soon after a start.
-    pub fn look(
-        &mut self,
-        look: &Look,
-        opening: u32,
-        at: Moment,
-    ) -> Result<Option<SceneFault>, Rejection> {
+    pub fn look(&mut self, look: &Look, opening: u32, at: Moment) -> Result<Lighting, Rejection> {
         let at = at.since_boot;
         let is_opened = self.opening.replace(opening) != Some(opening);
         self.has_changed &= !is_opened;
@@ -178,7 +172,10 @@ impl SceneWatch {
         self.standing = fault.as_ref().map(|fault| fault.kind);
         match fault {
             Some(fault) => Err(Rejection::Scene(fault)),
-            None => Ok((self.check.as_ref()).and_then(|check| check.other_light(look))),
+            None => {
+                let check = self.check.as_ref();
+                Ok(check.map_or_else(Lighting::default, |check| check.lighting(look)))
+            }
         }
     }
 

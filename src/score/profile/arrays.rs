@@ -10,11 +10,13 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::Manifest;
 use crate::infer::{Grid, Patches};
 use crate::preprocess::SceneReference;
+use crate::score::fit::Fit;
 use crate::score::gaussian::Gaussian;
+use crate::score::light::{Light, Shift};
 use crate::score::map::MapStatistics;
 use crate::score::paper::PaperGaussians;
-use crate::score::parts::{NAMES, PartGaussians};
-use crate::score::statistics::{Fit, Statistics};
+use crate::score::parts::{NAMES, PartGaussians, PartOffset};
+use crate::score::statistics::Statistics;
 use crate::score::threshold::Threshold;
 use crate::score::tokens::TokenGaussian;
 use crate::score::whitening::Whitening;
@@ -41,10 +43,9 @@ pub(super) fn encode(statistics: &Statistics, scene: Option<&SceneReference>) ->
         arrays.put_gaussian(&format!("part.{name}"), gaussian);
     }
     arrays.put_gaussian("tokens", fit.tokens.gaussian());
-    let Grid { rows, columns } = fit.map.patches().grid();
-    let grid = [rows, columns];
-    arrays.put("map.mean", &grid, fit.map.mean());
-    arrays.put("map.deviation", &grid, fit.map.deviation());
+    for (number, light) in fit.lights.iter().enumerate() {
+        arrays.put_light(number, light, fit.patches().grid());
+    }
     for (name, threshold) in [
         ("deciding", &statistics.deciding),
         ("local", &statistics.local),
@@ -66,6 +67,13 @@ pub(super) fn decode(
     let arrays = SafeTensors::deserialize(bytes);
     let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
     let parts = |part: usize| arrays.gaussian(&format!("part.{}", NAMES[part]));
+    let tokens = TokenGaussian::from_gaussian(arrays.gaussian("tokens")?);
+    let patches = Patches::of(&manifest.origin.view, manifest.origin.teacher.grid)
+        .map_err(|_| unsound("view"))?;
+    let lights = 1 + manifest.further_lights.len();
+    let lights: Result<Vec<Light>, String> = (0..lights)
+        .map(|number| arrays.light(number, lights, &tokens, &patches))
+        .collect();
     let fit = Fit {
         paper: PaperGaussians {
             whitening: arrays.whitening()?,
@@ -75,8 +83,8 @@ pub(super) fn decode(
         parts: PartGaussians {
             gaussians: [parts(0)?, parts(1)?, parts(2)?, parts(3)?],
         },
-        tokens: TokenGaussian::from_gaussian(arrays.gaussian("tokens")?),
-        map: arrays.map(manifest)?,
+        tokens,
+        lights: lights?,
     };
     check_widths(&fit, manifest)?;
     let threshold = |name: &str, numbers| {
@@ -86,7 +94,7 @@ pub(super) fn decode(
     let statistics = Statistics {
         scoring: manifest.scoring,
         fit,
-        scales: manifest.scales,
+        scales: [&[manifest.scales][..], &manifest.further_lights].concat(),
         deciding: threshold("deciding", manifest.deciding)?,
         local: threshold("local", manifest.local)?,
         promise: manifest.promise,
@@ -96,7 +104,11 @@ pub(super) fn decode(
         .scene
         .clone()
         .map(|numbers| SceneReference::from_arrays(numbers, values));
-    Ok((statistics, scene.transpose()?))
+    let scene = scene.transpose()?;
+    if scene.as_ref().map_or(1, SceneReference::lights) != statistics.fit.lights() {
+        return Err(unsound("lights"));
+    }
+    Ok((statistics, scene))
 }
 
 /// Whether the arrays fit each other, the teacher and the student.
@@ -121,7 +133,13 @@ fn check_widths(fit: &Fit, manifest: &Manifest) -> Result<(), String> {
         ("part.residual", residual.width(), width),
         ("tokens", fit.tokens.width(), width),
     ];
-    match widths.iter().find(|(_, found, expected)| found != expected) {
+    let offsets = fit.lights.iter().flat_map(|light| &light.shift);
+    let offsets = offsets.flat_map(|shift| {
+        let parts = shift.offset.parts.iter().zip(&fit.parts.gaussians);
+        parts.map(|(offset, part)| ("an offset of a light", offset.len(), part.width()))
+    });
+    let mut widths = widths.into_iter().chain(offsets);
+    match widths.find(|(_, found, expected)| found != expected) {
         None => Ok(()),
         Some((name, found, expected)) => Err(format!(
             "has {name} of width {found} where profile.json says {expected}"
@@ -157,6 +175,21 @@ impl Writer {
         let rows = (0..width).flat_map(|i| (0..=i).map(move |j| factor[(i, j)]));
         let packed: Vec<f64> = rows.collect();
         self.put(&format!("{name}.cholesky"), &[packed.len()], &packed);
+    }
+
+    fn put_light(&mut self, number: usize, light: &Light, Grid { rows, columns }: Grid) {
+        let name = light_name(number, light.shift.is_some());
+        let grid = [rows, columns];
+        self.put(&format!("{name}map.mean"), &grid, light.map.mean());
+        self.put(
+            &format!("{name}map.deviation"),
+            &grid,
+            light.map.deviation(),
+        );
+        let offsets = light.shift.iter().flat_map(|shift| &shift.offset.parts);
+        for (part, offset) in NAMES.iter().zip(offsets) {
+            self.put(&format!("{name}offset.{part}"), &[offset.len()], offset);
+        }
     }
 
     fn finish(self) -> Vec<u8> {
@@ -224,13 +257,42 @@ impl Reader<'_> {
         whitening.ok_or_else(|| unsound("whitening"))
     }
 
-    fn map(&self, manifest: &Manifest) -> Result<MapStatistics, String> {
-        let (_, mean) = self.get("map.mean")?;
-        let (_, deviation) = self.get("map.deviation")?;
-        let origin = &manifest.origin;
-        let patches =
-            Patches::of(&origin.view, origin.teacher.grid).map_err(|_| unsound("view"))?;
-        let map = MapStatistics::from_arrays(patches, mean, deviation);
-        map.ok_or_else(|| unsound("map"))
+    fn light(
+        &self,
+        number: usize,
+        lights: usize,
+        tokens: &TokenGaussian,
+        patches: &Patches,
+    ) -> Result<Light, String> {
+        let name = light_name(number, lights > 1);
+        let (_, mean) = self.get(&format!("{name}map.mean"))?;
+        let (_, deviation) = self.get(&format!("{name}map.deviation"))?;
+        let map = MapStatistics::from_arrays(patches.clone(), mean, deviation);
+        let map = map.ok_or_else(|| unsound("map"))?;
+        if lights == 1 {
+            return Ok(Light { shift: None, map });
+        }
+        let mut offset = PartOffset {
+            parts: Default::default(),
+        };
+        for (part, values) in NAMES.iter().zip(&mut offset.parts) {
+            (_, *values) = self.get(&format!("{name}offset.{part}"))?;
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(unsound("offset"));
+            }
+        }
+        if offset.residual().len() != tokens.width() {
+            return Err(unsound("offset"));
+        }
+        let shift = Some(Shift::new(offset, tokens));
+        Ok(Light { shift, map })
+    }
+}
+
+/// What the names of a light's arrays begin with.
+fn light_name(number: usize, is_one_of_several: bool) -> String {
+    match is_one_of_several {
+        true => format!("light.{}.", number + 1),
+        false => String::new(),
     }
 }

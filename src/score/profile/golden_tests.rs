@@ -20,7 +20,7 @@ use crate::score::tokens::Scratch;
 const JPEG: &[u8] = b"\xff\xd8\xff golden";
 
 fn score(statistics: &Statistics, frame: &Features) -> Score {
-    statistics.score(frame, &mut Scratch::default()).unwrap()
+    statistics.score(frame, 0, &mut Scratch::default()).unwrap()
 }
 
 fn scores(statistics: &Statistics, frame: &Features) -> GoldenScores {

@@ -35,7 +35,7 @@ use crate::preprocess::{Rejection, SceneReference, View};
 /// The version of the format that is written, and the newest that is read.
 ///
 /// 2: the view, the camera's settings, what the scene looks like. 3: the promise, the alarm line,
-/// golden frames. A Profile of a former format is read as one without them.
+/// golden frames, several lights. A Profile of a former format is read as one without them.
 pub const FORMAT: u32 = 3;
 
 const MANIFEST: &str = "profile.json";
@@ -119,8 +119,11 @@ pub struct Manifest {
     pub scoring: Scoring,
     /// What it was made of.
     pub origin: Origin,
-    /// Mean and deviation of each part on held-out frames.
+    /// Mean and deviation of each part on held-out frames, in the first light.
     pub scales: PartScales,
+    /// The same in each other light, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_lights: Vec<PartScales>,
     /// Threshold of the deciding score.
     pub deciding: ThresholdNumbers,
     /// Threshold of the local score.
@@ -195,7 +198,8 @@ impl Profile {
             format: FORMAT,
             scoring: statistics.scoring,
             origin,
-            scales: statistics.scales,
+            scales: statistics.scales[0],
+            further_lights: statistics.scales[1..].to_vec(),
             deciding: statistics.deciding.numbers(),
             local: statistics.local.numbers(),
             promise: statistics.promise,

@@ -42,7 +42,7 @@ proptest! {
         let loaded = load(&dir).unwrap();
         prop_assert_eq!(&loaded, &profile);
         let frame = fixture::normal_frames(1, seed ^ 1).remove(0);
-        let score = |p: &Profile| p.statistics().score(&frame, &mut Scratch::default());
+        let score = |p: &Profile| p.statistics().score(&frame, 0, &mut Scratch::default());
         prop_assert_eq!(score(&loaded), score(&profile));
     }
 }

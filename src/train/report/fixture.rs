@@ -16,7 +16,7 @@ pub(super) fn learnt(count: usize) -> Calibration {
         let tokens = &frame.discrepancy.residual_tokens;
         let measured = statistics
             .fit()
-            .measure(&frame.into(), tokens, &mut scratch);
+            .measure(&frame.into(), tokens, 0, &mut scratch);
         measured.unwrap()
     });
     Calibration {

@@ -1,0 +1,108 @@
+//! Lights: the kinds of light that the footage shows, such as day and night.
+//!
+//! The measures of the light are cut where they spread most, into cells that leave no gap: each frame
+//! is in exactly one, at calibration and later. A cell has the spread of its own frames, so light
+//! between two kinds is none of them. Light that varies little has one cell.
+
+use super::check::LIGHTS;
+use super::spread::Spread;
+
+/// A cell of fewer frames would teach too little of its light: a fold of four leaves 30.
+pub(super) const FEWEST: usize = 40;
+/// Light is cut where it spreads over so many of the margins at which it would be another: by a factor
+/// of 2.2, or 1.5 in the tint.
+const WIDE: f64 = 4.0;
+
+/// One kind of light.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Light {
+    /// Each measure is at least this, where it is cut.
+    from: [Option<f64>; 3],
+    /// Each measure is below this, where it is cut.
+    below: [Option<f64>; 3],
+    /// Of the frames of this light.
+    pub(super) spread: [Spread; 3],
+}
+
+impl Light {
+    pub(super) fn holds(&self, measures: &[f64; 3]) -> bool {
+        measures.iter().enumerate().all(|(i, value)| {
+            self.from[i].is_none_or(|from| *value >= from)
+                && self.below[i].is_none_or(|below| *value < below)
+        })
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        let edges = self.from.iter().chain(&self.below).flatten();
+        edges.into_iter().all(|edge| edge.is_finite()) && self.spread.iter().all(Spread::is_sound)
+    }
+}
+
+/// The kinds of light of frames with these measures: more than one, or none at all.
+pub(super) fn kinds(frames: &[[f64; 3]]) -> Vec<Light> {
+    let whole = ([None; 3], [None; 3]);
+    let kinds = divide(frames.to_vec(), whole);
+    if kinds.len() > 1 { kinds } else { Vec::new() }
+}
+
+/// Cuts a cell as long as it is wide and has frames enough.
+fn divide(
+    frames: Vec<[f64; 3]>,
+    (from, below): ([Option<f64>; 3], [Option<f64>; 3]),
+) -> Vec<Light> {
+    let of = |i: usize| Spread::of(frames.iter().map(|frame| frame[i]));
+    let (Some(light), Some(red), Some(blue)) = (of(0), of(1), of(2)) else {
+        return Vec::new();
+    };
+    let spread = [light, red, blue];
+    let margins = |i: usize| (spread[i].highest - spread[i].lowest) / LIGHTS[i].1;
+    let widest = (0..3).max_by(|&a, &b| margins(a).total_cmp(&margins(b)));
+    let cut = widest
+        .filter(|&i| margins(i) >= WIDE)
+        .and_then(|i| Some((i, cut(frames.iter().map(|frame| frame[i]))?)));
+    let Some((i, at)) = cut else {
+        return vec![Light {
+            from,
+            below,
+            spread,
+        }];
+    };
+    let (low, high): (Vec<_>, Vec<_>) = frames.into_iter().partition(|frame| frame[i] < at);
+    let with = |edges: [Option<f64>; 3]| {
+        let mut edges = edges;
+        edges[i] = Some(at);
+        edges
+    };
+    let mut kinds = divide(low, (from, with(below)));
+    kinds.extend(divide(high, (with(from), below)));
+    kinds
+}
+
+/// Where values fall into two groups that vary least in themselves (Otsu 1979), each of [`FEWEST`] at
+/// least: in the gap, where there is one.
+fn cut(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let (n, total) = (sorted.len() as f64, sorted.iter().sum::<f64>());
+    let mut sum = 0.0;
+    let mut best = (0.0, None);
+    for (below, pair) in (1..).zip(sorted.windows(2)) {
+        sum += pair[0];
+        if below < FEWEST || sorted.len() - below < FEWEST {
+            continue;
+        }
+        let (low, high) = (below as f64, n - below as f64);
+        let between = (sum / low - (total - sum) / high).powi(2) * low * high;
+        let middle = pair[0].midpoint(pair[1]);
+        // Equal values belong together, and so do values that no number lies between.
+        if between > best.0 && pair[0] < middle {
+            best = (between, Some(middle));
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+#[path = "lights_tests.rs"]
+mod tests;

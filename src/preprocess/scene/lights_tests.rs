@@ -1,0 +1,81 @@
+//! Kinds of light: found where there are some, none lost, each frame in exactly one.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn wave(i: usize) -> f64 {
+    (i as f64 * 1.7).sin()
+}
+
+fn kind_of(kinds: &[Light], frame: &[f64; 3]) -> usize {
+    kinds.iter().position(|kind| kind.holds(frame)).unwrap()
+}
+
+#[test]
+fn day_and_night_are_two_kinds_and_dusk_is_neither() {
+    let day = (0..80).map(|i| [0.05 * wave(i), 0.0, 0.0]);
+    let night = (0..50).map(|i| [-1.6 + 0.05 * wave(i), 0.02, -0.1]);
+    let frames: Vec<[f64; 3]> = day.chain(night).collect();
+    let kinds = kinds(&frames);
+    assert_eq!(kinds.len(), 2);
+    assert!(frames[..80].iter().all(|frame| kind_of(&kinds, frame) == 1));
+    assert!(frames[80..].iter().all(|frame| kind_of(&kinds, frame) == 0));
+    let dusk = [-0.7, 0.0, 0.0];
+    let kind = &kinds[kind_of(&kinds, &dusk)];
+    assert!(kind.spread[0].severity(dusk[0], LIGHTS[0].1) > 1.0);
+}
+
+#[test]
+fn a_lamp_of_another_colour_is_another_kind_of_light() {
+    let white = (0..60).map(|i| [0.02 * wave(i), 0.01 * wave(i), 0.0]);
+    let infrared = (0..60).map(|i| [0.1 + 0.02 * wave(i), -0.5, -0.45]);
+    let frames: Vec<[f64; 3]> = white.chain(infrared).collect();
+    assert_eq!(kinds(&frames).len(), 2);
+}
+
+#[test]
+fn light_that_varies_little_or_in_few_frames_has_one_kind() {
+    let steady: Vec<[f64; 3]> = (0..300).map(|i| [0.3 * wave(i), 0.0, 0.0]).collect();
+    assert!(kinds(&steady).is_empty());
+    let few_at_night: Vec<[f64; 3]> = (0..300)
+        .map(|i| [if i < FEWEST - 1 { -1.6 } else { 0.0 }, 0.0, 0.0])
+        .collect();
+    assert!(kinds(&few_at_night).is_empty(), "39 frames are no kind");
+    assert!(kinds(&[]).is_empty());
+    assert!(kinds(&[[0.0; 3]; 200]).is_empty());
+}
+
+#[test]
+fn the_course_of_a_day_is_cut_into_kinds_that_each_vary_little() {
+    let day: Vec<[f64; 3]> = (0..400)
+        .map(|i| [-1.6 * (i as f64 / 400.0), 0.0, 0.0])
+        .collect();
+    let kinds = kinds(&day);
+    assert!(kinds.len() > 1);
+    for kind in &kinds {
+        assert!(kind.spread[0].highest - kind.spread[0].lowest < WIDE * LIGHTS[0].1);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_frame_is_of_one_kind_and_every_kind_has_its_frames(
+        frames in prop::collection::vec([-2.0..2.0_f64, -0.5..0.5_f64, -0.5..0.5_f64], 0..400),
+        stranger in [-9.0..9.0_f64, -9.0..9.0_f64, -9.0..9.0_f64],
+    ) {
+        let kinds = kinds(&frames);
+        prop_assert_ne!(kinds.len(), 1);
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        for frame in frames.iter().chain([&stranger]) {
+            prop_assert_eq!(kinds.iter().filter(|kind| kind.holds(frame)).count(), 1);
+        }
+        for kind in &kinds {
+            let own = frames.iter().filter(|frame| kind.holds(frame)).count();
+            prop_assert!(own >= FEWEST, "{} frames", own);
+            prop_assert!(kind.is_sound());
+        }
+    }
+}
