@@ -169,8 +169,8 @@ impl TryFrom<String> for Budget {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Frequency {
-    /// What is expected.
-    pub expected: f64,
+    /// As likely more as less.
+    pub likely: f64,
     /// The lower end of the 90 % interval.
     pub low: f64,
     /// Its upper end.
@@ -221,12 +221,12 @@ impl Promise {
         };
         let asked = budget.asked();
         let mut sentences = vec![format!(
-            "false alarms: {} expected, 90 % sure between {} and {} (asked: {asked}{of_time}); beyond \
+            "false alarms: {} likely, 90 % sure between {} and {} (asked: {asked}{of_time}); beyond \
              the alarm line {}",
-            budget.say(warn.expected),
+            budget.say(warn.likely),
             budget.say(warn.low),
             budget.say(warn.high),
-            budget.say(alarm.expected),
+            budget.say(alarm.likely),
         )];
         sentences.extend(self.shortcomings());
         sentences

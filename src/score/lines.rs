@@ -233,7 +233,7 @@ struct Line {
 }
 
 impl Line {
-    /// The lowest line that is expected to be passed by `allowed` events a frame.
+    /// The lowest line that is as likely passed by fewer than `allowed` events a frame as by more.
     fn draw(events: &Events, allowed: f64) -> Line {
         let n = events.values.len() as f64;
         let share = (allowed / events.weight).max(STARTS[0].min(ENOUGH / n));
@@ -269,7 +269,7 @@ impl Line {
     fn frequency(&self, unit: f64) -> Frequency {
         let (low, high) = self.tail.interval(self.at);
         Frequency {
-            expected: self.tail.rate(self.at) / unit,
+            likely: self.tail.rate(self.at) / unit,
             low: low / unit,
             high: high / unit,
         }

@@ -137,6 +137,11 @@ fn a_lower_rate_never_lowers_the_line() {
     let lines: Vec<f64> = rates.iter().map(|&rate| tail.line(rate)).collect();
     assert!(lines.is_sorted());
     for (rate, line) in rates.iter().zip(&lines).filter(|(_, line)| **line > 10.0) {
-        assert!((tail.rate(*line) / rate - 1.0).abs() < 1e-6);
+        // The rates that are possible are a grid; the line lies on one of them.
+        assert!(
+            (tail.rate(*line) / rate - 1.0).abs() < 0.01,
+            "{}",
+            tail.rate(*line) / rate
+        );
     }
 }

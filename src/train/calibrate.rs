@@ -158,6 +158,7 @@ pub fn calibrate(
         blocks: &blocks,
         seen: &seen,
         lights: (&lights, kinds),
+        is_film: footage.is_film(),
         wishes,
         supervisor,
     };

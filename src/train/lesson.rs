@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::alike::{first_alike, unit};
 use super::calibrate::Wishes;
 use super::footage::Seen;
 use super::student::{Material, Recipe, Scratch, Student, Watch, train_students};
@@ -33,6 +34,8 @@ pub(super) struct Lesson<'a> {
     pub(super) seen: &'a Seen,
     /// Of which kind of light each frame is, and how many there are.
     pub(super) lights: (&'a [usize], usize),
+    /// Whether the frames follow each other in time; else those that show the same stay together.
+    pub(super) is_film: bool,
     pub(super) wishes: &'a Wishes,
     pub(super) supervisor: Supervisor<'a>,
 }
@@ -79,7 +82,14 @@ impl Lesson<'_> {
 
     /// The frames of each fold, in order of time.
     fn folds(&self) -> Vec<Vec<usize>> {
-        let of = folds_of(self.lights.0, FOLDS);
+        let frames = self.frames();
+        let firsts = if self.is_film {
+            frames
+        } else {
+            let z = self.seen.pretrained.iter().map(|features| &features.z);
+            first_alike(&z.map(|z| unit(z)).collect::<Vec<_>>())
+        };
+        let of = folds_of(self.lights.0, &firsts, FOLDS);
         let frames = |fold| (0..of.len()).filter(|&frame| of[frame] == fold).collect();
         (0..FOLDS).map(frames).collect()
     }

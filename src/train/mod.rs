@@ -33,6 +33,8 @@ mod timing_tests;
 
 mod footage;
 
+mod alike;
+
 mod lesson;
 
 mod golden;

@@ -30,7 +30,9 @@ pub(super) fn advice(report: &Report, learnt: &Calibration) -> Vec<String> {
     advice.extend(sameness.or_else(|| near_duplicates(&report.variety)));
     advice.extend(left_out(report));
     advice.extend(review.darkness());
+    // Where each light has statistics of its own, it was filmed long enough.
     let change = report.light.change;
+    let change = change.filter(|_| report.light.kinds.is_empty());
     advice.extend(change.map(|change| other_light(change, &report.frames)));
     advice.extend(review.change_of_view().filter(|_| learnt.is_film));
     advice.extend(dominated_tail(report));

@@ -71,10 +71,10 @@ fn verdict(report: &Report) -> String {
     };
     format!(
         "<section class=\"verdict {class}\"><span class=\"mark\" \
-         aria-hidden=\"true\">{mark}</span><div><h2>{what}</h2><p>Asked for: {}. To be expected: {}, \
+         aria-hidden=\"true\">{mark}</span><div><h2>{what}</h2><p>Asked for: {}. Likely: {}, \
          and with 90 % certainty between {} and {}.</p></div></section>\n",
         Escaped(&promise.budget),
-        Escaped(&promise.expected),
+        Escaped(&promise.likely),
         Escaped(&promise.interval.0),
         Escaped(&promise.interval.1)
     )
@@ -221,13 +221,25 @@ fn light(report: &Report) -> String {
             change.after
         )
     });
+    let each = light.kinds.iter().map(|kind| {
+        let (frames, mean, above) = (kind.frames, kind.mean, kind.above);
+        format!("{frames} frames at {mean:.2} ({above} above a threshold)")
+    });
+    let kinds = match light.kinds.len() {
+        0 => String::new(),
+        count => format!(
+            " {count} kinds of light are told apart, each with statistics of its own: {}.",
+            each.collect::<Vec<_>>().join(", ")
+        ),
+    };
     format!(
-        "<section><h2>Light</h2><p>Brightness from {:.2} to {:.2} of 1, {:.2} in the mean.{}</p><figure \
+        "<section><h2>Light</h2><p>Brightness from {:.2} to {:.2} of 1, {:.2} in the mean.{}{}</p><figure \
          class=\"chart\"><div class=\"frame low\">{}</div></figure></section>\n",
         light.least,
         light.most,
         light.mean,
         Escaped(change),
+        Escaped(kinds),
         chart::light(light, &report.frames)
     )
 }

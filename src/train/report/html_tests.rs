@@ -45,7 +45,7 @@ fn a_name_is_text_wherever_it_is_shown() {
     learnt.rejected = vec![(evil.to_owned(), evil.to_owned())];
     let mut report = Report::of(&learnt, evil, evil);
     report.variety.alone = vec![1, 2];
-    report.promise.expected = evil.to_owned();
+    report.promise.likely = evil.to_owned();
     let plain = elements(&page(&scored(vec![1.0; 20]), &Pictures::default()));
     let shown = page(&report, &pictures(&report, 90));
     let names = elements(&shown);

@@ -8,7 +8,7 @@ const LEAST_SHARE: usize = 20;
 const LEAST: usize = 5;
 
 /// How bright the footage is; mean luma, 0..1.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Light {
     /// Of all frames.
     pub mean: f32,
@@ -18,6 +18,19 @@ pub struct Light {
     pub most: f32,
     /// Where it changed by more than each side varies in itself.
     pub change: Option<LightChange>,
+    /// The kinds of light that have statistics of their own, where there are several.
+    pub kinds: Vec<KindOfLight>,
+}
+
+/// A light that has statistics of its own.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct KindOfLight {
+    /// In this light.
+    pub frames: usize,
+    /// Mean luma of them.
+    pub mean: f32,
+    /// Those held-out frames that are anomalous.
+    pub above: usize,
 }
 
 /// A step of the light.
@@ -32,8 +45,9 @@ pub struct LightChange {
 }
 
 impl Light {
-    /// Of the brightness of each frame, in the footage's order.
-    pub(super) fn of(brightness: &[f32]) -> Light {
+    /// Of the brightness of each frame, in the footage's order; `kinds` has the kind of each and
+    /// whether it is anomalous.
+    pub(super) fn of(brightness: &[f32], kinds: &[(usize, bool)]) -> Light {
         let (mean, _) = moments(brightness);
         let bounds =
             |start, fold: fn(f32, f32) -> f32| brightness.iter().copied().fold(start, fold);
@@ -42,8 +56,27 @@ impl Light {
             least: bounds(f32::INFINITY, f32::min).min(mean),
             most: bounds(f32::NEG_INFINITY, f32::max).max(mean),
             change: change(brightness),
+            kinds: told_apart(brightness, kinds),
         }
     }
+}
+
+/// The kinds of light; none where there is but one.
+fn told_apart(brightness: &[f32], kinds: &[(usize, bool)]) -> Vec<KindOfLight> {
+    let count = kinds.iter().map(|(kind, _)| kind + 1).max();
+    let count = count.filter(|count| *count > 1).unwrap_or_default();
+    let of = |kind: usize| {
+        let own = brightness.iter().zip(kinds);
+        let own = own.filter(|(_, (of, _))| *of == kind);
+        let own: Vec<(f32, bool)> = own.map(|(b, (_, is_above))| (*b, *is_above)).collect();
+        let (mean, _) = moments(&own.iter().map(|(b, _)| *b).collect::<Vec<_>>());
+        KindOfLight {
+            frames: own.len(),
+            mean,
+            above: own.iter().filter(|(_, is_above)| *is_above).count(),
+        }
+    };
+    (0..count).map(of).collect()
 }
 
 /// The cut that leaves the least variance on both sides, where the sides differ by
@@ -100,7 +133,7 @@ mod tests {
     fn the_first_frame_of_the_darker_part_is_found() {
         let level = |i| if i < 85 { 0.5 } else { 0.4 };
         let footage: Vec<f32> = (0..120).map(|i| level(i) + flicker(i)).collect();
-        let found = Light::of(&footage).change.unwrap();
+        let found = Light::of(&footage, &[]).change.unwrap();
         assert_eq!(found.from, 85);
         assert!((found.before - 0.5).abs() < 0.01 && (found.after - 0.4).abs() < 0.01);
     }
@@ -108,15 +141,28 @@ mod tests {
     #[test]
     fn steady_or_flickering_light_has_no_change() {
         let steady: Vec<f32> = (0..120).map(|i| 0.5 + flicker(i)).collect();
-        assert_eq!(Light::of(&steady).change, None);
+        assert_eq!(Light::of(&steady, &[]).change, None);
         let wild: Vec<f32> = (0..120).map(|i| 0.5 + 30.0 * flicker(i)).collect();
-        assert_eq!(Light::of(&wild).change, None);
+        assert_eq!(Light::of(&wild, &[]).change, None);
+    }
+
+    #[test]
+    fn several_kinds_of_light_are_counted_and_a_single_one_is_not_told() {
+        let kinds = [(0, false), (1, true), (0, false), (1, false)];
+        let found = Light::of(&[0.5, 0.1, 0.7, 0.3], &kinds).kinds;
+        let kind = |mean, above| KindOfLight {
+            frames: 2,
+            mean,
+            above,
+        };
+        assert_eq!(found, [kind(0.6, 0), kind(0.2, 1)]);
+        assert!(Light::of(&[0.5; 4], &[(0, false); 4]).kinds.is_empty());
     }
 
     #[test]
     fn the_light_of_no_frames_or_of_equal_ones_is_finite() {
         for footage in [vec![], vec![0.0; 20], vec![0.7; 3]] {
-            let light = Light::of(&footage);
+            let light = Light::of(&footage, &[]);
             assert!(
                 light.mean.is_finite() && light.least <= light.most,
                 "{light:?}"

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use self::gallery::MOST_KINDS;
 pub use self::html::page;
-pub use self::light::{Light, LightChange};
+pub use self::light::{KindOfLight, Light, LightChange};
 pub use self::promise::{Lines, Promise};
 pub use self::variety::{Kind, Variety};
 use super::calibrate::Calibration;
@@ -68,7 +68,7 @@ pub struct Report {
     pub scoring: Scoring,
     /// What was looked at.
     pub footage: Footage,
-    /// How many false alarms are to be expected.
+    /// How many false alarms are likely.
     pub promise: Promise,
     /// What would make it better, one sentence each; none where nothing would.
     pub advice: Vec<String>,
@@ -170,6 +170,8 @@ impl Report {
             .collect();
         let vectors: Vec<&[f32]> = learnt.vectors.iter().map(|frame| &frame.z[..]).collect();
         let brightness: Vec<f32> = frames.iter().map(|frame| frame.brightness).collect();
+        let lights = learnt.held_out.iter().map(|frame| frame.light);
+        let lights = lights.zip(scores.iter().map(Score::is_anomalous));
         let named = learnt.rejected.iter().take(MOST_NAMED).cloned();
         let mut report = Report {
             format: FORMAT,
@@ -192,7 +194,7 @@ impl Report {
             scores: traces(statistics, &scores),
             worst: worst(&scores),
             variety: Variety::of(&vectors),
-            light: Light::of(&brightness),
+            light: Light::of(&brightness, &lights.collect::<Vec<_>>()),
             frames,
         };
         report.advice = advice::advice(&report, learnt);

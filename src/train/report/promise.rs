@@ -6,15 +6,15 @@ use crate::score::budget;
 use crate::score::statistics::Statistics;
 use crate::score::threshold::{Level, Threshold};
 
-/// How many false alarms are to be expected, in words.
+/// How many false alarms are likely, in words.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Promise {
     /// What was asked for.
     pub budget: String,
     /// Whether the footage supports it.
     pub is_supported: bool,
-    /// What is to be expected.
-    pub expected: String,
+    /// As likely more as less.
+    pub likely: String,
     /// The bounds of its 90 % interval.
     pub interval: (String, String),
     /// The shortest footage that would support the budget.
@@ -58,7 +58,7 @@ impl Promise {
         Promise {
             budget: budget.asked(),
             is_supported: promise.is_supported,
-            expected: budget.say(warn.expected),
+            likely: budget.say(warn.likely),
             interval: (budget.say(warn.low), budget.say(warn.high)),
             shortest_footage: format!("{needed_frames} frames"),
             advice: promise.shortcomings(),

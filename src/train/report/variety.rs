@@ -1,16 +1,11 @@
 //! Variety: how much of the footage differs, as the teacher sees it.
 //!
-//! Frames are compared by the cosine of their class tokens, so a step has the same meaning for every
-//! teacher and every scene. Frames nearer than [`SAME`] are near-duplicates. The others are linked
-//! where they lie close by the measure of their own neighbourhood; what hangs together is a kind. A
+//! Near-duplicates count as one ([`crate::train::alike`]). The others are linked where they lie close by the measure of their own neighbourhood; what hangs together is a kind. A
 //! slow change, such as of the light over a day, is one kind, since there are frames in between.
 
+use crate::train::alike::{distance, first_alike, unit};
 use crate::train::cache::spread;
 
-/// A distance (1 - cosine) up to which two frames show the same. Measured with two teachers: noise of
-/// 3 grey levels moves a frame by less than 0.0006, a part that goes on by a tenth of its way by 0.003
-/// to 0.01, and consecutive magnetic tiles are 0.02 and more apart.
-const SAME: f32 = 0.001;
 /// Different frames up to this many times the median distance to the nearest one are of one kind.
 const LINK: f32 = 4.0;
 /// More frames than this are not compared, but as many, evenly over the footage. They take 0.5 s.
@@ -89,15 +84,13 @@ impl Variety {
     }
 }
 
-/// Greedy: a frame that is near to none before it leads a group.
+/// Frames that show the same, by their first.
 fn groups(units: &[Vec<f32>]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for (frame, vector) in units.iter().enumerate() {
-        // The latest first: in a film it is the most alike.
-        let mut known = groups.iter_mut().rev();
-        match known.find(|group| distance(&units[group.leader], vector) <= SAME) {
-            Some(group) => group.frames += 1,
-            None => groups.push(Group {
+    for (frame, leader) in first_alike(units).into_iter().enumerate() {
+        match groups.binary_search_by_key(&leader, |group| group.leader) {
+            Ok(group) => groups[group].frames += 1,
+            Err(_) => groups.push(Group {
                 leader: frame,
                 frames: 1,
             }),
@@ -153,18 +146,6 @@ fn linked(groups: &[Group], units: &[Vec<f32>]) -> Vec<Linked> {
         });
     }
     kinds
-}
-
-/// Of length one.
-fn unit(vector: &[f32]) -> Vec<f32> {
-    let square: f32 = vector.iter().map(|value| value * value).sum();
-    let length = square.sqrt().max(f32::MIN_POSITIVE);
-    vector.iter().map(|value| value / length).collect()
-}
-
-/// 1 - cosine, of vectors of length one.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    1.0 - a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()
 }
 
 #[cfg(test)]
