@@ -78,9 +78,10 @@ pub enum ProfileCommand {
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
     /// Normal footage: a folder of JPEG or PNG images (in the order of their names), or a video
-    /// file; with --camera also `last`, the newest that was filmed of it
+    /// file; with --camera also `last`, the newest that was filmed of it. May be given again: by day
+    /// and by night
     #[arg(long, value_name = "PATH", required_unless_present = "camera")]
-    pub footage: Option<PathBuf>,
+    pub footage: Vec<PathBuf>,
     /// A camera of the configuration: films it, unless --footage is given, and calibrates on that
     #[arg(long, value_name = "NAME")]
     pub camera: Option<String>,
@@ -351,7 +352,7 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage day/ --footage night/ --out press\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const PROFILE_EXAMPLE: &str = "Example:\n  inspectd profile show press\n  inspectd profile show press --json | jq .previous.calibrated_at\n  inspectd profile rollback press && systemctl reload inspectd";

@@ -13,6 +13,7 @@ pub mod command;
 mod device;
 pub mod ffmpeg;
 pub mod images;
+mod joined;
 mod living;
 pub mod nokhwa;
 mod pace;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 pub use calibrated::Calibrated;
 pub use device::{Device, OfferedControl, OfferedFormat, OfferedSize};
+pub use joined::Joined;
 pub use pace::Fps;
 pub use raw::{Layout, Range, RawPicture};
 pub use replay::{Replay, replay};

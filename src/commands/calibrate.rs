@@ -18,7 +18,7 @@ use super::progress::Bars;
 use super::report::draft;
 use super::signals::{self, Interrupts};
 use crate::capture::archive::{self, Archive};
-use crate::capture::{CameraSettings, Fps, Opener, SourceSpec, footage};
+use crate::capture::{CameraSettings, Fps, Joined, Opener, SourceSpec, footage};
 use crate::cli::CalibrateArgs;
 use crate::config::Camera;
 use crate::decide::Rules;
@@ -51,10 +51,10 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
         return on_camera(args, name);
     }
     let stop = signals::stop_flag().context("can't listen for signals")?;
-    let (Some(path), Some(out)) = (&args.footage, &args.out) else {
+    let Some(out) = &args.out else {
         unreachable!("the command line was checked");
     };
-    let made = on_footage(path, order(args, out.clone(), None)?, &stop)?;
+    let made = on_footage(&args.footage, order(args, out.clone(), None)?, &stop)?;
     report(args, Some(&made), None)
 }
 
@@ -71,16 +71,15 @@ fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
     let archive = Archive::new(&config.node.state_dir, config.footage.bytes);
     let interrupts = signals::interrupts().context("can't listen for signals")?;
     let stop = &interrupts.stop;
-    if let Some(path) = &args.footage {
+    if !args.footage.is_empty() {
         // Nothing is filmed: the first Ctrl-C stops.
         interrupts.enough.store(true, Ordering::Relaxed);
-        let is_last = path == Path::new("last");
-        let path = if is_last {
-            &archive.newest(name)?
-        } else {
-            path
+        let found = |path: &PathBuf| match path == Path::new("last") {
+            true => archive.newest(name),
+            false => Ok(path.clone()),
         };
-        return report(args, Some(&on_footage(path, order, stop)?), None);
+        let paths: Result<Vec<PathBuf>, _> = args.footage.iter().map(found).collect();
+        return report(args, Some(&on_footage(&paths?, order, stop)?), None);
     }
     let filmed = film(args, camera, &archive, &order, &interrupts)?;
     filmed.warn();
@@ -97,7 +96,7 @@ fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
     let made = if stop.load(Ordering::Relaxed) {
         Err(CalibrationError::Stopped.into())
     } else {
-        on_footage(&filmed.folder, order, stop)
+        on_footage(std::slice::from_ref(&filmed.folder), order, stop)
     };
     let made = made.with_context(|| {
         let folder = filmed.folder.display();
@@ -157,14 +156,34 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
     })
 }
 
-/// Calibrates on the footage at a path, with what its notes say of the camera.
-fn on_footage(path: &Path, mut order: Order, stop: &AtomicBool) -> anyhow::Result<Made> {
-    let footage = footage(path)?;
-    let _held = archive::hold(path);
-    if let SourceSpec::Kept(kept) = &footage {
-        order.camera = Some(kept.notes.settings());
+/// Calibrates on the footage at these paths, one after the other, with what its notes say of the camera.
+fn on_footage(paths: &[PathBuf], mut order: Order, stop: &AtomicBool) -> anyhow::Result<Made> {
+    let footages: Result<Vec<SourceSpec>, _> = paths.iter().map(|path| footage(path)).collect();
+    let footages = footages?;
+    let _held: Vec<_> = paths.iter().map(|path| archive::hold(path)).collect();
+    order.camera = settings(&footages)?.or(order.camera);
+    let openers = footages.into_iter().map(SourceSpec::into_opener);
+    let footage = Joined::of(openers.collect());
+    carry_out(footage.as_ref(), &order, stop)
+}
+
+/// How the camera was set while it filmed these, of which a Profile can hold but one.
+fn settings(footages: &[SourceSpec]) -> anyhow::Result<Option<CameraSettings>> {
+    let mut filmed = footages.iter().filter_map(|footage| match footage {
+        SourceSpec::Kept(kept) => Some((kept.path.display(), kept.notes.settings())),
+        _ => None,
+    });
+    let Some((path, settings)) = filmed.next() else {
+        return Ok(None);
+    };
+    match filmed.find(|(_, other)| *other != settings) {
+        None => Ok(Some(settings)),
+        Some((other, _)) => Err(DataError(format!(
+            "the camera was set differently for {path} and for {other}, and only one of that can be \
+             inspected with: film both with the same `controls`, or calibrate on one"
+        ))
+        .into()),
     }
-    carry_out(footage.into_opener().as_ref(), &order, stop)
 }
 
 /// What came out, in one line for programs.

@@ -233,7 +233,7 @@ struct Line {
 }
 
 impl Line {
-    /// The lowest line that is as likely passed by fewer than `allowed` events a frame as by more.
+    /// The lowest line that is passed by `allowed` events a frame at most, two to one.
     fn draw(events: &Events, allowed: f64) -> Line {
         let n = events.values.len() as f64;
         let share = (allowed / events.weight).max(STARTS[0].min(ENOUGH / n));

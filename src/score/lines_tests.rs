@@ -75,21 +75,26 @@ fn share(lines: &Lines, unseen: &(Vec<f64>, Vec<f64>)) -> f64 {
 }
 
 #[test]
-fn a_promise_of_a_share_holds_on_unseen_frames_in_18_of_20_footages() {
+fn a_promise_of_a_share_holds_on_unseen_frames_in_nine_of_ten_footages_and_more() {
     for correlation in [0.0, 0.8] {
         let unseen = both(400_000, correlation, 1000);
         for asked in [1e-2, 1e-3, 1e-4] {
             let terms = terms(Budget::Share(asked), None);
-            let held = (0..20).filter(|&seed| {
+            let (mut held, mut kept) = (0, 0);
+            for seed in 0..100 {
                 let (image, local) = both(300, correlation, seed);
                 let lines = draw(&image, &local, &terms).unwrap();
                 let achieved = share(&lines, &unseen);
                 let warn = lines.promise.warn;
-                assert!(warn.likely <= asked * 1.01);
-                (warn.low..=warn.high).contains(&achieved) || achieved < warn.low && achieved < 1e-5
-            });
-            let held = held.count();
-            assert!(held >= 18, "{correlation} {asked}: {held} of 20");
+                assert!(warn.likely <= asked);
+                let is_within = (warn.low..=warn.high).contains(&achieved);
+                // 400,000 frames show no rate below.
+                held += usize::from(is_within || achieved < warn.low && achieved < 1e-5);
+                kept += usize::from(achieved <= asked);
+            }
+            assert!(held >= 90, "{correlation} {asked}: {held} of 100");
+            // Two to one, less what a tail that is no Pareto tail costs.
+            assert!(kept >= 45, "{correlation} {asked}: {kept} of 100");
         }
     }
 }
@@ -141,7 +146,7 @@ fn the_alarm_line_is_above_the_threshold_and_passed_a_tenth_as_often() {
             assert!(numbers.alarm.unwrap() >= numbers.raw);
         }
         let Promise { warn, alarm, .. } = lines.promise;
-        assert!(alarm.likely <= 0.101 * warn.likely.max(budget.amount()));
+        assert!(alarm.likely <= 0.1 * budget.amount());
     }
 }
 

@@ -22,6 +22,8 @@ const SCALES: (f64, f64, usize) = (-2.0, 3.0, 78);
 const COUNTS: (f64, f64, usize) = (-4.0, 4.0, 33);
 /// The interval that is told: 90 %.
 const INTERVAL: (f64, f64) = (0.05, 0.95);
+/// A line keeps its rate with this probability.
+const SURE: f64 = 2.0 / 3.0;
 /// The middle of what is possible.
 const HALF: f64 = 0.5;
 /// Distributions of less weight change no number that is told.
@@ -101,11 +103,11 @@ impl Tail {
         quantile(&self.rates(&self.safe, line - self.start), HALF)
     }
 
-    /// The lowest line, at or above the start, that is as likely passed with a lower rate as with a
-    /// higher one. The mean of all possible rates would be ruled by the heaviest tails that a few dozen
-    /// peaks can't exclude: where footage is short of its budget, half as far out again.
+    /// The lowest line, at or above the start, that is passed with this rate at most, two to one. The
+    /// mean of all possible rates would be ruled by the heaviest tails that a few dozen peaks can't
+    /// exclude: where footage is short of its budget, half as far out again.
     pub(super) fn line(&self, rate: f64) -> f64 {
-        let is_below = |excess: f64| self.share_below(rate, excess) >= HALF;
+        let is_below = |excess: f64| self.share_below(rate, excess) >= SURE;
         if is_below(0.0) {
             return self.start;
         }

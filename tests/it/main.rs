@@ -17,6 +17,7 @@ mod filming;
 mod filming_faults;
 mod full_disk;
 mod golden;
+mod lights;
 mod profile_command;
 mod report;
 mod scoring;
