@@ -162,6 +162,12 @@ fn on_footage(paths: &[PathBuf], mut order: Order, stop: &AtomicBool) -> anyhow:
     let footages = footages?;
     let _held: Vec<_> = paths.iter().map(|path| archive::hold(path)).collect();
     order.camera = settings(&footages)?.or(order.camera);
+    // Without an `fps` of its own, a camera is judged as fast as it can be.
+    let own = footages.iter().find_map(|footage| match footage {
+        SourceSpec::Kept(kept) => kept.notes.fps,
+        _ => None,
+    });
+    order.wishes.fps = order.wishes.fps.or(own);
     let openers = footages.into_iter().map(SourceSpec::into_opener);
     let footage = Joined::of(openers.collect());
     carry_out(footage.as_ref(), &order, stop)

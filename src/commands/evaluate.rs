@@ -45,8 +45,12 @@ struct Table {
     normal: usize,
     anomalous: usize,
     unjudged: Vec<String>,
+    /// Share of the normal and of the anomalous images that `run` would call anomalous, ...
     false_alarms: f64,
     detected: f64,
+    /// ... and of those that it would put down to the scene as a whole.
+    normal_at_fault: f64,
+    anomalous_at_fault: f64,
     scores: Vec<Row>,
     pixels: Option<PixelMetrics>,
     milliseconds_per_image: f64,
@@ -64,11 +68,20 @@ struct Row {
 struct Gathered {
     normal: Vec<Score>,
     anomalous: Vec<Score>,
+    /// Those that the daemon would call anomalous, and those whose scene it would find at fault.
+    told: [Told; 2],
     unjudged: Vec<String>,
     pixels: PixelPool,
     has_masks: bool,
     dump: Dump,
     seconds: f64,
+}
+
+/// What the daemon would say of images of one label.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    anomalous: usize,
+    at_fault: usize,
 }
 
 /// Measures and prints the table.
@@ -143,6 +156,9 @@ impl Gathered {
         args: &EvaluateArgs,
     ) -> anyhow::Result<()> {
         let score = judged.score;
+        let told = &mut self.told[usize::from(label == Label::Anomalous)];
+        told.at_fault += usize::from(judged.fault.is_some());
+        told.anomalous += usize::from(judged.fault.is_none() && score.is_anomalous());
         if let Some(masks) = &args.masks {
             let size = (SIDE as u32, SIDE as u32);
             let map = enlarge_in_view(&score.map, score.patches.grid(), view, size);
@@ -182,9 +198,8 @@ impl Gathered {
             .into_iter()
             .map(row)
             .collect::<anyhow::Result<Vec<Row>>>()?;
-        let share = |scores: &[Score]| {
-            scores.iter().filter(|s| s.is_anomalous()).count() as f64 / scores.len() as f64
-        };
+        let [normal, anomalous] = self.told;
+        let share = |told: usize, scores: &[Score]| told as f64 / scores.len() as f64;
         let manifest = judge.profile().manifest();
         let count = self.normal.len() + self.anomalous.len();
         Ok(Table {
@@ -195,8 +210,10 @@ impl Gathered {
             normal: self.normal.len(),
             anomalous: self.anomalous.len(),
             unjudged: self.unjudged.clone(),
-            false_alarms: share(&self.normal),
-            detected: share(&self.anomalous),
+            false_alarms: share(normal.anomalous, &self.normal),
+            detected: share(anomalous.anomalous, &self.anomalous),
+            normal_at_fault: share(normal.at_fault, &self.normal),
+            anomalous_at_fault: share(anomalous.at_fault, &self.anomalous),
             scores,
             pixels: self
                 .has_masks
@@ -244,6 +261,15 @@ fn print(table: &Table) -> anyhow::Result<()> {
         100.0 * table.false_alarms,
         100.0 * table.detected
     )?;
+    let at_fault = [table.normal_at_fault, table.anomalous_at_fault];
+    if at_fault.iter().any(|share| *share > 0.0) {
+        say!(
+            "scene at fault     {:.1} % of the normal images and {:.1} % of the anomalous, which alarm as \
+             such",
+            100.0 * at_fault[0],
+            100.0 * at_fault[1]
+        )?;
+    }
     say!("{:.1} ms per image", table.milliseconds_per_image)?;
     Ok(())
 }

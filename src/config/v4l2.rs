@@ -5,7 +5,7 @@ use super::Issues;
 use super::section::Section;
 use crate::capture::v4l2::V4l2;
 use crate::capture::{Fps, Layout, SourceSpec};
-use crate::preprocess::accept_size;
+use crate::preprocess::{MAX_PIXELS, MAX_SIDE, MIN_SIDE, accept_size};
 
 /// A camera by its node.
 pub(super) fn v4l2(
@@ -56,7 +56,10 @@ pub(super) fn size(section: &mut Section, issues: &mut Issues) -> Option<[u32; 2
         None => "give columns and rows, such as \"1280x720\"".to_owned(),
         Some((width, height)) => match accept_size(width, height) {
             Ok(()) => return Some([width, height]),
-            Err(rejection) => rejection.to_string(),
+            Err(_) => format!(
+                "a side has {MIN_SIDE} to {MAX_SIDE} pixels, and a picture {} megapixels at most",
+                MAX_PIXELS >> 20
+            ),
         },
     };
     issues.add(section.path("size"), format!("is \"{text}\": {fault}"));

@@ -17,12 +17,12 @@ use crate::capture::Pixels;
 use crate::seam::caught;
 
 /// Largest side that is accepted.
-pub(super) const MAX_SIDE: u32 = 16_384;
+pub(crate) const MAX_SIDE: u32 = 16_384;
 /// Smallest side that is accepted.
-const MIN_SIDE: u32 = 16;
+pub(crate) const MIN_SIDE: u32 = 16;
 /// Largest picture: bounds the memory of a frame to 192 MiB, and while it is decoded to three times
 /// that.
-const MAX_PIXELS: u64 = 64 << 20;
+pub(crate) const MAX_PIXELS: u64 = 64 << 20;
 
 /// A picture, borrowed where its frame was raw already.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ mod scan;
 pub mod scene;
 mod view;
 
-pub(crate) use decode::accept_size;
+pub(crate) use decode::{MAX_PIXELS, MAX_SIDE, MIN_SIDE, accept_size};
 pub use decode::{Picture, decode};
 pub use gate::Gate;
 pub use hide::paint_masked;

@@ -145,7 +145,7 @@ fn the_alarm_line_is_above_the_threshold_and_passed_a_tenth_as_often() {
             let numbers = threshold.numbers();
             assert!(numbers.alarm.unwrap() >= numbers.raw);
         }
-        let Promise { warn, alarm, .. } = lines.promise;
+        let alarm = lines.promise.alarm;
         assert!(alarm.likely <= 0.1 * budget.amount());
     }
 }

@@ -52,7 +52,7 @@ fn show_tells_what_a_profile_is_for_people_and_programs() {
         "80 normal ones of 640x480",
         "golden frames  3",
         "previous       none",
-        "false alarms: 1/day likely",
+        "likely, 90 % sure between",
     ] {
         assert!(text.contains(words), "{words} in {text}");
     }

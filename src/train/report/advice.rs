@@ -6,14 +6,15 @@
 use super::text::{place, shortened, span};
 use super::{FrameNote, LightChange, Report, Variety};
 use crate::preprocess::SceneReference;
+use crate::score::Scoring;
 use crate::score::crossfit::contiguous_folds;
 use crate::train::calibrate::Calibration;
 use crate::train::lesson::FOLDS;
 
 /// Of the frames of the highest scores so many are looked at, a share of all ...
 const TAIL_SHARE: usize = 20;
-/// ... but no fewer than this and no more than that.
-const TAIL: (usize, usize) = (4, 20);
+/// ... but no fewer than this and no more than that: as many as the page shows.
+const TAIL: (usize, usize) = (4, 10);
 /// A window of this share of the footage that holds half of the tail dominates it.
 const WINDOW_SHARE: usize = 20;
 /// Kinds of fewer frames than this share deserve more.
@@ -25,6 +26,11 @@ const STRANGE: f64 = 0.9;
 pub(super) fn advice(report: &Report, learnt: &Calibration) -> Vec<String> {
     let review = &learnt.review;
     let mut advice = report.promise.advice.clone();
+    advice.extend((report.scoring == Scoring::Paper).then(|| {
+        "the paper's student has seen all frames, so their scores are a little lower than those of unseen \
+         ones: expect somewhat more false alarms than promised"
+            .to_owned()
+    }));
     advice.extend(review.fewness());
     let sameness = review.sameness();
     advice.extend(sameness.or_else(|| near_duplicates(&report.variety)));

@@ -36,7 +36,7 @@ fn the_last_minutes_that_are_darker_are_named_with_their_length() {
 #[test]
 fn frames_that_hold_most_of_the_tail_are_named_by_their_time() {
     let mut scores = plain(600);
-    for (i, score) in scores[250..262].iter_mut().enumerate() {
+    for (i, score) in scores[250..258].iter_mut().enumerate() {
         *score = 50.0 + i as f64;
     }
     let said = dominated_tail(&scored(scores)).unwrap();
