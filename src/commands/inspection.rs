@@ -68,6 +68,7 @@ impl Inspection {
                 Ok(loaded) => {
                     loaded.check_view(camera, index, &mut issues);
                     loaded.warn_of_pace(camera);
+                    loaded.tell_of_drift(camera);
                     cameras.push(loaded);
                 }
                 Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),

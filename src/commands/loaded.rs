@@ -85,6 +85,17 @@ impl Loaded {
         }
     }
 
+    /// Says where drift is to be watched for, and the Profile's footage does not show how scores move.
+    pub(super) fn tell_of_drift(&self, camera: &Camera) {
+        if camera.drift.watches && !self.drift_reference().tells() {
+            tracing::info!(
+                camera = %camera.name,
+                "drift is not watched for: the footage of the Profile is too short, or of too slow a \
+                 scene, to show how scores move by themselves; calibrate on footage of some hours"
+            );
+        }
+    }
+
     /// The camera's source, held to the settings of its Profile's footage.
     pub(super) fn opener(&self, camera: &Camera) -> Box<dyn Opener> {
         let source = camera.source.clone();
@@ -101,7 +112,8 @@ impl Loaded {
     pub(super) fn drift_reference(&self) -> DriftReference {
         let statistics = self.profile.statistics();
         let [image, local] = [statistics.deciding(), statistics.local()].map(Threshold::held_out);
-        DriftReference::new(self.profile.id(), statistics.scoring(), image, local)
+        let (id, scoring) = (self.profile.id(), statistics.scoring());
+        DriftReference::new(id, scoring, image, local, statistics.looks())
     }
 
     /// What subscribers are told of the Profile.

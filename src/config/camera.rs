@@ -172,7 +172,7 @@ fn scene(section: &mut Section, issues: &mut Issues) -> SceneRules {
 /// Whether and how the scores are held against those of calibration.
 fn drift(section: &mut Section, issues: &mut Issues) -> DriftRules {
     let base = DriftRules::default();
-    let switch: Switch = section.get("drift", issues).unwrap_or(Switch::Off);
+    let switch: Switch = section.get("drift", issues).unwrap_or(Switch::On);
     let hours = base.window.as_secs_f64() / 3600.0;
     let hours = section.number("drift_hours", hours, &(0.001..=168.0), issues);
     DriftRules {

@@ -25,6 +25,8 @@ pub mod budget;
 
 pub mod lines;
 
+mod looks;
+
 pub mod crossfit;
 
 pub mod light;
@@ -40,6 +42,9 @@ pub(crate) mod fixture;
 
 #[cfg(test)]
 mod masked_tests;
+
+#[cfg(test)]
+pub(crate) use looks::frames_a_look;
 
 /// Which score decides.
 #[derive(

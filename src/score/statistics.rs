@@ -7,11 +7,12 @@
 use super::budget::Promise;
 use super::fit::{Fit, Measured};
 use super::lines::{self, Lines, Terms};
+use super::looks::frames_a_look;
 use super::parts::{FrameVectors, PartScales};
 use super::samples::FitError;
 use super::threshold::{Level, Threshold};
 use super::tokens::Scratch;
-use super::{Basis, Score, Scoring};
+use super::{Basis, Parts, Score, Scoring};
 use crate::infer::Features;
 use crate::preprocess::Rejection;
 
@@ -25,6 +26,8 @@ pub struct Statistics {
     pub(super) deciding: Threshold,
     pub(super) local: Threshold,
     pub(super) promise: Option<Promise>,
+    /// See [`Statistics::looks`].
+    pub(super) looks: Option<[f64; 6]>,
 }
 
 impl Statistics {
@@ -49,6 +52,10 @@ impl Statistics {
             .map(|f| deciding(scoring, &scales, f))
             .collect();
         let local: Vec<f64> = held_out.iter().map(|frame| frame.local).collect();
+        let parts = held_out
+            .iter()
+            .map(|frame| scales[frame.light].apply(&frame.q));
+        let looks = looks(&deciding, &local, &parts.collect::<Vec<_>>());
         let Lines {
             image,
             local,
@@ -61,6 +68,7 @@ impl Statistics {
             deciding: image,
             local,
             promise: Some(promise),
+            looks: Some(looks),
         })
     }
 
@@ -156,10 +164,29 @@ impl Statistics {
         &self.local
     }
 
+    /// How many held-out frames count as one where means are compared: of the deciding score, the local
+    /// one, and each of the four parts. None in a Profile of format 1 or 2.
+    pub fn looks(&self) -> Option<[f64; 6]> {
+        self.looks
+    }
+
     /// How many false alarms were promised; none in a Profile of format 1 or 2.
     pub fn promise(&self) -> Option<&Promise> {
         self.promise.as_ref()
     }
+}
+
+/// Frames that count as one, by the deciding score, the local one and each part.
+fn looks(deciding: &[f64], local: &[f64], parts: &[Parts]) -> [f64; 6] {
+    let part = |of: fn(&Parts) -> f64| frames_a_look(&parts.iter().map(of).collect::<Vec<_>>());
+    [
+        frames_a_look(deciding),
+        frames_a_look(local),
+        part(|parts| parts.z),
+        part(|parts| parts.pooled_mid),
+        part(|parts| parts.pooled_late),
+        part(|parts| parts.residual),
+    ]
 }
 
 /// The deciding score of a measured frame.

@@ -212,7 +212,7 @@ impl DriftWatch {
             return None;
         }
         (self.drift.frames, self.drift.watched) = self.window.size();
-        let shift = self.window.furthest(self.reference.error())?;
+        let shift = self.window.furthest(self.reference.errors())?;
         self.drift.shift = Some(shift);
         let level = self.drift.level.next(shift.share());
         if level != self.drift.level {

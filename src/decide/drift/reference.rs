@@ -7,12 +7,12 @@ use crate::score::{Score, Scoring};
 
 /// No frame is further away than so many standard deviations: single ones decide nothing.
 const FARTHEST: f64 = 6.0;
-/// Neighbouring frames of footage are near-copies: so many count as one when the error of
-/// calibration's own mean is estimated.
-const FRAMES_A_LOOK: f64 = 4.0;
-/// Calibration is granted to be wrong by so many standard errors. It is one draw for all the time that
-/// its Profile is used, not one a window.
-const ERRORS: f64 = 3.0;
+/// Footage that shows a measure less often anew than this says nothing of how it moves: its error is
+/// estimated from as few looks. Simulated (METHOD.md, section 7).
+const FEWEST_LOOKS: f64 = 30.0;
+/// Calibration is granted to be wrong by so many standard errors, which it knows but roughly. It is one
+/// draw for all the time that its Profile is used, not one a window.
+const ERRORS: f64 = 4.0;
 /// Between the 10 % and the 90 % quantile of a normal distribution lie so many standard deviations.
 const TENTHS: f64 = 2.563;
 
@@ -23,7 +23,8 @@ pub struct DriftReference {
     scoring: Scoring,
     image: Scale,
     local: Scale,
-    frames: usize,
+    /// How far calibration's own mean of each measure may be wrong.
+    errors: [f64; Measure::ALL.len()],
 }
 
 /// Where a score lies among the held-out ones.
@@ -38,17 +39,32 @@ struct Scale {
 
 impl DriftReference {
     /// Of the Profile with this id: its held-out scores of the whole image and of its parts, each in
-    /// rising order, and which of them a [`Score`] has for the image.
+    /// rising order, and which of them a [`Score`] has for the image; and of how many frames each measure
+    /// takes one for new, where that is known.
     ///
     /// # Panics
     /// If there are none.
-    pub fn new(profile: &str, scoring: Scoring, image: &[f64], local: &[f64]) -> Self {
+    pub fn new(
+        profile: &str,
+        scoring: Scoring,
+        image: &[f64],
+        local: &[f64],
+        looks: Option<[f64; Measure::ALL.len()]>,
+    ) -> Self {
+        let error = |frames_a_look: f64| {
+            let looks = image.len() as f64 / frames_a_look;
+            if looks >= FEWEST_LOOKS {
+                ERRORS / looks.sqrt()
+            } else {
+                f64::INFINITY
+            }
+        };
         DriftReference {
             profile: profile.to_owned(),
             scoring,
             image: Scale::of(image),
             local: Scale::of(local),
-            frames: image.len(),
+            errors: looks.map_or([f64::INFINITY; Measure::ALL.len()], |looks| looks.map(error)),
         }
     }
 
@@ -75,9 +91,14 @@ impl DriftReference {
         ]
     }
 
-    /// How far calibration's own mean may be wrong.
-    pub(super) fn error(&self) -> f64 {
-        ERRORS * (FRAMES_A_LOOK / self.frames as f64).sqrt()
+    /// Whether drift of any measure can be told.
+    pub fn tells(&self) -> bool {
+        self.errors.iter().any(|error| error.is_finite())
+    }
+
+    /// How far calibration's own mean of each measure may be wrong; infinite where that is not known.
+    pub(super) fn errors(&self) -> &[f64; Measure::ALL.len()] {
+        &self.errors
     }
 }
 

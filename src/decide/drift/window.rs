@@ -100,13 +100,13 @@ impl Window {
         })
     }
 
-    /// The measure that is furthest towards its limit, where `error` is how far calibration may be
-    /// wrong; `None` while there is too little.
-    pub(super) fn furthest(&self, error: f64) -> Option<Shift> {
+    /// The measure that is furthest towards its limit, where `errors` are how far calibration may be
+    /// wrong; `None` while there is too little, or where calibration knows of none.
+    pub(super) fn furthest(&self, errors: &[f64; MEASURES]) -> Option<Shift> {
         let is_enough = self.batches.len() >= ENOUGH;
-        let shifts = (0..MEASURES).map(|measure| self.shift(measure, error));
+        let shifts = (0..MEASURES).map(|measure| self.shift(measure, errors[measure]));
         let furthest = shifts.max_by(|a, b| a.share().total_cmp(&b.share()));
-        furthest.filter(|_| is_enough)
+        furthest.filter(|shift| is_enough && shift.limit.is_finite())
     }
 
     fn shift(&self, measure: usize, error: f64) -> Shift {

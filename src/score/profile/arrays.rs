@@ -98,6 +98,7 @@ pub(super) fn decode(
         deciding: threshold("deciding", manifest.deciding)?,
         local: threshold("local", manifest.local)?,
         promise: manifest.promise,
+        looks: manifest.looks,
     };
     let values = |name: &str| arrays.get(name).map(|(_, values)| values);
     let scene = manifest

@@ -131,6 +131,9 @@ pub struct Manifest {
     /// How many false alarms were promised; none in formats 1 and 2.
     #[serde(default)]
     pub promise: Option<Promise>,
+    /// How many held-out frames count as one, by each measure of drift; none in formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<[f64; 6]>,
     /// What the scene looks like as a whole; none in format 1.
     #[serde(default)]
     pub scene: Option<SceneNumbers>,
@@ -203,6 +206,7 @@ impl Profile {
             deciding: statistics.deciding.numbers(),
             local: statistics.local.numbers(),
             promise: statistics.promise,
+            looks: statistics.looks,
             scene: scene.as_ref().map(|scene| scene.numbers().clone()),
             golden: Vec::new(),
             files: files
