@@ -26,7 +26,7 @@ pub(super) struct Looked {
     scene_z: Option<SceneZ>,
     /// What an anomalous score is put down to.
     other_light: Option<SceneFault>,
-    /// The frame itself, where pictures are published.
+    /// The frame itself, where pictures are published or kept.
     shot: Option<Pixels>,
     /// Whether it hardly differs from the last one that was to be scored.
     is_as_before: bool,
@@ -70,6 +70,12 @@ impl Eye {
     pub(super) fn frozen_since(self, found: Option<Duration>) -> Self {
         let watch = self.watch.frozen_since(found);
         Eye { watch, ..self }
+    }
+
+    /// The same for a camera whose frames may be kept.
+    pub(super) fn keeping_shots(mut self, keeps_shots: bool) -> Self {
+        self.keeps_shots |= keeps_shots;
+        self
     }
 
     /// The next frame, and which opening of the source it is of.
