@@ -31,6 +31,7 @@ mod daemon;
 mod demo;
 mod drift;
 mod homeassistant;
+mod keeping;
 mod outage;
 mod secrets;
 mod secure;
