@@ -11,7 +11,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 
 use super::judge::heat_scale;
-use crate::capture::{Layout, Pixels, RawPicture};
+use crate::capture::{Layout, Pixels};
 use crate::config::Name;
 use crate::decide::Judged;
 use crate::evaluate::heatmap::overlay;
@@ -86,22 +86,6 @@ impl Darkroom {
     }
 }
 
-/// A frame that will be kept for its incident: pixels become a JPEG, a tenth of their size. What can't
-/// be decoded stays as it is, and is no picture later either.
-pub(super) fn for_keeping(shot: Pixels) -> Pixels {
-    let file = match &shot {
-        Pixels::Encoded(_) => None,
-        Pixels::Raw(RawPicture {
-            layout: Layout::Mjpeg,
-            ..
-        }) => as_it_came(&shot).map(Cow::into_owned),
-        Pixels::Rgb8 { .. } | Pixels::Raw(_) => decode(&shot)
-            .ok()
-            .and_then(|picture| encoded(&picture).ok()),
-    };
-    file.map_or(shot, Pixels::Encoded)
-}
-
 /// The JPEG that the camera made, where it made one.
 fn as_it_came(shot: &Pixels) -> Option<Cow<'_, [u8]>> {
     match shot {
@@ -157,6 +141,7 @@ fn encoded(picture: &Picture<'_>) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::RawPicture;
     use crate::decide::stories::judged;
 
     fn darkroom(max_bytes: usize) -> Darkroom {
@@ -187,14 +172,16 @@ mod tests {
         (picture.width, picture.height)
     }
 
+    /// Noise as a JPEG.
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        encoded(&decode(&noise(width, height)).unwrap()).unwrap()
+    }
+
     #[test]
     fn a_jpeg_stays_as_it_came_to_the_byte() {
-        let kept = for_keeping(noise(64, 48));
-        let Pixels::Encoded(bytes) = kept.clone() else {
-            panic!("raw pixels are kept raw");
-        };
-        assert_eq!(for_keeping(kept.clone()), kept, "encoded once");
-        let media = darkroom(1 << 20).develop(&shot(kept)).unwrap();
+        let bytes = jpeg(64, 48);
+        let kept = shot(Pixels::Encoded(bytes.clone()));
+        let media = darkroom(1 << 20).develop(&kept).unwrap();
         assert_eq!(media.snapshot, bytes);
         assert_eq!(size(&media.heatmap), (64, 48));
         assert_ne!(media.heatmap, bytes);
@@ -228,11 +215,8 @@ mod tests {
 
     #[test]
     fn a_cameras_motion_jpeg_stays_as_it_came_but_for_padding() {
-        let Pixels::Encoded(jpeg) = for_keeping(noise(64, 48)) else {
-            panic!("raw pixels are kept raw");
-        };
+        let jpeg = jpeg(64, 48);
         let padded = raw(Layout::Mjpeg, [&jpeg[..], &[0; 500]].concat());
-        assert_eq!(for_keeping(padded.clone()), Pixels::Encoded(jpeg.clone()));
         let media = darkroom(1 << 20).develop(&shot(padded)).unwrap();
         assert!(media.snapshot == jpeg);
     }
@@ -240,34 +224,31 @@ mod tests {
     #[test]
     fn motion_jpeg_without_tables_becomes_a_file_that_others_read() {
         // The encoder writes the standard tables, each in a segment of its own.
-        let Pixels::Encoded(jpeg) = for_keeping(noise(64, 48)) else {
-            panic!("raw pixels are kept raw");
-        };
+        let jpeg = jpeg(64, 48);
         let mut bare = jpeg.clone();
         while let Some(at) = bare.windows(2).position(|pair| pair == [0xff, 0xc4]) {
             let length = usize::from(u16::from_be_bytes([bare[at + 2], bare[at + 3]]));
             bare.drain(at..at + 2 + length);
         }
         assert!(image::load_from_memory(&bare).is_err(), "no test otherwise");
-        let Pixels::Encoded(file) = for_keeping(raw(Layout::Mjpeg, bare)) else {
-            panic!("it is kept as the camera's");
-        };
+        let kept = shot(raw(Layout::Mjpeg, bare));
+        let media = darkroom(1 << 20).develop(&kept).unwrap();
         let read = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().into_rgb8();
-        assert!(read(&file) == read(&jpeg));
+        assert!(read(&media.snapshot) == read(&jpeg));
     }
 
     #[test]
-    fn raw_pictures_of_a_camera_are_kept_as_jpeg() {
-        let kept = for_keeping(raw(Layout::Yuyv, [90, 100, 160, 200].repeat(64 * 48 / 2)));
-        let Pixels::Encoded(bytes) = &kept else {
-            panic!("it is kept raw");
-        };
-        assert!(is_jpeg(bytes) && bytes.len() < 64 * 48, "{}", bytes.len());
-        assert_eq!(size(bytes), (64, 48));
-        let cut = raw(Layout::Yuyv, vec![0; 10]);
-        assert_eq!(for_keeping(cut.clone()), cut);
-        let cut = raw(Layout::Mjpeg, vec![0xff, 0xd8, 0xff]);
-        assert_eq!(for_keeping(cut.clone()), cut);
+    fn raw_pictures_of_a_camera_are_sent_as_jpeg() {
+        let kept = shot(raw(Layout::Yuyv, [90, 100, 160, 200].repeat(64 * 48 / 2)));
+        let media = darkroom(1 << 20).develop(&kept).unwrap();
+        assert!(is_jpeg(&media.snapshot));
+        assert_eq!(size(&media.snapshot), (64, 48));
+        for cut in [
+            raw(Layout::Yuyv, vec![0; 10]),
+            raw(Layout::Mjpeg, vec![0xff, 0xd8, 0xff]),
+        ] {
+            assert_eq!(darkroom(1 << 20).develop(&shot(cut)), None);
+        }
     }
 
     #[test]
@@ -278,8 +259,8 @@ mod tests {
         assert_eq!(size(&halved.snapshot), (320, 240));
         let small = darkroom(20_000).develop(&shot(noise(640, 480))).unwrap();
         assert!(small.snapshot.len() <= 20_000 && small.heatmap.len() <= 20_000);
-        let jpeg = for_keeping(noise(640, 480));
-        let small = darkroom(20_000).develop(&shot(jpeg)).unwrap();
+        let jpeg = shot(Pixels::Encoded(jpeg(640, 480)));
+        let small = darkroom(20_000).develop(&jpeg).unwrap();
         assert!(
             small.snapshot.len() <= 20_000,
             "a JPEG that came too large as well"

@@ -1,12 +1,12 @@
 //! Exit codes (sysexits): one table from errors to what the program tells its caller.
 
 use std::error::Error;
+use std::path::PathBuf;
 
 use sysexits::ExitCode;
 
 use super::demo::DemoStopped;
 use super::output::OutputClosed;
-use super::run::Stopped;
 use crate::capture::CaptureError;
 use crate::capture::archive::ArchiveError;
 use crate::config::Issues;
@@ -21,6 +21,35 @@ use crate::train::CalibrationError;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct DataError(pub(super) String);
+
+/// The daemon can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stopped {
+    /// What comes now is safe nowhere.
+    #[error(
+        "the disk under {folder} has failed: {reason}; alerts that came since were delivered where \
+         the broker was there, {lost} are lost; check the disk, then start again"
+    )]
+    DiskFailed {
+        /// The state folder.
+        folder: PathBuf,
+        /// What the spool says.
+        reason: String,
+        /// Alerts that nobody has.
+        lost: u64,
+    },
+    /// The disk was full to the end.
+    #[error(
+        "{lost} alerts are lost: there was no room for them under {folder} and the broker did not \
+         take them in time; free some space"
+    )]
+    NoRoom {
+        /// The state folder.
+        folder: PathBuf,
+        /// Alerts that nobody has.
+        lost: u64,
+    },
+}
 
 /// The exit code for an error: by the first in its chain that has one.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {

@@ -25,7 +25,7 @@ pub(super) struct Looked {
     prepared: Prepared,
     scene_z: Option<SceneZ>,
     lighting: Lighting,
-    /// The frame itself, where pictures are published.
+    /// The frame itself, where pictures are published or kept.
     shot: Option<Pixels>,
     /// Whether it hardly differs from the last one that was to be scored.
     is_as_before: bool,
@@ -69,6 +69,12 @@ impl Eye {
     pub(super) fn frozen_since(self, found: Option<Duration>) -> Self {
         let watch = self.watch.frozen_since(found);
         Eye { watch, ..self }
+    }
+
+    /// The same for a camera whose frames may be kept.
+    pub(super) fn keeping_shots(mut self, keeps_shots: bool) -> Self {
+        self.keeps_shots |= keeps_shots;
+        self
     }
 
     /// The next frame, and which opening of the source it is of.

@@ -1,14 +1,12 @@
-//! Which pictures of a camera are kept, and when they are shown: only where `camera.snapshot` is on.
+//! Which pictures of a camera are shown, and when: only where `camera.snapshot` is on.
 //!
-//! Kept are the latest judged frame, for whoever asks, and with each anomalous frame its own
-//! picture, until the tracker lets go of it. A frame's buffer moves in here and is never copied.
-
-use std::sync::Arc;
+//! Kept is the latest judged frame, for whoever asks; the worst of an incident is kept by the tracker. A
+//! frame's buffer moves in here and is never copied.
 
 use serde_json::{Value, json};
 
-use super::darkroom::{Darkroom, for_keeping};
-use crate::capture::{Moment, Pixels};
+use super::darkroom::Darkroom;
+use crate::capture::Moment;
 use crate::decide::{Incident, Judged};
 use crate::pipeline::Stamp;
 use crate::publish::{CameraTopics, Media, Message, Reporter};
@@ -34,13 +32,6 @@ impl Gallery {
             latest: None,
             shown: None,
         }
-    }
-
-    /// Gives a judged frame its picture.
-    pub(super) fn hang(judged: Judged, shot: Pixels) -> Judged {
-        let is_kept = judged.score().is_anomalous();
-        let shot = if is_kept { for_keeping(shot) } else { shot };
-        judged.with_shot(Arc::new(shot))
     }
 
     /// Keeps the latest frame.

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, never};
 use super::controls::{Controls, Knobs};
 use super::inspection::Inspection;
 use super::inspector::{Inspector, Order};
+use super::keeper::Hands;
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Tracker;
@@ -54,9 +55,10 @@ impl Generation {
         boot_id: &Arc<str>,
         mut carried: Carried,
         controls: &Controls,
+        keeper: &Hands,
         to_publish: &Sender<Message>,
     ) -> io::Result<Generation> {
-        let (mut on, mut asleep) = inspection.cameras(boot_id, &mut carried, controls);
+        let (mut on, mut asleep) = inspection.cameras(boot_id, &mut carried, controls, keeper);
         let now = Moment::now();
         let awake: Vec<Name> = on.iter().map(|on| on.decide.camera.clone()).collect();
         let inspectors = on.iter_mut().map(|on| &mut on.decide).chain(&mut asleep);

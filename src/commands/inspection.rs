@@ -13,6 +13,7 @@ use super::generation::Carried;
 use super::golden;
 use super::inspector::Inspector;
 use super::judge::{Judge, load_teacher};
+use super::keeper::Hands;
 use super::loaded::Loaded;
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
@@ -220,12 +221,17 @@ impl Inspection {
         boot_id: &Arc<str>,
         carried: &mut Carried,
         controls: &Controls,
+        keeper: &Hands,
     ) -> (Vec<PipelineCamera>, Vec<Inspector>) {
         let (mut on, mut off) = (Vec::new(), Vec::new());
         for (camera, loaded) in self.config.cameras.iter().zip(&self.cameras) {
             let knobs = controls.of(&camera.name);
             let former = carried.trackers.remove(&camera.name);
+            let line = self
+                .keeps_frames()
+                .then(|| keeper.line(camera.name.clone()));
             let inspector = self.inspector(camera, loaded, boot_id, former, knobs);
+            let inspector = inspector.kept_by(line);
             if knobs.enabled {
                 let left = carried.left_behind.remove(&camera.name);
                 let left = left.unwrap_or_default();
@@ -235,6 +241,11 @@ impl Inspection {
             }
         }
         (on, off)
+    }
+
+    /// Whether frames of anomalies are kept for feedback.
+    fn keeps_frames(&self) -> bool {
+        self.config.feedback.bytes > 0
     }
 
     fn inspector(
@@ -289,6 +300,7 @@ impl Inspection {
         let input = &self.teacher.info().preprocessing;
         let opener = loaded.opener(camera);
         let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live())
+            .keeping_shots(self.keeps_frames())
             .frozen_since(decide.frozen_since());
         let patches = loaded.profile.statistics().fit().patches().clone();
         let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());

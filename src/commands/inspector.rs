@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::controls::Knobs;
 use super::gallery::{self, Gallery, Latest};
+use super::keeper::Line;
 use crate::capture::{Moment, Pixels};
 use crate::config::Name;
 use crate::decide::{Cause, Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
@@ -25,7 +26,7 @@ pub(super) struct Seen {
     pub(super) features: Features,
     pub(super) picture: Picture,
     pub(super) lighting: Lighting,
-    /// The frame itself, where pictures are published.
+    /// The frame itself, where pictures are published or kept.
     pub(super) shot: Option<Pixels>,
 }
 
@@ -75,6 +76,8 @@ pub(super) struct Inspector {
     level: Level,
     /// Where pictures are published.
     gallery: Option<Gallery>,
+    /// Where frames of anomalies are kept.
+    keeper: Option<Line>,
     /// Whether verdicts may be repeated.
     repeats: bool,
     /// Where they may, what was seen last.
@@ -103,6 +106,7 @@ impl Inspector {
             enabled: knobs.enabled,
             level: knobs.level,
             gallery,
+            keeper: None,
             repeats: false,
             last: None,
             orders: Ration::default(),
@@ -113,6 +117,11 @@ impl Inspector {
     /// The same where a verdict may be repeated for frames that hardly differ.
     pub(super) fn repeating(self, repeats: bool) -> Self {
         Inspector { repeats, ..self }
+    }
+
+    /// The same where frames of anomalies are kept.
+    pub(super) fn kept_by(self, keeper: Option<Line>) -> Self {
+        Inspector { keeper, ..self }
     }
 
     /// What is said before the first frame, or instead of any where the camera is turned off.
@@ -136,6 +145,7 @@ impl Inspector {
     /// Closes what is open, because nobody looks any more.
     pub(super) fn stop(&mut self, now: Moment) -> Vec<Message> {
         let closed = self.tracker.stop();
+        self.keep(&closed);
         let mut messages = self.show(&closed);
         messages.extend(self.reporter.incidents(&closed, &self.tracker));
         messages.extend(self.reporter.stop(now, &self.tracker));
@@ -163,6 +173,13 @@ impl Inspector {
         changes
             .flat_map(|incident| gallery.show(incident, &mut self.reporter))
             .collect()
+    }
+
+    /// The frames that reports speak of, before them: who hears of an alert may answer at once.
+    fn keep(&mut self, changes: &[Incident]) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(changes);
+        }
     }
 
     /// The journal learns of a camera that does not see its scene, or whose scores drift; of anomalies
@@ -201,8 +218,9 @@ impl Inspector {
         let judgement = self.score(&features, lighting.light).and_then(|score| {
             let judged = Judged::new(score, picture)?;
             let judged = judged.within(crop.pixels(picture.width, picture.height));
-            Ok(match shot {
-                Some(shot) => Gallery::hang(judged, shot),
+            let is_needed = self.gallery.is_some() || judged.score().is_anomalous();
+            Ok(match shot.filter(|_| is_needed) {
+                Some(shot) => judged.with_shot(Arc::new(shot)),
                 None => judged,
             })
         });
@@ -291,6 +309,7 @@ impl Decide for Inspector {
         });
         let changes = self.tracker.observe(seq, at, judgement.as_ref());
         self.warn(&changes);
+        self.keep(&changes);
         let mut messages = self.show(&changes);
         let judged = judgement.as_ref();
         let said = self

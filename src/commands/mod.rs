@@ -19,6 +19,7 @@ mod inspection;
 mod inspector;
 mod introduction;
 mod judge;
+mod keeper;
 mod loaded;
 mod logging;
 mod made;

@@ -22,8 +22,8 @@ use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Mute;
 use crate::publish::{
-    Control, Heard, Hush, Incoming, Message, Position, Ration, Refusal, Reply, Request, Setting,
-    Topics,
+    Control, Feedback, Heard, Hush, Incoming, Message, Position, Ration, Refusal, Reply, Request,
+    Setting, Topics,
 };
 
 /// How long the cameras have to hand their pictures over; a stage takes orders between two frames.
@@ -51,6 +51,8 @@ pub(super) struct Follows {
     pub(super) messages: Vec<Message>,
     /// Whether a camera was turned on or off.
     pub(super) is_switched: bool,
+    /// Verdicts that are noted, and whose frames are to be kept.
+    pub(super) verdicts: Vec<(Feedback, Reply)>,
     /// Who asked for a reload.
     pub(super) reloads: Vec<Reply>,
     /// Who asked how the node is.
@@ -114,14 +116,13 @@ impl Desk<'_> {
                 });
             }
             Request::Feedback(feedback) => {
-                let kept = feedback::keep(self.folder, &feedback, Timestamp::now());
-                follows.messages.push(match kept {
-                    Ok(()) => reply.ok(Value::Null),
+                match feedback::keep(self.folder, &feedback, Timestamp::now()) {
+                    Ok(()) => follows.verdicts.push((feedback, reply)),
                     Err(fault) => {
                         warn!(fault, "a verdict on an alert is not kept");
-                        reply.error(&fault)
+                        follows.messages.push(reply.error(&fault));
                     }
-                });
+                }
             }
             Request::Reload => follows.reloads.push(reply),
             Request::HealthCheck => follows.health_checks.push(reply),

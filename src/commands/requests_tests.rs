@@ -171,10 +171,11 @@ fn a_snapshot_answers_for_each_camera_what_came_of_it() {
 }
 
 #[test]
-fn feedback_is_kept_before_it_is_confirmed() {
+fn feedback_is_kept_before_its_frame_is_looked_for() {
     let mut room = Room::new();
     let verdict = r#"{"alert_id":"01K6CV3X0C8M5Q2Z7RBNWT4E9H","verdict":"bad"}"#;
-    assert_eq!(room.ask("feedback", verdict)["status"], "ok");
+    let follows = room.hear("request/feedback", verdict);
+    assert_eq!((follows.verdicts.len(), follows.messages.len()), (1, 0));
     let path = room.folder.path().join("feedback.jsonl");
     let line: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(

@@ -16,10 +16,12 @@ use serde_json::Value;
 use tracing::{error, info};
 
 use super::controls::Controls;
+use super::exit::Stopped;
 use super::generation::{Carried, Ended, Generation};
 use super::health::Pulse;
 use super::inspection::Inspection;
 use super::introduction::Introduction;
+use super::keeper::Keeper;
 use super::logging::{self, Journal};
 use super::reload::{Loaded, Reloads};
 use super::requests::{Desk, Follows};
@@ -37,35 +39,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// Requests that wait while one is done.
 const TOLD_DEPTH: usize = 16;
-
-/// The daemon can't go on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Stopped {
-    /// What comes now is safe nowhere.
-    #[error(
-        "the disk under {folder} has failed: {reason}; alerts that came since were delivered where \
-         the broker was there, {lost} are lost; check the disk, then start again"
-    )]
-    DiskFailed {
-        /// The state folder.
-        folder: PathBuf,
-        /// What the spool says.
-        reason: String,
-        /// Alerts that nobody has.
-        lost: u64,
-    },
-    /// The disk was full to the end.
-    #[error(
-        "{lost} alerts are lost: there was no room for them under {folder} and the broker did not \
-         take them in time; free some space"
-    )]
-    NoRoom {
-        /// The state folder.
-        folder: PathBuf,
-        /// Alerts that nobody has.
-        lost: u64,
-    },
-}
 
 /// How a generation came to its end.
 enum Turn {
@@ -92,6 +65,7 @@ struct Daemon {
     signals: Receiver<Asked>,
     outlet: Outlet<Message, Left>,
     told: Receiver<Told>,
+    keeper: Keeper,
     folder: PathBuf,
     reloads: Reloads,
     controls: Controls,
@@ -115,6 +89,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let inspection = Inspection::load(config)?;
     let settings = inspection.settings(&boot_id);
     let spool = Spool::open(&folder, settings.limits)?;
+    let keeper = Keeper::start(folder.path(), inspection.config.feedback.bytes)?;
     let (tell, told) = bounded(TOLD_DEPTH);
     let publisher = Publisher::new(settings, spool, tell);
     let delivery = publisher.heartbeats();
@@ -125,6 +100,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         signals,
         outlet,
         told,
+        keeper,
         folder: folder.path().to_path_buf(),
         reloads: Reloads::of(args.config.clone(), folder.path().to_path_buf()),
         controls: Controls::load(folder.path()),
@@ -136,6 +112,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     };
     let (result, turn) = daemon.generations(inspection)?;
     daemon.watchdog.stopping();
+    for answer in daemon.keeper.close() {
+        daemon.outlet.send(answer);
+    }
     let left = daemon.outlet.close();
     let (folder, lost) = (folder.path().to_path_buf(), left.lost);
     result?;
@@ -162,9 +141,15 @@ impl Daemon {
         loop {
             self.introduce(&inspection, &info, leftovers);
             let outlet = self.outlet.sender();
-            let controls = &self.controls;
-            let mut generation =
-                Generation::start(&inspection, &self.boot_id, carried, controls, &outlet)?;
+            let (controls, keeper) = (&self.controls, self.keeper.hands());
+            let mut generation = Generation::start(
+                &inspection,
+                &self.boot_id,
+                carried,
+                controls,
+                keeper,
+                &outlet,
+            )?;
             drop(outlet);
             info!(
                 version = info.version,
@@ -229,6 +214,7 @@ impl Daemon {
                 .drain(..)
                 .for_each(|message| self.outlet.send(message));
         }
+        self.keeper.allow(next.config.feedback.bytes);
         let settings = next.settings(&self.boot_id);
         self.outlet.send(Message::Settings(Box::new(settings)));
         leftovers
@@ -267,6 +253,11 @@ impl Daemon {
                 recv(self.reloads.loaded()) -> loaded => match loaded {
                     Ok(loaded) => self.take(loaded, &site, info),
                     Err(_) => Some(Turn::Stop),
+                },
+                // Closed, it has panicked as well.
+                recv(self.keeper.answers()) -> answer => {
+                    answer.into_iter().for_each(|answer| self.outlet.send(answer));
+                    None
                 },
                 recv(health) -> _ => {
                     self.say_health(generation, &site, None);
@@ -332,6 +323,11 @@ impl Daemon {
         }
         for message in follows.messages {
             self.outlet.send(message);
+        }
+        for (feedback, reply) in follows.verdicts {
+            if let Some(refusal) = self.keeper.judge(feedback, reply) {
+                self.outlet.send(refusal);
+            }
         }
         for reply in follows.health_checks {
             self.say_health(generation, site, Some(reply));

@@ -44,6 +44,8 @@ pub struct Config {
     pub spool: Spool,
     /// What `calibrate` films.
     pub footage: Footage,
+    /// Frames of anomalies that are kept for feedback.
+    pub feedback: Feedback,
     /// Where alerts go beside the broker.
     pub sink: Option<Sink>,
     /// What Home Assistant is told of us.
@@ -76,6 +78,13 @@ pub struct Spool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footage {
     /// Bytes of all of it.
+    pub bytes: u64,
+}
+
+/// Frames of anomalies that are kept for feedback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feedback {
+    /// Bytes of those that wait for a verdict, and as much again of those that have one; 0 keeps none.
     pub bytes: u64,
 }
 

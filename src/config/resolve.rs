@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::files::Files;
 use super::section::Section;
 use super::{
-    Config, Footage, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, camera, mqtt,
+    Config, Feedback, Footage, HomeAssistant, Issues, Log, Name, Node, Prefix, Sink, Spool, camera,
+    mqtt,
 };
 use crate::decide::Rules;
 
@@ -33,6 +34,7 @@ pub(super) fn resolve(
     );
     let spool = spool(root.section("spool", found), found);
     let footage = footage(root.section("footage", found), found);
+    let feedback = feedback(root.section("feedback", found), found);
     let sink = sink(root.section("sink", found), folder, found);
     if sink.is_none() && mqtt.as_ref().is_some_and(|mqtt| !mqtt.enabled) {
         found.add(
@@ -52,6 +54,7 @@ pub(super) fn resolve(
             mqtt,
             spool,
             footage,
+            feedback,
             sink,
             home_assistant,
             cameras,
@@ -104,6 +107,14 @@ fn footage(mut section: Section, issues: &mut Issues) -> Footage {
     let megabytes: u64 = section.number("megabytes", 1024, &(1..=1_048_576), issues);
     section.finish(issues);
     Footage {
+        bytes: megabytes << 20,
+    }
+}
+
+fn feedback(mut section: Section, issues: &mut Issues) -> Feedback {
+    let megabytes: u64 = section.number("megabytes", 200, &(0..=1_048_576), issues);
+    section.finish(issues);
+    Feedback {
         bytes: megabytes << 20,
     }
 }

@@ -26,10 +26,9 @@ fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Config, Issues> {
     let path = folder.path().join("inspectd.toml");
     std::fs::write(&path, text).unwrap();
     load_with(&path, |name| {
-        variables
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| (*value).to_owned())
+        let mut variables = variables.iter();
+        let (_, value) = variables.find(|(key, _)| *key == name)?;
+        Some((*value).to_owned())
     })
 }
 
@@ -56,6 +55,7 @@ fn the_manual_states_the_true_defaults() {
     assert_eq!(stated.mqtt, minimal.mqtt);
     assert_eq!(stated.log, minimal.log);
     assert_eq!(stated.footage, minimal.footage);
+    assert_eq!(stated.feedback, minimal.feedback);
     assert_eq!(stated.cameras[0].incident, minimal.cameras[0].incident);
     assert_eq!(stated.cameras[0].deadline, minimal.cameras[0].deadline);
     assert_eq!(stated.cameras[0].scene, minimal.cameras[0].scene);
@@ -132,7 +132,7 @@ fn the_manual_and_the_program_know_the_same_keys() {
     let absurd = "QQQQQQQQQQQQ = 1";
     let mut tables = vec![(String::new(), absurd.to_owned())];
     for table in [
-        "node", "teacher", "mqtt", "mqtt.tls", "footage", "log", "incident",
+        "node", "teacher", "mqtt", "mqtt.tls", "footage", "feedback", "log", "incident",
     ] {
         tables.push((table.to_owned(), format!("[{table}]\n{absurd}")));
     }

@@ -69,6 +69,11 @@ impl Evidence {
         self.judged().is_some_and(|judged| judged.score().is_alarm)
     }
 
+    /// Whether the frame itself is at hand.
+    pub(super) fn has_shot(&self) -> bool {
+        self.judged().is_some_and(|judged| judged.shot.is_some())
+    }
+
     /// Lets go of the frame itself.
     pub(super) fn forget_shot(&mut self) {
         match self {

@@ -142,6 +142,12 @@ pub struct Incident {
     pub drift: Option<DriftLevel>,
 }
 
+/// Whether a text may be the id of an incident: a ULID.
+pub fn is_incident_id(text: &str) -> bool {
+    const DIGITS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    text.len() == 26 && text.chars().all(|c| DIGITS.contains(c))
+}
+
 /// Whose incidents they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use drift::{Drift, DriftLevel, DriftReference, DriftRules, Drifted, Measure, Shift};
 pub use evidence::Evidence;
-pub use incident::{Cause, EndedBy, Identity, Incident, Phase};
+pub use incident::{Cause, EndedBy, Identity, Incident, Phase, is_incident_id};
 pub use region::Region;
 pub use tracker::{Mute, Tracker};
 
@@ -194,8 +194,8 @@ impl Judged {
     }
 
     /// The frame itself, where it was kept.
-    pub fn shot(&self) -> Option<&Pixels> {
-        self.shot.as_deref()
+    pub fn shot(&self) -> Option<&Arc<Pixels>> {
+        self.shot.as_ref()
     }
 
     /// The score.

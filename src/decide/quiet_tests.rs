@@ -91,7 +91,27 @@ fn the_worst_frame_brings_its_picture_and_no_other_is_kept() {
         assert_eq!(tracker.kept(), expected, "{n}");
     }
     let worst = reports.iter().filter_map(|report| report.worst.judged());
-    let marks: Vec<_> = worst.map(|judged| judged.shot().cloned()).collect();
+    let marks: Vec<_> = worst
+        .map(|judged| judged.shot().map(|shot| Pixels::clone(shot)))
+        .collect();
     let mark = |mark| Some(Pixels::Encoded(vec![mark]));
     assert_eq!(marks, [mark(1), mark(3)]);
+}
+
+#[test]
+fn of_a_long_window_the_worst_frames_alone_keep_their_pictures() {
+    let rules = Rules {
+        hits: 20,
+        window: 20,
+        ..Rules::default()
+    };
+    let mut tracker = tracker(rules);
+    for n in 0..19 {
+        let shot = Arc::new(Pixels::Encoded(vec![0]));
+        let frame = judged(30.0 - n as f64).with_shot(shot);
+        tracker.observe(n, moment(n), Ok(&frame));
+    }
+    let kept = tracker.kept();
+    assert_eq!(kept.iter().filter(|kept| **kept).count(), 8, "{kept:?}");
+    assert!(kept[..7].iter().all(|kept| *kept), "{kept:?}");
 }

@@ -14,6 +14,9 @@ use crate::capture::Moment;
 
 /// The span of [`Rules::hourly_cap`].
 const HOUR: Duration = Duration::from_secs(3600);
+/// Hits of the window that keep their picture, the worst of them: a long window of raw pictures would fill
+/// a board's memory while scores fall.
+const SHOTS: usize = 8;
 
 /// A frame and what holds while it is looked at.
 pub(super) struct Now<'a> {
@@ -139,6 +142,11 @@ impl Track {
             if is_open || hit.evidence.degree() <= next {
                 hit.evidence.forget_shot();
             }
+        }
+        let with_shot = self.recent.iter_mut().flatten();
+        let with_shot = with_shot.filter(|hit| hit.evidence.has_shot());
+        for hit in with_shot.skip(SHOTS - 1) {
+            hit.evidence.forget_shot();
         }
     }
 

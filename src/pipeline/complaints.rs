@@ -13,7 +13,7 @@ const REASONS: usize = 4;
 
 /// The faults of one source since it last worked.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
+pub struct Complaints {
     /// When the present hour began.
     since: Option<Instant>,
     /// Told within it, without numbers.
@@ -24,7 +24,7 @@ pub(super) struct Complaints {
 
 impl Complaints {
     /// Takes a fault; how many there were since the last line, itself included, where it is to be told.
-    pub(super) fn hear(&mut self, reason: &str, now: Instant) -> Option<u64> {
+    pub fn hear(&mut self, reason: &str, now: Instant) -> Option<u64> {
         let is_over = |since| now.saturating_duration_since(since) >= REPEAT;
         if self.since.is_none_or(is_over) {
             self.since = Some(now);
@@ -41,7 +41,7 @@ impl Complaints {
     }
 
     /// The source works again: its next fault is news.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         *self = Complaints::default();
     }
 }

@@ -22,6 +22,7 @@ mod stage;
 mod stop;
 mod streak;
 
+pub use complaints::Complaints;
 pub use deadline::Deadline;
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};

@@ -4,6 +4,7 @@
 //! decoded is a [`Rejection`], never a guess.
 
 mod decode;
+mod file;
 mod gate;
 mod hide;
 mod huffman;
@@ -16,6 +17,7 @@ mod view;
 
 pub(crate) use decode::{MAX_PIXELS, MAX_SIDE, MIN_SIDE, accept_size};
 pub use decode::{Picture, decode};
+pub use file::{extension, picture_file, png};
 pub use gate::Gate;
 pub use hide::paint_masked;
 pub use jpeg::motion_file;

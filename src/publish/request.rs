@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::response::Reply;
 use super::{Control, Message, Topics, Verb};
 use crate::config::Name;
+use crate::decide::is_incident_id;
 use crate::score::threshold::Level;
 
 /// The largest payload that is read.
@@ -272,10 +273,15 @@ fn hush(minutes: f64) -> Result<Hush, String> {
     Ok(Hush::For(Duration::from_secs_f64(minutes * 60.0)))
 }
 
-fn feedback(feedback: Feedback) -> Result<Feedback, String> {
-    const DIGITS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// The id of an event names its incident as well: what follows counts the reports.
+fn feedback(mut feedback: Feedback) -> Result<Feedback, String> {
     let id = &feedback.alert_id;
-    if id.len() == 26 && id.chars().all(|c| DIGITS.contains(c)) {
+    let incident = match id.split_once('-') {
+        Some((incident, report)) if report.parse::<u32>().is_ok() => incident,
+        _ => id,
+    };
+    if is_incident_id(incident) {
+        feedback.alert_id = incident.to_owned();
         return Ok(feedback);
     }
     Err(format!(

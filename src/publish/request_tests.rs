@@ -83,14 +83,17 @@ fn each_verb_is_understood_with_and_without_its_fields() {
     );
     assert_eq!(understood("health_check", ""), Request::HealthCheck);
     let id = "01K6CV3X0C8M5Q2Z7RBNWT4E9H";
-    let text = format!(r#"{{"alert_id":"{id}","verdict":"fine","comment":"a reflection"}}"#);
-    let Request::Feedback(feedback) = understood("feedback", &text) else {
-        panic!("no feedback");
-    };
-    assert_eq!(
-        (feedback.alert_id.as_str(), feedback.verdict),
-        (id, Verdict::Fine)
-    );
+    // Of the incident, or of one of its events.
+    for named in [id.to_owned(), format!("{id}-12")] {
+        let text = format!(r#"{{"alert_id":"{named}","verdict":"fine","comment":"a reflection"}}"#);
+        let Request::Feedback(feedback) = understood("feedback", &text) else {
+            panic!("no feedback");
+        };
+        assert_eq!(
+            (feedback.alert_id.as_str(), feedback.verdict),
+            (id, Verdict::Fine)
+        );
+    }
 }
 
 #[test]
@@ -138,6 +141,11 @@ fn what_is_wrong_is_refused_with_the_way_out() {
         (
             "feedback",
             r#"{"alert_id":"../x","verdict":"fine"}"#,
+            "26 characters",
+        ),
+        (
+            "feedback",
+            r#"{"alert_id":"01K6CV3X0C8M5Q2Z7RBNWT4E9H-x","verdict":"fine"}"#,
             "26 characters",
         ),
         (

@@ -4,12 +4,9 @@
 //! scores highest, one like most others, and one from another time of the footage. They are read from
 //! the footage once more, so that none but these is ever held; what can't be read again is left out.
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder as _, ImageResult};
-
 use super::{CalibrationError, Supervisor};
 use crate::capture::{CaptureError, Frame, Opener, replay};
-use crate::preprocess::{Picture, decode};
+use crate::preprocess::{decode, picture_file};
 use crate::score::profile::GOLDEN_BYTES;
 
 /// The files of golden frames, and why others are none.
@@ -71,13 +68,11 @@ pub(super) fn fetch(
     Ok((files, left_out))
 }
 
-/// What came as a file stays as it came, to the byte; all else becomes a PNG.
+/// A frame that decodes, as a file of which nothing is lost.
 fn file(frame: &Frame) -> Result<Vec<u8>, String> {
-    let picture = decode(&frame.pixels).map_err(|rejection| format!("is none: {rejection}"))?;
-    let file = match frame.pixels.file() {
-        Some(bytes) => bytes.to_vec(),
-        None => lossless(&picture).map_err(|fault| format!("can't be encoded: {fault}"))?,
-    };
+    decode(&frame.pixels).map_err(|rejection| format!("is none: {rejection}"))?;
+    let file = picture_file(&frame.pixels).map_err(|fault| format!("is none: {fault}"))?;
+    let file = file.into_owned();
     if file.len() > GOLDEN_BYTES {
         let megabytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         return Err(format!(
@@ -86,13 +81,6 @@ fn file(frame: &Frame) -> Result<Vec<u8>, String> {
             megabytes(GOLDEN_BYTES)
         ));
     }
-    Ok(file)
-}
-
-fn lossless(picture: &Picture<'_>) -> ImageResult<Vec<u8>> {
-    let mut file = Vec::new();
-    let (data, width, height) = (&picture.data, picture.width, picture.height);
-    PngEncoder::new(&mut file).write_image(data, width, height, ExtendedColorType::Rgb8)?;
     Ok(file)
 }
 

@@ -8,21 +8,32 @@ use crate::workshop::{Daemon, Workshop};
 const ENDLESS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
 const NODE: &str = "inspectd/press";
 
-/// A daemon that watches the line with defects, and somebody who listens to it.
-struct Scene {
+/// A daemon, and somebody who listens to it; most watch the line with defects.
+pub(crate) struct Scene {
     _broker: Broker,
     subscriber: Subscriber,
-    workshop: Workshop,
+    pub(crate) workshop: Workshop,
     daemon: Daemon,
 }
 
 impl Scene {
     fn new(camera: &str) -> Scene {
+        Scene::started(
+            |workshop| workshop.configure(ENDLESS, camera),
+            Workshop::start,
+        )
+    }
+
+    /// One that is configured, and started, otherwise.
+    pub(crate) fn started(
+        configure: impl FnOnce(&Workshop),
+        start: impl FnOnce(&Workshop) -> Daemon,
+    ) -> Scene {
         let broker = Broker::start();
         let mut subscriber = Subscriber::new(broker.port);
         let workshop = Workshop::new(broker.port);
-        workshop.configure(ENDLESS, camera);
-        let daemon = workshop.start();
+        configure(&workshop);
+        let daemon = start(&workshop);
         subscriber
             .wait_for(60, "inspectd/press/cam0/availability", "online")
             .unwrap();
@@ -36,7 +47,7 @@ impl Scene {
 
     /// Asks, and gives the answer with this transaction. A daemon that was started a moment ago may not
     /// listen yet, so it is asked again.
-    fn ask(&mut self, verb: &str, mut request: Value) -> Value {
+    pub(crate) fn ask(&mut self, verb: &str, mut request: Value) -> Value {
         let transaction = format!("t{}", self.subscriber.seen.len());
         request["transaction"] = transaction.clone().into();
         let topic = format!("{NODE}/response/{verb}");
@@ -54,7 +65,7 @@ impl Scene {
     }
 
     /// Waits for something that comes from now on.
-    fn wait_for(&mut self, topic: &str, wanted: impl Fn(&Received) -> bool) -> Received {
+    pub(crate) fn wait_for(&mut self, topic: &str, wanted: impl Fn(&Received) -> bool) -> Received {
         let topic = format!("{NODE}/{topic}");
         let from = self.subscriber.seen.len();
         let is_it = |r: &&Received| r.topic == topic && wanted(r);
@@ -68,7 +79,23 @@ impl Scene {
             .clone()
     }
 
-    fn stop(mut self) {
+    /// The first alert, whenever it came.
+    pub(crate) fn alert(&mut self) -> Value {
+        self.subscriber.wait_for_alerts(60, 1).unwrap();
+        self.subscriber.alerts().remove(0)
+    }
+
+    /// Publishes on a topic of the node.
+    pub(crate) fn say(&self, topic: &str, payload: &str) {
+        self.subscriber.say(&format!("{NODE}/{topic}"), payload);
+    }
+
+    /// The daemon's journal.
+    pub(crate) fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    pub(crate) fn stop(mut self) {
         self.daemon.signal("TERM");
         assert_eq!(
             self.daemon.wait(20).code(),
@@ -103,7 +130,11 @@ fn each_request_is_answered_and_a_wrong_one_says_why() {
 
     let feedback =
         json!({"alert_id": "01K6CV3X0C8M5Q2Z7RBNWT4E9H", "verdict": "fine", "comment": "a shadow"});
-    assert_eq!(scene.ask("feedback", feedback)["status"], "ok");
+    let answer = scene.ask("feedback", feedback);
+    assert_eq!(
+        (&answer["status"], &answer["data"]["frame"]),
+        (&json!("ok"), &json!("gone"))
+    );
     let kept = scene.workshop.folder.path().join("state/feedback.jsonl");
     assert!(std::fs::read_to_string(kept).unwrap().contains("a shadow"));
 

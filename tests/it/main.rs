@@ -32,6 +32,7 @@ mod daemon;
 mod demo;
 mod drift;
 mod homeassistant;
+mod keeping;
 mod outage;
 mod secrets;
 mod secure;

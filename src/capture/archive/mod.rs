@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use kept::Kept;
 pub use recorder::Recorder;
-pub use room::Full;
+pub use room::{Full, free_bytes};
 
 use super::{CameraSettings, CaptureError, Layout};
 

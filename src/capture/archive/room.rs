@@ -110,7 +110,7 @@ impl Room {
             .filter(|(path, _)| is_pinned(path))
             .map(|(_, size)| size)
             .sum();
-        let free = free_bytes(&self.root).unwrap_or(u64::MAX);
+        let free = free_bytes(&self.root, 0).unwrap_or(u64::MAX);
         fixed + own + more <= self.quota && more <= free.saturating_add(self.used - fixed)
     }
 
@@ -121,7 +121,7 @@ impl Room {
 
     fn fits_on_disk(&self, more: u64) -> bool {
         // Where the system gives no answer, writing will.
-        free_bytes(&self.root).is_none_or(|free| more <= free)
+        free_bytes(&self.root, 0).is_none_or(|free| more <= free)
     }
 
     /// Whether there was one that may go, or has gone meanwhile.
@@ -190,11 +190,12 @@ fn size(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Bytes of the disk that may be used.
-fn free_bytes(folder: &Path) -> Option<u64> {
+/// Bytes of the disk under a folder that pictures may use, were `gained` bytes of them removed.
+pub fn free_bytes(folder: &Path, gained: u64) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     let all = disk.f_blocks.saturating_mul(disk.f_frsize);
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = free.saturating_add(gained);
     Some(free.saturating_sub(FREE.min(all / 20)))
 }
 

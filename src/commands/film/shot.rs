@@ -4,12 +4,11 @@
 //! quality at which its artefacts are below a camera's noise, without subsampling of colour, or a
 //! PNG. A frame that can't be decoded is no picture, and is refused here.
 
+use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder as _, ImageResult};
 
 use crate::capture::Pixels;
-use crate::preprocess::{Picture, decode};
+use crate::preprocess::{Picture, decode, extension, png};
 use crate::train::review::Thumbnail;
 
 const QUALITY: u8 = 95;
@@ -34,7 +33,7 @@ pub(super) fn develop(pixels: Pixels, is_lossless: bool) -> Result<Shot, String>
     let encoded = if is_a_file {
         Vec::new()
     } else {
-        encode(&picture, is_lossless).map_err(|fault| format!("it can't be encoded: {fault}"))?
+        encode(&picture, is_lossless)?
     };
     let (bytes, is_mjpeg) = match pixels {
         Pixels::Encoded(bytes) => (bytes, false),
@@ -42,7 +41,7 @@ pub(super) fn develop(pixels: Pixels, is_lossless: bool) -> Result<Shot, String>
         Pixels::Raw(_) | Pixels::Rgb8 { .. } => (encoded, false),
     };
     Ok(Shot {
-        extension: if is_png(&bytes) { "png" } else { "jpg" },
+        extension: extension(&bytes),
         bytes,
         size,
         thumbnail,
@@ -50,19 +49,15 @@ pub(super) fn develop(pixels: Pixels, is_lossless: bool) -> Result<Shot, String>
     })
 }
 
-fn is_png(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x89PNG")
-}
-
-fn encode(picture: &Picture<'_>, is_lossless: bool) -> ImageResult<Vec<u8>> {
+fn encode(picture: &Picture<'_>, is_lossless: bool) -> Result<Vec<u8>, String> {
+    if is_lossless {
+        return png(picture);
+    }
     let mut bytes = Vec::new();
     let (data, width, height) = (&picture.data, picture.width, picture.height);
-    let colour = ExtendedColorType::Rgb8;
-    if is_lossless {
-        PngEncoder::new(&mut bytes).write_image(data, width, height, colour)?;
-    } else {
-        JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode(data, width, height, colour)?;
-    }
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+        .encode(data, width, height, ExtendedColorType::Rgb8)
+        .map_err(|fault| format!("it can't be encoded: {fault}"))?;
     Ok(bytes)
 }
 

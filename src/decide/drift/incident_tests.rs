@@ -18,7 +18,13 @@ fn reference() -> DriftReference {
     let scores: Vec<f64> = (0..400).map(|i| -3.0 + jitter(i)).collect();
     let mut sorted = scores.clone();
     sorted.sort_by(f64::total_cmp);
-    DriftReference::new("sha256:9a", Scoring::Default, &sorted, &sorted, Some([1.0; 6]))
+    DriftReference::new(
+        "sha256:9a",
+        Scoring::Default,
+        &sorted,
+        &sorted,
+        Some([1.0; 6]),
+    )
 }
 
 /// About 0 +- 1, and each batch of 20 is like the others.

@@ -64,7 +64,9 @@ impl DriftReference {
             scoring,
             image: Scale::of(image),
             local: Scale::of(local),
-            errors: looks.map_or([f64::INFINITY; Measure::ALL.len()], |looks| looks.map(error)),
+            errors: looks.map_or([f64::INFINITY; Measure::ALL.len()], |looks| {
+                looks.map(error)
+            }),
         }
     }
 

@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 
+use crate::preprocess::extension;
 use crate::score::statistics::Statistics;
 use crate::score::{Parts, Score, Scoring};
 
@@ -117,10 +118,8 @@ pub struct GoldenFrame {
 impl GoldenFrame {
     /// The `number`-th of a Profile, counted from 1: a JPEG or PNG file, which scored this.
     pub fn new(number: usize, bytes: Vec<u8>, scores: GoldenScores) -> Self {
-        let is_png = bytes.starts_with(b"\x89PNG");
-        let extension = if is_png { "png" } else { "jpg" };
         let golden = Golden {
-            file: format!("golden-{number}.{extension}"),
+            file: format!("golden-{number}.{}", extension(&bytes)),
             scores,
         };
         GoldenFrame { golden, bytes }
