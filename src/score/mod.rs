@@ -29,6 +29,8 @@ pub mod crossfit;
 
 pub mod statistics;
 
+pub mod refit;
+
 pub mod profile;
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub struct Measured {
     pub q: [f64; 4],
     /// Local score.
     pub local: f64,
-    /// The map, `[P]`.
+    /// The map, `[P]`; empty where the numbers alone were kept.
     pub map: Vec<f32>,
 }
 
@@ -88,11 +88,18 @@ impl Fit {
         scratch: &mut Scratch,
     ) -> Result<Measured, Rejection> {
         self.check_shapes(frame, residual_tokens)?;
+        self.gauge(frame, &self.tokens.distances(residual_tokens, scratch))
+    }
+
+    /// Measures a frame, given the distances of its residual tokens, `[P]`, beside its vectors.
+    pub(super) fn gauge(
+        &self,
+        frame: &FrameVectors,
+        distances: &[f32],
+    ) -> Result<Measured, Rejection> {
         let paper = self.paper.score(&frame.z, &frame.d);
         let q = self.parts.q(frame);
-        let map = self
-            .map
-            .map(&self.tokens.distances(residual_tokens, scratch));
+        let map = self.map.map(distances);
         let local = local_score(&map, self.map.patches());
         let finite = q
             .iter()

@@ -13,15 +13,12 @@ use super::student::{Material, Recipe, Scratch, Student, Watch, train_students};
 use super::{CalibrationError, Step, Supervisor};
 use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
 use crate::score::Scoring;
-use crate::score::crossfit::{contiguous_folds, outside};
+use crate::score::crossfit::{FOLDS, contiguous_folds, outside};
 use crate::score::map::{MapStatistics, PositionMoments};
 use crate::score::moments::Moments;
 use crate::score::parts::FrameVectors;
 use crate::score::statistics::{Fit, Measured};
 use crate::score::tokens::{self, TokenGaussian};
-
-/// Time blocks of the cross-fitting.
-pub(super) const FOLDS: usize = 4;
 
 /// What every step of one calibration reads.
 pub(super) struct Lesson<'a> {
@@ -55,7 +52,7 @@ impl Lesson<'_> {
         for (number, (fold, student)) in folds.into_iter().zip(&students).enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
             let vectors = self.vectors(student)?;
-            let fit = self.fit(student, &vectors, &courses[number])?;
+            let (fit, _) = self.fit(student, &vectors, &courses[number])?;
             held_out.extend(self.measure(student, &fit, &vectors, &all[fold])?);
         }
         Ok((last, held_out))
@@ -74,19 +71,19 @@ impl Lesson<'_> {
         for (number, fold) in contiguous_folds(all.len(), FOLDS).into_iter().enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
             let rest: Vec<usize> = outside(&all, &fold).copied().collect();
-            let fit = self.fit(&student, &vectors, &rest)?;
+            let (fit, _) = self.fit(&student, &vectors, &rest)?;
             held_out.extend(self.measure(&student, &fit, &vectors, &all[fold])?);
         }
         Ok((student, held_out))
     }
 
-    /// What `frames` teach, given the vectors of all.
+    /// What `frames` teach, given the vectors of all; and the distances of their residual tokens.
     pub(super) fn fit(
         &self,
         student: &[Student],
         vectors: &[FrameVectors],
         frames: &[usize],
-    ) -> Result<Fit, CalibrationError> {
+    ) -> Result<(Fit, Vec<Vec<f32>>), CalibrationError> {
         let mid = self.mid(student);
         let mut moments = Moments::new(self.info.width);
         self.each(mid, frames, |_, features| {
@@ -95,16 +92,15 @@ impl Lesson<'_> {
         })?;
         let gaussian = TokenGaussian::fit(&moments)?;
         let mut positions = PositionMoments::new(self.patches.clone());
+        let mut distances = Vec::with_capacity(frames.len());
         let mut scratch = tokens::Scratch::default();
         self.each(mid, frames, |_, features| {
-            positions.add(&gaussian.distances(&features.residual_tokens, &mut scratch));
+            distances.push(gaussian.distances(&features.residual_tokens, &mut scratch));
         })?;
+        distances.iter().for_each(|frame| positions.add(frame));
         let chosen: Vec<&FrameVectors> = frames.iter().map(|&frame| &vectors[frame]).collect();
-        Ok(Fit::new(
-            &chosen,
-            gaussian,
-            MapStatistics::fit(&positions)?,
-        )?)
+        let fit = Fit::new(&chosen, gaussian, MapStatistics::fit(&positions)?)?;
+        Ok((fit, distances))
     }
 
     /// The small vectors of all frames as this student sees them.
