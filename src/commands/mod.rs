@@ -25,6 +25,8 @@ mod made;
 mod output;
 mod profile;
 mod progress;
+mod recall;
+mod refine;
 mod reload;
 mod report;
 mod requests;
