@@ -18,6 +18,7 @@ mod filming_faults;
 mod full_disk;
 mod golden;
 mod profile_command;
+mod refine;
 mod report;
 mod scoring;
 mod study_false_alarms;
