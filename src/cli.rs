@@ -1,5 +1,7 @@
 //! Names and help of the commands; no behaviour.
 
+mod refine;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -10,6 +12,8 @@ use crate::preprocess::{Crop, Mask};
 use crate::publish::schema;
 use crate::score::Scoring;
 use crate::score::budget::Budget;
+
+pub use refine::RefineArgs;
 
 /// Learns what is normal in front of a fixed camera, and says over MQTT when it is not.
 #[derive(Debug, Parser)]
@@ -80,7 +84,7 @@ pub struct CalibrateArgs {
     /// Normal footage: a folder of JPEG or PNG images (in the order of their names), or a video
     /// file; with --camera also `last`, the newest that was filmed of it. May be given again: by day
     /// and by night
-    #[arg(long, value_name = "PATH", required_unless_present = "camera")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["camera", "refine"])]
     pub footage: Vec<PathBuf>,
     /// A camera of the configuration: films it, unless --footage is given, and calibrates on that
     #[arg(long, value_name = "NAME")]
@@ -145,6 +149,9 @@ pub struct CalibrateArgs {
     /// Prints the result as one line of JSON
     #[arg(long)]
     pub json: bool,
+    /// `--refine` and what belongs to it.
+    #[command(flatten)]
+    pub refine: RefineArgs,
 }
 
 /// `inspectd score`
@@ -352,7 +359,7 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage day/ --footage night/ --out press\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage day/ --footage night/ --out press\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'\n  inspectd calibrate --refine --camera cam0\n  inspectd calibrate --refine --out press --fine false-alarms/ --bad missed/part.jpg";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const PROFILE_EXAMPLE: &str = "Example:\n  inspectd profile show press\n  inspectd profile show press --json | jq .previous.calibrated_at\n  inspectd profile rollback press && systemctl reload inspectd";

@@ -136,7 +136,10 @@ pub fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// The image files of a folder by name, or the one file.
-fn list(path: &Path) -> Result<Vec<PathBuf>, CaptureError> {
+///
+/// # Errors
+/// [`CaptureError::Io`] where it can't be read, [`CaptureError::Broken`] where the folder has none.
+pub fn list(path: &Path) -> Result<Vec<PathBuf>, CaptureError> {
     let kind = std::fs::metadata(path).map_err(|source| gone(path, source))?;
     if kind.is_file() {
         return Ok(vec![path.to_owned()]);

@@ -15,6 +15,8 @@ use super::judge::load_teacher;
 use super::made::Made;
 use super::output::{make_folder, say};
 use super::progress::Bars;
+use super::recall::{former, with_recall};
+use super::refine::refine;
 use super::report::draft;
 use super::signals::{self, Interrupts};
 use crate::capture::archive::{self, Archive};
@@ -27,6 +29,7 @@ use crate::evaluate::whole::WholeFile;
 use crate::infer::Teacher;
 use crate::preprocess::{Mask, SceneReference, View};
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
+use crate::score::refit::{Material, NormalFrame};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::{CalibrationError, Supervisor};
 
@@ -41,12 +44,17 @@ pub(super) struct Order {
     pub(super) report: Option<PathBuf>,
     /// How the camera was set that filmed the footage.
     pub(super) camera: Option<CameraSettings>,
+    /// Whether bad frames of the former Profile may pass as normal.
+    pub(super) accepts_missed: bool,
     /// Whether the footage was just filmed, and all that is to be said of it has been.
     pub(super) is_reviewed: bool,
 }
 
 /// Films where it is asked to, learns, saves the Profile in one step, and says what came out.
 pub(super) fn calibrate(args: &CalibrateArgs) -> anyhow::Result<()> {
+    if args.refine.refine {
+        return refine(args);
+    }
     if let Some(name) = &args.camera {
         return on_camera(args, name);
     }
@@ -152,6 +160,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
         dump: args.dump.clone(),
         report: args.report.clone(),
         camera: None,
+        accepts_missed: args.refine.accept_missed,
         is_reviewed: false,
     })
 }
@@ -258,6 +267,8 @@ pub(super) fn carry_out(
     let files = std::mem::take(&mut learnt.golden);
     let profile = profile(learnt, &teacher, order, seconds)?;
     let profile = with_golden(profile, files, &teacher, &order.out)?;
+    let bad = former(&order.out, teacher.info());
+    let profile = with_recall(profile, bad, &teacher, &order.out, order.accepts_missed)?;
     let [html, json] = draft.finish(&profile);
     let copy = report.map(|file| (file, html.clone()));
     profile.save_with_reports(&order.out, [html, json])?;
@@ -351,6 +362,7 @@ fn profile(
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::now(),
+        refined_at: None,
         seconds,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: rustix::system::uname()
@@ -364,13 +376,28 @@ fn profile(
             .transpose()?
             .flatten(),
     };
-    Ok(Profile::new(
+    let (vectors, distances) = (learnt.vectors.into_iter(), learnt.distances);
+    let lights: Vec<usize> = learnt.held_out.iter().map(|frame| frame.light).collect();
+    let frames = vectors.zip(distances).zip(lights);
+    let frames = frames.map(|((vectors, distances), light)| NormalFrame {
+        vectors,
+        distances,
+        light,
+    });
+    let material = Material {
+        frames: frames.collect(),
+        held_out: learnt.held_out,
+        fine: Vec::new(),
+        interval: learnt.interval,
+    };
+    let profile = Profile::new(
         origin,
         learnt.statistics,
         learnt.scene,
         learnt.student,
         receipt,
-    ))
+    );
+    Ok(profile.with_material(material))
 }
 
 /// The teacher's path as the receipt can hold it.

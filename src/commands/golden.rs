@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::judge::{Judge, load_student, runner};
-use crate::capture::{Frame, Moment, Pixels};
+use super::judge::{Judge, frame_of_file};
+use crate::capture::Frame;
 use crate::config::Camera;
 use crate::infer::Teacher;
 use crate::preprocess::Rejection;
@@ -21,14 +21,12 @@ pub(super) fn with_golden(
     teacher: &Teacher,
     dir: &Path,
 ) -> anyhow::Result<Profile> {
-    let student = load_student(&profile, dir)?;
-    let runner = runner(teacher, &student)?;
     let profile = Arc::new(profile);
-    let mut judge = Judge::new(Arc::clone(&profile), runner, student);
+    let mut judge = Judge::load(Arc::clone(&profile), teacher, dir)?;
     let mut golden = Vec::new();
     for file in files {
         // The footage may have changed since it was learnt from.
-        match scores(&mut judge, &frame(&file)) {
+        match scores(&mut judge, &frame_of_file(&file)) {
             Ok(scores) => golden.push(GoldenFrame::new(golden.len() + 1, file, scores)),
             Err(reason) => tracing::warn!(
                 "one golden frame less, by which machines are tested: it can't be scored: {reason}"
@@ -76,7 +74,7 @@ pub(super) fn test(
     dir: &Path,
 ) -> Result<(), ProfileError> {
     for golden in golden {
-        let frame = frame(golden.bytes());
+        let frame = frame_of_file(golden.bytes());
         // Whoever reloads lives on, also where the engine panics on a model that it could load.
         let fault = match caught(|| scores(judge, &frame)) {
             Ok(Ok(now)) => golden.difference(&now),
@@ -97,13 +95,4 @@ fn scores(judge: &mut Judge, frame: &Frame) -> Result<GoldenScores, Rejection> {
     let judged = judge.judge(frame)?;
     let statistics = judge.profile().statistics();
     Ok(GoldenScores::of(&judged.score, statistics))
-}
-
-fn frame(file: &[u8]) -> Frame {
-    Frame {
-        seq: 0,
-        at: Moment::now(),
-        name: None,
-        pixels: Pixels::Encoded(file.to_vec()),
-    }
 }

@@ -344,6 +344,14 @@ impl Decide for Inspector {
                 if let Some(left_out) = self.orders.take(Instant::now()) {
                     let value = level.get();
                     tracing::info!(camera = %self.camera, value, left_out, "the threshold is set");
+                    let missed = self.profile.manifest().missed_at(level);
+                    if missed > 0 {
+                        tracing::warn!(
+                            camera = %self.camera,
+                            missed,
+                            "with this threshold frames that people called bad pass as normal"
+                        );
+                    }
                 }
                 self.level = level;
                 self.judge_again();

@@ -33,6 +33,8 @@ pub(super) struct Judge {
 pub(super) struct Judged {
     pub(super) features: Features,
     pub(super) score: Score,
+    /// The kind of light that it is of.
+    pub(super) light: usize,
     /// Why the daemon would not score it.
     pub(super) fault: Option<SceneFault>,
 }
@@ -41,25 +43,23 @@ impl Judge {
     /// Loads the Profile in `dir` and its teacher: the one given, or the one that the Profile's
     /// receipt remembers; and scores its golden frames.
     pub(super) fn open(dir: &Path, teacher: Option<&Path>) -> anyhow::Result<Judge> {
-        let remembered = Profile::read_receipt(dir)?.teacher;
-        let teacher = match (teacher, &remembered) {
-            (None, Some(path)) => load_teacher(Some(path)).with_context(|| {
-                format!(
-                    "the Profile {} remembers its teacher at {}; if it lies elsewhere now, say \
-                     where with --teacher",
-                    dir.display(),
-                    path.display()
-                )
-            }),
-            _ => load_teacher(teacher),
-        }?;
+        let teacher = teacher_of(dir, teacher)?;
         let mut profile = Profile::load(dir, teacher.info())?;
         let golden = profile.take_golden();
-        let student = load_student(&profile, dir)?;
-        let runner = runner(&teacher, &student)?;
-        let mut judge = Judge::new(Arc::new(profile), runner, student);
+        let mut judge = Judge::load(Arc::new(profile), &teacher, dir)?;
         golden::test(&mut judge, &golden, dir)?;
         Ok(judge)
+    }
+
+    /// Of a Profile that lies in `dir`, or will.
+    pub(super) fn load(
+        profile: Arc<Profile>,
+        teacher: &Teacher,
+        dir: &Path,
+    ) -> anyhow::Result<Judge> {
+        let student = load_student(&profile, dir)?;
+        let runner = runner(teacher, &student)?;
+        Ok(Judge::new(profile, runner, student))
     }
 
     /// Of models that are loaded.
@@ -113,8 +113,25 @@ impl Judge {
         Ok(Judged {
             features,
             score,
+            light: lighting.light,
             fault,
         })
+    }
+}
+
+/// The teacher of the Profile in `dir`: the one given, or the one that its receipt remembers.
+pub(super) fn teacher_of(dir: &Path, given: Option<&Path>) -> anyhow::Result<Teacher> {
+    let remembered = Profile::read_receipt(dir)?.teacher;
+    match (given, &remembered) {
+        (None, Some(path)) => load_teacher(Some(path)).with_context(|| {
+            format!(
+                "the Profile {} remembers its teacher at {}; if it lies elsewhere now, say \
+                 where with --teacher",
+                dir.display(),
+                path.display()
+            )
+        }),
+        _ => load_teacher(given),
     }
 }
 
@@ -162,6 +179,16 @@ pub(super) fn frame_of(path: &Path) -> std::io::Result<Frame> {
         name: path.file_name().map(|name| name.to_string_lossy().into()),
         pixels: Pixels::Encoded(read_bounded(path)?),
     })
+}
+
+/// The bytes of an image file as a frame.
+pub(super) fn frame_of_file(bytes: &[u8]) -> Frame {
+    Frame {
+        seq: 0,
+        at: Moment::now(),
+        name: None,
+        pixels: Pixels::Encoded(bytes.to_vec()),
+    }
 }
 
 /// The strongest colour of a heat map stands for twice the local threshold, which a control may have

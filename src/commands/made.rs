@@ -33,7 +33,7 @@ impl Made {
             "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
             "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
             "promise": manifest.promise, "report": self.out.join(REPORTS[0]).to_string_lossy(),
-            "golden": manifest.golden.len(),
+            "golden": manifest.golden.len(), "recall": manifest.recall.len(), "missed": manifest.missed(),
         })
     }
 
@@ -62,6 +62,12 @@ impl Made {
         )?;
         let promise = manifest.promise.iter().flat_map(Promise::sentences);
         promise.into_iter().try_for_each(|line| say!("  {line}"))?;
+        if let (all @ 1.., missed) = (manifest.recall.len(), manifest.missed()) {
+            say!(
+                "  bad frames of the former Profile: {} of {all} found",
+                all - missed
+            )?;
+        }
         say!("  report: {}", out.join(REPORTS[0]).display())
     }
 }

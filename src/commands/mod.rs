@@ -26,6 +26,8 @@ mod made;
 mod output;
 mod profile;
 mod progress;
+mod recall;
+mod refine;
 mod reload;
 mod report;
 mod requests;

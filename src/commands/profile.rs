@@ -37,7 +37,7 @@ pub(super) fn show(args: &ShowArgs) -> anyhow::Result<()> {
             say!(
                 "previous       {}, made {:.0}",
                 &previous.id()[..SHORT],
-                previous.receipt().calibrated_at
+                previous.receipt().made_at()
             )?;
             let dir = args.dir.display();
             say!("               to take it back: inspectd profile rollback {dir}")
@@ -59,7 +59,7 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
         return say!("{json}");
     }
     let dir = args.dir.display();
-    let (id, made) = (&profile.id()[..SHORT], profile.receipt().calibrated_at);
+    let (id, made) = (&profile.id()[..SHORT], profile.receipt().made_at());
     say!("Profile {id}, made {made:.0}, is in {dir} again")?;
     if let Ok(previous) = previous {
         let id = &previous.id()[..SHORT];
@@ -74,7 +74,7 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
 /// A Profile for the teacher that it asks for, whichever that is.
 fn of_any_teacher(dir: &Path) -> Result<Profile, ProfileError> {
     let teacher = Profile::read_manifest(dir)?.origin.teacher;
-    Profile::load(dir, &teacher)
+    Profile::load_whole(dir, &teacher)
 }
 
 /// For programs.
@@ -92,6 +92,7 @@ fn described(profile: &Profile, dir: &Path) -> Value {
         "camera": origin.camera, "deciding": manifest.deciding, "local": manifest.local,
         "calibrated_at": receipt.calibrated_at, "seconds": receipt.seconds,
         "version": receipt.version, "host": receipt.host, "golden": golden.collect::<Value>(),
+        "refined_at": receipt.refined_at, "refined": manifest.refined, "recall": manifest.recall,
     })
 }
 
@@ -108,6 +109,11 @@ fn print(profile: &Profile) -> anyhow::Result<()> {
         receipt.version,
         receipt.host
     )?;
+    if let Some(at) = receipt.refined_at {
+        let fine: usize = manifest.refined.iter().map(|by| by.fine).sum();
+        let times = manifest.refined.len();
+        say!("refined        {times} times with {fine} fine frames, last {at:.0}")?;
+    }
     let path = receipt.teacher.as_ref();
     let path = path.map_or("bundled".to_owned(), |path| path.display().to_string());
     say!("teacher        {path}, SHA-256 {}", origin.teacher.sha256)?;
@@ -146,6 +152,12 @@ fn print(profile: &Profile) -> anyhow::Result<()> {
                 scores.join(", ")
             )?;
         }
+    }
+    if let (all @ 1.., missed) = (manifest.recall.len(), manifest.missed()) {
+        say!("bad frames     {all}, of which it finds {}", all - missed)?;
+    }
+    if !manifest.has_material() {
+        say!("to refine      not possible: it was made by an earlier version")?;
     }
     Ok(())
 }

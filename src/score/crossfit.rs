@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+/// Time blocks of a calibration.
+pub const FOLDS: usize = 4;
+
 /// Cuts `0..n` into `k` blocks in order, of sizes that differ by at most one. `k` is brought
 /// within `1..=n`; without frames there are no folds.
 pub fn contiguous_folds(n: usize, k: usize) -> Vec<Range<usize>> {

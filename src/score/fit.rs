@@ -35,7 +35,7 @@ pub struct Measured {
     pub q: [f64; 4],
     /// Local score.
     pub local: f64,
-    /// The map, `[P]`.
+    /// The map, `[P]`; empty where the numbers alone were kept.
     pub map: Vec<f32>,
     /// The light that the frame is of.
     pub light: usize,
@@ -65,9 +65,6 @@ impl Draft {
         tokens: &[Moments],
         patches: &Patches,
     ) -> Result<Self, FitError> {
-        let z = Samples::gather(frames.iter().map(|(frame, _)| frame.z.as_slice()))?;
-        let d = Samples::gather(frames.iter().map(|(frame, _)| frame.d.as_slice()))?;
-        let paper = PaperGaussians::fit(&z, &d)?;
         let gaussian = TokenGaussian::fit(&Moments::within(tokens))?;
         let shifts = match tokens.len() {
             1 => vec![None],
@@ -75,6 +72,19 @@ impl Draft {
                 .map(|light| Ok(Some(Shift::new(offset(frames, light)?, &gaussian))))
                 .collect::<Result<_, FitError>>()?,
         };
+        Self::about(shifts, gaussian, frames, patches)
+    }
+
+    /// The same about lights and tokens that are known.
+    pub(super) fn about(
+        shifts: Vec<Option<Shift>>,
+        tokens: TokenGaussian,
+        frames: &[(&FrameVectors, usize)],
+        patches: &Patches,
+    ) -> Result<Self, FitError> {
+        let z = Samples::gather(frames.iter().map(|(frame, _)| frame.z.as_slice()))?;
+        let d = Samples::gather(frames.iter().map(|(frame, _)| frame.d.as_slice()))?;
+        let paper = PaperGaussians::fit(&z, &d)?;
         let level: Vec<_> = frames
             .iter()
             .map(|(frame, light)| level(shifts[*light].as_ref(), frame))
@@ -83,7 +93,7 @@ impl Draft {
         Ok(Draft {
             paper,
             parts: PartGaussians::fit(&level.iter().map(Cow::as_ref).collect::<Vec<_>>())?,
-            tokens: gaussian,
+            tokens,
             lights: (shifts.into_iter())
                 .map(|shift| (shift, positions.clone()))
                 .collect(),
@@ -91,16 +101,19 @@ impl Draft {
         })
     }
 
-    /// Learns where the residual tokens, `[P, D]`, of a frame of this light lie.
-    pub fn place(&mut self, light: usize, residual_tokens: &[f32]) {
+    /// Learns where the residual tokens, `[P, D]`, of a frame of this light lie; gives their distances,
+    /// `[P]`.
+    pub fn place(&mut self, light: usize, residual_tokens: &[f32]) -> Vec<f32> {
         let (shift, positions) = &mut self.lights[light];
         let scratch = &mut self.scratch;
-        positions.add(&distances(
-            shift.as_ref(),
-            &self.tokens,
-            residual_tokens,
-            scratch,
-        ));
+        let distances = distances(shift.as_ref(), &self.tokens, residual_tokens, scratch);
+        positions.add(&distances);
+        distances
+    }
+
+    /// The same, given the distances.
+    pub(super) fn add(&mut self, light: usize, distances: &[f32]) {
+        self.lights[light].1.add(distances);
     }
 
     /// The fit.
@@ -156,11 +169,33 @@ impl Fit {
         scratch: &mut Scratch,
     ) -> Result<Measured, Rejection> {
         self.check_shapes(frame, residual_tokens)?;
+        let distances = self.distances(residual_tokens, light, scratch);
+        self.gauge(frame, &distances, light)
+    }
+
+    /// Distances of the residual tokens of a frame of this light, `[P]`.
+    pub(super) fn distances(
+        &self,
+        residual_tokens: &[f32],
+        light: usize,
+        scratch: &mut Scratch,
+    ) -> Vec<f32> {
+        let shift = self.lights[light].shift.as_ref();
+        distances(shift, &self.tokens, residual_tokens, scratch)
+    }
+
+    /// Measures a frame of this light, given the distances of its residual tokens, `[P]`, beside its
+    /// vectors.
+    pub(super) fn gauge(
+        &self,
+        frame: &FrameVectors,
+        distances: &[f32],
+        light: usize,
+    ) -> Result<Measured, Rejection> {
         let Light { shift, map } = &self.lights[light];
-        let shift = shift.as_ref();
         let paper = self.paper.score(&frame.z, &frame.d);
-        let q = self.parts.q(&level(shift, frame));
-        let map = map.map(&distances(shift, &self.tokens, residual_tokens, scratch));
+        let q = self.parts.q(&level(shift.as_ref(), frame));
+        let map = map.map(distances);
         let local = local_score(&map, self.patches());
         let finite = q
             .iter()

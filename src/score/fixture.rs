@@ -7,12 +7,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Scoring;
 use super::budget::{Budget, Pace};
-use super::crossfit::contiguous_folds;
+use super::crossfit::{FOLDS, contiguous_folds};
 use super::fit::{Draft, Fit, Measured};
 use super::lines::Terms;
 use super::moments::Moments;
 use super::parts::FrameVectors;
 use super::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
+use super::refit::Material;
 use super::statistics::Statistics;
 use super::tokens::Scratch;
 use crate::capture::{Frame, Moment, Pixels};
@@ -114,9 +115,16 @@ fn calibrated(
     patches: &Patches,
     budget: Budget,
 ) -> Statistics {
+    let held_out = held_out(frames, patches);
+    let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
+    Statistics::calibrate(whole, &held_out, scoring, &terms(budget)).unwrap()
+}
+
+/// What the frames measure by fits that did not see their block.
+fn held_out(frames: &[Features], patches: &Patches) -> Vec<Measured> {
     let mut scratch = Scratch::default();
     let mut held_out: Vec<Measured> = Vec::new();
-    for fold in contiguous_folds(frames.len(), 4) {
+    for fold in contiguous_folds(frames.len(), FOLDS) {
         let outside = frames[..fold.start].iter().chain(&frames[fold.end..]);
         let fitted = fit(&outside.collect::<Vec<_>>(), patches);
         for frame in &frames[fold] {
@@ -128,7 +136,12 @@ fn calibrated(
             );
         }
     }
-    let terms = Terms {
+    held_out
+}
+
+/// Stills, judged twice a second.
+pub(crate) fn terms(budget: Budget) -> Terms {
+    Terms {
         budget,
         pace: Pace {
             fps: 2.0,
@@ -136,9 +149,29 @@ fn calibrated(
             window: 5,
         },
         interval: None,
-    };
+        alone: 0,
+    }
+}
+
+/// What [`statistics`] of these frames can be refitted on.
+pub(crate) fn material(frames: &[Features], patches: &Patches) -> Material {
     let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
-    Statistics::calibrate(whole, &held_out, scoring, &terms).unwrap()
+    let mut scratch = Scratch::default();
+    let frames_of = frames.iter();
+    let held_out = held_out(frames, patches).into_iter();
+    Material {
+        frames: frames_of
+            .map(|frame| whole.normal_frame(frame, 0, &mut scratch))
+            .collect(),
+        held_out: held_out
+            .map(|measured| Measured {
+                map: Vec::new(),
+                ..measured
+            })
+            .collect(),
+        fine: Vec::new(),
+        interval: None,
+    }
 }
 
 /// The teacher of the fixture's Profiles.
@@ -223,17 +256,21 @@ pub(crate) fn profile_of(count: usize, seed: u64, view: View) -> Profile {
     };
     let receipt = Receipt {
         calibrated_at: "2026-09-01T08:00:00Z".parse().unwrap(),
+        refined_at: None,
         seconds: 12.5,
         version: "0.1.0".to_owned(),
         host: "press-07".to_owned(),
         teacher: None,
     };
-    let statistics = statistics_of(&normal_frames(count, seed), Scoring::Default, &patches);
-    Profile::new(
+    let frames = normal_frames(count, seed);
+    let statistics = statistics_of(&frames, Scoring::Default, &patches);
+    let material = material(&frames, &patches);
+    let profile = Profile::new(
         origin,
         statistics,
         Some(scene(seed)),
         format!("student {seed}").into_bytes(),
         receipt,
-    )
+    );
+    profile.with_material(material)
 }

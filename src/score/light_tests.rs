@@ -6,6 +6,7 @@ use super::super::fixture::{self, GRID, WIDTH, fit, fit_in_lights, normal_frames
 use super::super::lines::Terms;
 use super::super::moments::Moments;
 use super::super::profile::Profile;
+use super::super::refit::{FineFrame, Material};
 use super::super::samples::FitError;
 use super::super::statistics::Statistics;
 use super::super::{Score, Scoring};
@@ -130,6 +131,7 @@ fn calibrated(
             window: 5,
         },
         interval: None,
+        alone: 0,
     };
     let statistics = Statistics::calibrate(whole, &held_out, Scoring::Default, &terms);
     (statistics.unwrap(), held_out)
@@ -181,4 +183,41 @@ fn a_profile_of_two_lights_comes_back_equal_and_one_whose_scene_has_one_is_refus
     }
     let (_, refused) = with(fixture::scene(8));
     assert!(format!("{:#}", anyhow::Error::from(refused.unwrap_err())).contains("lights"));
+}
+
+#[test]
+fn a_refit_leaves_the_lights_as_they_are_and_takes_a_fine_frame_into_its_own() {
+    let (frames, lights) = day_and_night(120, 9);
+    let (statistics, held_out) = calibrated(&frames, &lights, 1.0);
+    let fit = statistics.fit();
+    let normal =
+        |frame: &Features, light: usize| fit.normal_frame(frame, light, &mut Scratch::default());
+    let mut material = Material {
+        frames: (frames.iter().zip(&lights))
+            .map(|(frame, light)| normal(frame, *light))
+            .collect(),
+        held_out,
+        fine: Vec::new(),
+        interval: None,
+    };
+    let terms = fixture::terms("5%".parse().unwrap());
+    let of_nothing = statistics.refit(&material, &terms).unwrap().statistics;
+    let q = |statistics: &Statistics, frame: &Features, light: usize| {
+        measured(statistics.fit(), frame, light).q[0]
+    };
+    let mut strange = normal_frames(1, 10).remove(0);
+    darken(&mut strange);
+    strange.pretrained.z.iter_mut().for_each(|v| *v += 4.0);
+    let before = q(&statistics, &strange, 1);
+    assert!((q(&of_nothing, &strange, 1) / before - 1.0).abs() < 1e-6);
+    for (one, other) in of_nothing.scales().iter().zip(statistics.scales()) {
+        assert!((one.z.mean / other.z.mean - 1.0).abs() < 1e-6);
+    }
+    material.fine.push(FineFrame {
+        sha256: "0".repeat(64),
+        frame: normal(&strange, 1),
+    });
+    let refit = statistics.refit(&material, &terms).unwrap();
+    assert!(q(&refit.statistics, &strange, 1) < 0.9 * before);
+    assert_eq!(refit.fine[0].light, 1);
 }

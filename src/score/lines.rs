@@ -5,7 +5,8 @@
 //! do together, and in which frames, is in the sum. Where frames came as fast as they will be judged,
 //! the rule "k of n" is applied to them, and what would have opened an incident is counted. Where
 //! they came more slowly, or have no time, no more incidents can open than there are k-fold
-//! anomalous frames.
+//! anomalous frames. Frames that stand alone follow the footage's: each is one more frame, and one more
+//! opening where openings are counted.
 
 use super::budget::{Budget, Frequency, Pace, Promise};
 use super::samples::FitError;
@@ -38,6 +39,9 @@ pub struct Terms {
     pub pace: Pace,
     /// Seconds from one frame of the footage to the next, where they follow each other in time.
     pub interval: Option<f64>,
+    /// The last so many frames are none of the footage: each stands for a false incident by itself, and
+    /// has no neighbours.
+    pub alone: usize,
 }
 
 /// The lines of both bases, and what they promise.
@@ -125,6 +129,8 @@ impl Yardstick {
 /// A series in which whatever is above a line is an event, or belongs to one.
 struct Events {
     values: Vec<f64>,
+    /// The values up to here follow each other; the others stand alone.
+    film: usize,
     /// Whether neighbours above a line are one event, and how far apart they still are neighbours.
     joined: bool,
     gap: usize,
@@ -137,8 +143,10 @@ struct Events {
 /// What opens incidents, and what makes one worse than the alarm line.
 fn series(joint: &[f64], terms: &Terms) -> (Events, Events) {
     let Pace { fps, hits, window } = terms.pace;
+    let (film, alone) = joint.split_at(joint.len().saturating_sub(terms.alone));
     let frames = |weight| Events {
         values: joint.to_vec(),
+        film: film.len(),
         joined: false,
         gap: window,
         phases: 1,
@@ -148,10 +156,11 @@ fn series(joint: &[f64], terms: &Terms) -> (Events, Events) {
         return (frames(1.0), frames(1.0));
     }
     match terms.interval {
-        Some(interval) if is_paced(interval * fps, joint.len(), window) => {
+        Some(interval) if is_paced(interval * fps, film.len(), window) => {
             let phases = phases(interval * fps);
             let joined = |hits, window| Events {
-                values: openings(joint, phases, hits, window),
+                values: [&openings(film, phases, hits, window), alone].concat(),
+                film: film.len(),
                 joined: true,
                 gap: terms.pace.window,
                 phases,
@@ -193,7 +202,7 @@ impl Events {
     fn peaks(&self, share: f64) -> Peaks {
         let n = self.values.len();
         let start = above(&falling(&self.values), share);
-        let clusters = clusters(&self.values, start, self.gap);
+        let clusters = clusters(&self.values, start, self.gap, self.film);
         let single = self.values.iter().filter(|&&value| value > start);
         let excesses: Vec<f64> = if self.joined {
             clusters.iter().map(|(_, peak)| peak - start).collect()
@@ -206,11 +215,14 @@ impl Events {
         } else {
             excesses
         };
+        // How alike neighbours are is told by those that have some.
+        let film = &self.values[..self.film];
         let dispersion = if self.joined {
-            unevenness(clusters.iter().map(|(i, _)| *i), n)
+            let first = clusters.iter().map(|(i, _)| *i);
+            unevenness(first.filter(|i| *i < film.len()), film.len())
         } else {
-            let above = (0..n).filter(|&i| self.values[i] > start);
-            unevenness(above, n).max(persistence(&self.values, start))
+            let above = (0..film.len()).filter(|&i| film[i] > start);
+            unevenness(above, film.len()).max(persistence(film, start))
         };
         Peaks {
             start,
@@ -290,13 +302,16 @@ fn above(falling: &[f64], share: f64) -> f64 {
     falling[count.min(falling.len() - 1)]
 }
 
-/// Groups of values above `start` that are not more than `gap` apart: index of the first, largest.
-fn clusters(values: &[f64], start: f64, gap: usize) -> Vec<(usize, f64)> {
+/// Groups of values above `start` that are not more than `gap` apart: index of the first, largest. From
+/// `film` on each is a group by itself.
+fn clusters(values: &[f64], start: f64, gap: usize, film: usize) -> Vec<(usize, f64)> {
     let mut clusters: Vec<(usize, f64)> = Vec::new();
     let mut last = None;
     for (i, &value) in values.iter().enumerate().filter(|(_, v)| **v > start) {
         match clusters.last_mut() {
-            Some((_, peak)) if last.is_some_and(|last| i - last <= gap) => *peak = peak.max(value),
+            Some((_, peak)) if i < film && last.is_some_and(|last| i - last <= gap) => {
+                *peak = peak.max(value);
+            }
             _ => clusters.push((i, value)),
         }
         last = Some(i);

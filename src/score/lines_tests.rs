@@ -17,6 +17,7 @@ fn terms(budget: Budget, interval: Option<f64>) -> Terms {
         budget,
         pace: PACE,
         interval,
+        alone: 0,
     }
 }
 
@@ -182,6 +183,7 @@ fn where_no_tail_fits_no_line_lies_below_the_highest() {
         .step_by(8)
         .for_each(|value| *value = 500.0);
     let events = Events {
+        film: values.len(),
         values,
         joined: false,
         gap: 5,
@@ -232,4 +234,31 @@ fn an_opening_is_above_a_line_exactly_where_enough_of_the_last_frames_are() {
             assert_eq!(opened[end - 1] > line, hits >= 3);
         }
     }
+}
+
+#[test]
+fn a_frame_that_stands_alone_is_one_opening_and_makes_its_neighbours_no_more_alike() {
+    // 20 false incidents, all far above 300 frames at the daemon's pace, one after the other.
+    let film = scores(300, 0.8, 4);
+    let joint: Vec<f64> = (film.iter().copied())
+        .chain((0..20).map(|i| 9.0 + 0.1 * f64::from(i)))
+        .collect();
+    let alone = Terms {
+        alone: 20,
+        ..terms(Budget::Per(1.0, Span::Hour), Some(0.5))
+    };
+    let (opening, worst) = series(&joint, &alone);
+    for events in [&opening, &worst] {
+        let above = events.peaks(0.05);
+        assert!(
+            above.excesses.len() == 16 && above.dispersion < 4.0,
+            "{above:?}"
+        );
+    }
+    let none = Terms { alone: 0, ..alone };
+    let as_film = series(&joint, &none).0.peaks(0.05);
+    assert!(as_film.excesses.len() < 5, "they would be one incident");
+    let without = draw(&film, &film, &none).unwrap();
+    let with = draw(&joint, &joint, &alone).unwrap();
+    assert!(with.image.raw() > without.image.raw());
 }

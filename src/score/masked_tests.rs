@@ -69,7 +69,7 @@ fn a_profile_with_a_view_comes_back_equal_and_the_view_is_part_of_its_identity()
     let dir = folder.path().join("cam0");
     let profile = profile_of(30, 1, view());
     profile.save(&dir).unwrap();
-    let loaded = Profile::load(&dir, &fixture::teacher()).unwrap();
+    let loaded = Profile::load_whole(&dir, &fixture::teacher()).unwrap();
     assert_eq!(loaded, profile);
     assert_eq!(loaded.manifest().origin.view, view());
     assert_ne!(profile.id(), fixture::profile(30, 1).id());

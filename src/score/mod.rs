@@ -35,6 +35,8 @@ pub mod fit;
 
 pub mod statistics;
 
+pub mod refit;
+
 pub mod profile;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use super::footage::{Limits, Seen, watch};
 use super::golden::{choose, fetch};
-use super::lesson::{FOLDS, Lesson};
+use super::lesson::Lesson;
 use super::report::FrameNote;
 use super::review::Review;
 use super::student::Student;
@@ -20,6 +20,7 @@ use crate::infer::{Patches, Teacher, TeacherInfo};
 use crate::preprocess::{SceneReference, View};
 use crate::score::Scoring;
 use crate::score::budget::{Budget, Pace};
+use crate::score::crossfit::FOLDS;
 use crate::score::fit::Measured;
 use crate::score::lines::Terms;
 use crate::score::parts::FrameVectors;
@@ -69,6 +70,7 @@ impl Wishes {
                 window,
             },
             interval,
+            alone: 0,
         }
     }
 }
@@ -94,8 +96,12 @@ pub struct Calibration {
     pub clamped: u64,
     /// What the statistics were fitted on, one per frame used.
     pub vectors: Vec<FrameVectors>,
+    /// The distances of the same frames' residual tokens by the final token Gaussian, `[P]` each.
+    pub distances: Vec<Vec<f32>>,
     /// The same frames, measured by statistics that did not see their block of time.
     pub held_out: Vec<Measured>,
+    /// Seconds from one of them to the next, where the footage keeps time.
+    pub interval: Option<f64>,
     /// Their names and times.
     pub notes: Vec<FrameNote>,
     /// Whether they differ.
@@ -168,8 +174,9 @@ pub fn calibrate(
     };
     let all: Vec<usize> = (0..used).collect();
     let vectors = lesson.vectors(&student)?;
-    let fit = lesson.fit(&student, &vectors, &all)?;
-    let terms = wishes.terms(seen.interval());
+    let (fit, distances) = lesson.fit(&student, &vectors, &all)?;
+    let interval = seen.interval();
+    let terms = wishes.terms(interval);
     let statistics = Statistics::calibrate(fit, &held_out, wishes.scoring, &terms)?;
     supervisor.at(Step::Fit, FOLDS + 1, FOLDS + 1)?;
     let judged = held_out
@@ -199,7 +206,9 @@ pub fn calibrate(
         size,
         clamped,
         vectors,
+        distances,
         held_out,
+        interval,
         notes,
         review,
         is_film: footage.is_film(),

@@ -14,14 +14,11 @@ use super::student::{Material, Recipe, Scratch, Student, Watch, train_students};
 use super::{CalibrationError, Step, Supervisor};
 use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
 use crate::score::Scoring;
-use crate::score::crossfit::folds_of;
+use crate::score::crossfit::{FOLDS, folds_of};
 use crate::score::fit::{Draft, Fit, Measured};
 use crate::score::moments::Moments;
 use crate::score::parts::FrameVectors;
 use crate::score::tokens;
-
-/// Time blocks of the cross-fitting.
-pub(super) const FOLDS: usize = 4;
 
 /// What every step of one calibration reads.
 pub(super) struct Lesson<'a> {
@@ -56,7 +53,7 @@ impl Lesson<'_> {
         for (number, (fold, student)) in folds.iter().zip(&students).enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
             let vectors = self.vectors(student)?;
-            let fit = self.fit(student, &vectors, &courses[number])?;
+            let (fit, _) = self.fit(student, &vectors, &courses[number])?;
             held_out.extend(self.measure(student, &fit, &vectors, fold)?);
         }
         Ok((last, in_order(held_out)))
@@ -74,7 +71,7 @@ impl Lesson<'_> {
         let mut held_out = Vec::new();
         for (number, fold) in self.folds().iter().enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
-            let fit = self.fit(&student, &vectors, &outside(&all, fold))?;
+            let (fit, _) = self.fit(&student, &vectors, &outside(&all, fold))?;
             held_out.extend(self.measure(&student, &fit, &vectors, fold)?);
         }
         Ok((student, in_order(held_out)))
@@ -94,13 +91,13 @@ impl Lesson<'_> {
         (0..FOLDS).map(frames).collect()
     }
 
-    /// What `frames` teach, given the vectors of all.
+    /// What `frames` teach, given the vectors of all; and the distances of their residual tokens.
     pub(super) fn fit(
         &self,
         student: &[Student],
         vectors: &[FrameVectors],
         frames: &[usize],
-    ) -> Result<Fit, CalibrationError> {
+    ) -> Result<(Fit, Vec<Vec<f32>>), CalibrationError> {
         let mid = self.mid(student);
         let (lights, kinds) = self.lights;
         let mut moments = vec![Moments::new(self.info.width); kinds];
@@ -112,10 +109,11 @@ impl Lesson<'_> {
             .map(|&frame| (&vectors[frame], lights[frame]))
             .collect();
         let mut draft = Draft::new(&chosen, &moments, self.patches)?;
+        let mut distances = Vec::with_capacity(frames.len());
         self.each(mid, frames, |frame, features| {
-            draft.place(lights[frame], &features.residual_tokens);
+            distances.push(draft.place(lights[frame], &features.residual_tokens));
         })?;
-        Ok(draft.finish()?)
+        Ok((draft.finish()?, distances))
     }
 
     /// The small vectors of all frames as this student sees them.

@@ -19,6 +19,7 @@ mod full_disk;
 mod golden;
 mod lights;
 mod profile_command;
+mod refine;
 mod report;
 mod scoring;
 mod study_false_alarms;

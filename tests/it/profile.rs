@@ -54,6 +54,7 @@ pub(crate) fn make(dir: &Path) {
     };
     let receipt = Receipt {
         calibrated_at: jiff::Timestamp::UNIX_EPOCH,
+        refined_at: None,
         seconds: 0.0,
         version: "test".into(),
         host: "test".into(),

@@ -334,6 +334,7 @@ fn judge(study: &Study, learnt: &[Calibration], measured: &[Vec<Measured>], budg
             window: 5,
         },
         interval: None,
+        alone: 0,
     };
     let (mut rates, mut highs, mut within, mut held) = (Vec::new(), Vec::new(), 0, 0);
     for (one, unseen) in learnt.iter().zip(measured) {

@@ -128,6 +128,7 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
         dump: None,
         report: None,
         camera: None,
+        accepts_missed: false,
         is_reviewed: false,
     };
     let made = calibrate::carry_out(&footage, &order, stop)?;

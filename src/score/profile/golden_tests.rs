@@ -39,7 +39,7 @@ fn with_golden() -> (Profile, Vec<Features>) {
 }
 
 fn load(dir: &Path) -> Result<Profile, ProfileError> {
-    Profile::load(dir, &fixture::teacher())
+    Profile::load_whole(dir, &fixture::teacher())
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn golden_frames_come_back_and_are_part_of_what_the_profile_is() {
 }
 
 #[test]
-#[should_panic(expected = "what is saved has its golden frames")]
+#[should_panic(expected = "what is saved is whole")]
 fn a_profile_whose_golden_frames_were_taken_out_is_not_saved() {
     let folder = tempfile::tempdir().unwrap();
     let (mut profile, _) = with_golden();

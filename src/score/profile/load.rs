@@ -5,12 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::golden::{Golden, GoldenFrame, is_golden_name};
-use super::{FORMAT, IssuedReceipt, MANIFEST, Manifest, Profile, ProfileError, RECEIPT, Receipt};
-use super::{STATISTICS, STUDENT, arrays, identity, sha256};
+use super::recall::{Recall, RecallFrame, is_recall_name};
+use super::{
+    FORMAT, IssuedReceipt, MANIFEST, MATERIAL, Manifest, Profile, ProfileError, RECEIPT, Receipt,
+    STATISTICS, STUDENT,
+};
+use super::{arrays, identity, material, sha256};
 use crate::infer::TeacherInfo;
 
 impl Profile {
-    /// Loads the Profile in `dir` for use with `teacher`.
+    /// Loads the Profile in `dir` for use with `teacher`: all that scores and tests, without what only a
+    /// calibration needs. It can't be saved.
     ///
     /// # Errors
     /// Any of [`ProfileError`] but those of writing; the text names the file and the way out.
@@ -37,7 +42,33 @@ impl Profile {
             scene: scene.map(Arc::new),
             student,
             golden,
+            material: None,
+            recall: Vec::new(),
         })
+    }
+
+    /// Loads the Profile in `dir` with its material and its recall frames: every file is checked.
+    ///
+    /// # Errors
+    /// As [`Profile::load`].
+    pub fn load_whole(dir: &Path, teacher: &TeacherInfo) -> Result<Profile, ProfileError> {
+        let mut profile = Profile::load(dir, teacher)?;
+        profile.recall = recall_frames(dir, &profile.manifest)?;
+        if profile.manifest.has_material() {
+            let bytes = read_verified(dir, MATERIAL, &profile.manifest)?;
+            let material = material::decode(&bytes, &profile.manifest);
+            let material = material.map_err(|what| damaged(&dir.join(MATERIAL), &what))?;
+            profile.material = Some(material);
+        }
+        Ok(profile)
+    }
+
+    /// Reads the recall frames of the Profile in `dir`, whichever its teacher is.
+    ///
+    /// # Errors
+    /// As [`Profile::read_manifest`].
+    pub fn read_recall(dir: &Path) -> Result<Vec<RecallFrame>, ProfileError> {
+        recall_frames(dir, &Profile::read_manifest(dir)?)
     }
 
     /// Reads `profile.json` alone, say to learn which teacher it asks for. Nothing beside it is
@@ -117,6 +148,19 @@ fn golden_frames(dir: &Path, manifest: &Manifest) -> Result<Vec<GoldenFrame>, Pr
         Ok(GoldenFrame::loaded(golden.clone(), bytes))
     };
     manifest.golden.iter().map(read).collect()
+}
+
+/// The recall frames; their names are checked likewise.
+fn recall_frames(dir: &Path, manifest: &Manifest) -> Result<Vec<RecallFrame>, ProfileError> {
+    let read = |recall: &Recall| {
+        if !is_recall_name(recall.file.as_ref()) {
+            let what = format!("names {:?} as a recall frame", recall.file);
+            return Err(damaged(&dir.join(MANIFEST), &what));
+        }
+        let bytes = read_verified(dir, &recall.file, manifest)?;
+        Ok(RecallFrame::loaded(recall.clone(), bytes))
+    };
+    manifest.recall.iter().map(read).collect()
 }
 
 fn read_verified(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, ProfileError> {

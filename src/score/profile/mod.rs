@@ -10,6 +10,9 @@ mod arrays;
 mod error;
 mod golden;
 mod load;
+mod material;
+mod recall;
+mod refined;
 mod rollback;
 mod save;
 
@@ -20,11 +23,14 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::error::ProfileError;
 pub use self::golden::{GOLDEN_BYTES, Golden, GoldenFrame, GoldenScores};
+pub use self::recall::{MOST_RECALL, RECALL_BYTES, Recall, RecallFrame};
+pub use self::refined::Refined;
 pub use self::rollback::previous_of;
 pub use self::save::check_target;
 use super::Scoring;
 use super::budget::Promise;
 use super::parts::PartScales;
+use super::refit::Material;
 use super::statistics::Statistics;
 use super::threshold::ThresholdNumbers;
 use crate::capture::CameraSettings;
@@ -35,13 +41,15 @@ use crate::preprocess::{Rejection, SceneReference, View};
 /// The version of the format that is written, and the newest that is read.
 ///
 /// 2: the view, the camera's settings, what the scene looks like. 3: the promise, the alarm line,
-/// golden frames, several lights. A Profile of a former format is read as one without them.
+/// golden frames, several lights, the material, recall frames. A Profile of a former format is read as one
+/// without them.
 pub const FORMAT: u32 = 3;
 
 const MANIFEST: &str = "profile.json";
 const RECEIPT: &str = "receipt.json";
 const STUDENT: &str = "student.onnx";
 const STATISTICS: &str = "statistics.safetensors";
+const MATERIAL: &str = "material.safetensors";
 /// What calibration found, for people and for programs. It lies beside the Profile's own files, is no
 /// part of its identity, and is never read again.
 pub const REPORTS: [&str; 2] = ["report.html", "report.json"];
@@ -140,6 +148,12 @@ pub struct Manifest {
     /// What the golden frames score; none before format 3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub golden: Vec<Golden>,
+    /// How often it was refined since it was calibrated, and with what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refined: Vec<Refined>,
+    /// What people called bad, and what it scored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recall: Vec<Recall>,
     /// Lower-case hexadecimal SHA-256 of each other file, by name.
     pub files: BTreeMap<String, String>,
 }
@@ -150,6 +164,9 @@ pub struct Manifest {
 pub struct Receipt {
     /// When calibration ended.
     pub calibrated_at: jiff::Timestamp,
+    /// When it was last refined, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refined_at: Option<jiff::Timestamp>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// Version of inspectd.
@@ -158,6 +175,13 @@ pub struct Receipt {
     pub host: String,
     /// Where the teacher lay; none for the bundled one. A hint: its hash decides.
     pub teacher: Option<std::path::PathBuf>,
+}
+
+impl Receipt {
+    /// When the Profile became what it is.
+    pub fn made_at(&self) -> jiff::Timestamp {
+        self.refined_at.unwrap_or(self.calibrated_at)
+    }
 }
 
 /// The content of `receipt.json`.
@@ -179,6 +203,9 @@ pub struct Profile {
     scene: Option<Arc<SceneReference>>,
     student: Vec<u8>,
     golden: Vec<GoldenFrame>,
+    /// Only where it was loaded whole, or made here.
+    material: Option<Material>,
+    recall: Vec<RecallFrame>,
 }
 
 impl Profile {
@@ -209,6 +236,8 @@ impl Profile {
             looks: statistics.looks,
             scene: scene.as_ref().map(|scene| scene.numbers().clone()),
             golden: Vec::new(),
+            refined: Vec::new(),
+            recall: Vec::new(),
             files: files
                 .into_iter()
                 .map(|(name, hash)| (name.to_owned(), hash))
@@ -223,6 +252,8 @@ impl Profile {
             scene: scene.map(Arc::new),
             student,
             golden: Vec::new(),
+            material: None,
+            recall: Vec::new(),
         }
     }
 
@@ -234,8 +265,13 @@ impl Profile {
             self.manifest.files.insert(file, hash);
         }
         self.manifest.golden = golden.iter().map(|frame| frame.scored().clone()).collect();
+        Profile { golden, ..self }.sealed()
+    }
+
+    /// Its identity anew.
+    fn sealed(mut self) -> Profile {
         self.id = identity(&json(&self.manifest));
-        Profile { golden, ..self }
+        self
     }
 
     /// Takes the golden frames out: once they were scored, their pictures are only memory. What is
@@ -279,7 +315,8 @@ fn identity(manifest: &[u8]) -> String {
     format!("sha256:{}", sha256(manifest))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal SHA-256.
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))

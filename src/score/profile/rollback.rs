@@ -50,7 +50,7 @@ impl Profile {
                 Err(_) => Profile::read_manifest(&place.previous)?.origin.teacher,
             },
         };
-        let profile = Profile::load(&place.previous, &expected)?;
+        let profile = Profile::load_whole(&place.previous, &expected)?;
         place.swap(exchange)?;
         sync_dir(&place.parent).map_err(|source| ProfileError::Unsynced {
             dir: place.dir,

@@ -13,10 +13,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::golden::is_golden_name;
+use super::recall::is_recall_name;
 use super::{
-    IssuedReceipt, MANIFEST, Profile, ProfileError, RECEIPT, REPORTS, STATISTICS, STUDENT,
+    IssuedReceipt, MANIFEST, MATERIAL, Profile, ProfileError, RECEIPT, REPORTS, STATISTICS, STUDENT,
 };
-use super::{arrays, json};
+use super::{arrays, json, material};
 
 /// Swaps two paths atomically.
 pub(super) type Exchange = fn(&Path, &Path) -> io::Result<()>;
@@ -30,7 +31,7 @@ impl Profile {
     /// place.
     ///
     /// # Panics
-    /// If its golden frames were taken out.
+    /// If its golden frames were taken out, or it was not loaded whole.
     pub fn save(&self, dir: &Path) -> Result<(), ProfileError> {
         self.save_by(dir, Vec::new(), exchange)
     }
@@ -81,10 +82,11 @@ impl Profile {
 
     /// Names and contents of the files.
     fn files(&self) -> Vec<(&str, Vec<u8>)> {
+        let (own, told) = (self, &self.manifest);
         assert_eq!(
-            self.golden.len(),
-            self.manifest.golden.len(),
-            "what is saved has its golden frames"
+            (own.golden.len(), own.recall.len(), own.material.is_some()),
+            (told.golden.len(), told.recall.len(), told.has_material()),
+            "what is saved is whole"
         );
         let receipt = IssuedReceipt {
             profile: self.id.clone(),
@@ -101,6 +103,9 @@ impl Profile {
         ];
         let golden = self.golden.iter();
         files.extend(golden.map(|frame| (frame.scored().file.as_str(), frame.bytes().to_vec())));
+        let recall = self.recall.iter();
+        files.extend(recall.map(|frame| (frame.scored().file.as_str(), frame.bytes().to_vec())));
+        files.extend((self.material.iter()).map(|own| (MATERIAL, material::encode(own))));
         files
     }
 }
@@ -252,10 +257,10 @@ pub(super) fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
         let entry = entry.map_err(|error| foreign(dir, &format!("can't be listed ({error})")))?;
         names.push(entry.file_name());
     }
-    let ours = [MANIFEST, RECEIPT, STUDENT, STATISTICS];
+    let ours = [MANIFEST, RECEIPT, STUDENT, STATISTICS, MATERIAL];
     let is_ours = |name: &OsStr| {
         let mut fixed = ours.iter().chain(&REPORTS);
-        fixed.any(|own| *own == name) || is_golden_name(name)
+        fixed.any(|own| *own == name) || is_golden_name(name) || is_recall_name(name)
     };
     if let Some(other) = names.iter().find(|name| !is_ours(name)) {
         let what = format!("holds {}, which is no part of a Profile", other.display());

@@ -20,7 +20,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 fn load(dir: &Path) -> Result<Profile, ProfileError> {
-    Profile::load(dir, &fixture::teacher())
+    Profile::load_whole(dir, &fixture::teacher())
 }
 
 /// A folder with one saved Profile.
@@ -221,7 +221,7 @@ fn a_damaged_file_is_named_with_the_way_out_and_may_be_replaced() {
         }),
         ("missing", |path| fs::remove_file(path).unwrap()),
     ];
-    for name in [MANIFEST, STUDENT, STATISTICS, RECEIPT] {
+    for name in [MANIFEST, STUDENT, STATISTICS, MATERIAL, RECEIPT] {
         for (damage, spoil) in damages {
             // The receipt's last digit is not what the Profile is judged by.
             if name == RECEIPT && damage == "tampered" {

@@ -7,9 +7,8 @@ use super::text::{place, shortened, span};
 use super::{FrameNote, LightChange, Report, Variety};
 use crate::preprocess::SceneReference;
 use crate::score::Scoring;
-use crate::score::crossfit::contiguous_folds;
+use crate::score::crossfit::{FOLDS, contiguous_folds};
 use crate::train::calibrate::Calibration;
-use crate::train::lesson::FOLDS;
 
 /// Of the frames of the highest scores so many are looked at, a share of all ...
 const TAIL_SHARE: usize = 20;

@@ -20,6 +20,8 @@ pub(super) fn learnt(count: usize) -> Calibration {
         measured.unwrap()
     });
     Calibration {
+        distances: Vec::new(),
+        interval: Some(1.0),
         held_out: measured.collect(),
         statistics,
         student: Vec::new(),

@@ -1,0 +1,29 @@
+//! What `inspectd calibrate --refine` is told.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+/// `inspectd calibrate --refine`
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Refining")]
+#[command(group = ArgGroup::new("told").args(["camera", "fine", "bad"]).multiple(true))]
+pub struct RefineArgs {
+    /// Refines the Profile that is there, in seconds: frames that people called fine become normal,
+    /// those that they called bad must be found from now on. With --camera those of
+    /// `request/feedback`, else those of --fine and --bad
+    #[arg(long, requires = "told", conflicts_with_all = [
+        "footage", "minutes", "film_only", "lossless", "epochs", "seed", "scoring", "false_alarms", "fps",
+        "cache", "frames", "crop", "mask", "dump", "report",
+    ])]
+    pub refine: bool,
+    /// Frames that are fine though they alarm: JPEG or PNG files, or folders of them
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "refine", conflicts_with = "camera")]
+    pub fine: Vec<PathBuf>,
+    /// Frames that are bad, and must be found: files or folders likewise
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "refine", conflicts_with = "camera")]
+    pub bad: Vec<PathBuf>,
+    /// Writes the Profile though it calls frames normal that people called bad, and remembers which
+    #[arg(long, conflicts_with = "film_only")]
+    pub accept_missed: bool,
+}

@@ -1,0 +1,224 @@
+//! The material of a Profile as one safetensors file: what refining fits its statistics on again.
+//!
+//! A row a frame. Features are `f32` as the models gave them, all else `f64`, so that a refit of nothing
+//! changes no bit. Whoever only scores neither loads nor checks it.
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::Manifest;
+use crate::score::fit::Measured;
+use crate::score::paper::PaperScore;
+use crate::score::parts::FrameVectors;
+use crate::score::refit::{FineFrame, Material, NormalFrame};
+
+/// Numbers of a held-out frame: `q` of the four parts, the paper's two branches, the local score.
+const NUMBERS: usize = 7;
+/// Characters of a SHA-256 in hexadecimal.
+const HASH: usize = 64;
+
+/// The file's bytes; equal content gives equal bytes.
+pub(super) fn encode(material: &Material) -> Vec<u8> {
+    let mut arrays = Writer::default();
+    let fine = material.fine.iter();
+    arrays.put_frames("frames", material.frames.iter());
+    arrays.put_frames("fine", fine.clone().map(|fine| &fine.frame));
+    let rows = material.held_out.iter().map(numbers);
+    arrays.put("held_out", Dtype::F64, rows, f64::to_le_bytes);
+    let rows = fine.map(|fine| fine.sha256.bytes());
+    arrays.put("fine.sha256", Dtype::U8, rows, |byte| [byte]);
+    let rows = material.interval.map(|seconds| [seconds]);
+    arrays.put("interval", Dtype::F64, rows.into_iter(), f64::to_le_bytes);
+    arrays.finish()
+}
+
+/// The material again; the text of the error says what is wrong with the file.
+pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, String> {
+    let arrays = SafeTensors::deserialize(bytes);
+    let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
+    let frames = arrays.frames("frames", manifest)?;
+    let fine = arrays.frames("fine", manifest)?;
+    let held_out = arrays.rows("held_out", Dtype::F64, NUMBERS, f64::from_le_bytes)?;
+    let hashes = arrays.rows("fine.sha256", Dtype::U8, HASH, |[byte]: [u8; 1]| byte)?;
+    let interval = arrays.rows("interval", Dtype::F64, 1, f64::from_le_bytes)?;
+    let interval: Vec<f64> = interval.into_iter().flatten().collect();
+    let is_whole = frames.len() == manifest.origin.normal_frames
+        && (frames.len(), fine.len()) == (held_out.len(), hashes.len())
+        && interval.len() <= 1;
+    let mut numbers = held_out.iter().flatten().chain(&interval);
+    if !is_whole || !numbers.all(|number| number.is_finite()) {
+        return Err(unsound("held_out"));
+    }
+    let fine = hashes.into_iter().zip(fine).map(|(hash, frame)| {
+        let sha256 = String::from_utf8(hash).map_err(|_| unsound("fine.sha256"))?;
+        Ok(FineFrame { sha256, frame })
+    });
+    Ok(Material {
+        held_out: (held_out.iter().zip(&frames))
+            .map(|(row, frame)| measured(row, frame.light))
+            .collect(),
+        frames,
+        fine: fine.collect::<Result<_, String>>()?,
+        interval: interval.first().copied(),
+    })
+}
+
+fn numbers(measured: &Measured) -> [f64; NUMBERS] {
+    let [z, mid, late, residual] = measured.q;
+    let PaperScore {
+        pretrained,
+        discrepancy,
+    } = measured.paper;
+    let local = measured.local;
+    [z, mid, late, residual, pretrained, discrepancy, local]
+}
+
+/// Of a row of [`numbers`], of a frame in this light.
+fn measured(row: &[f64], light: usize) -> Measured {
+    Measured {
+        paper: PaperScore {
+            pretrained: row[4],
+            discrepancy: row[5],
+        },
+        q: [row[0], row[1], row[2], row[3]],
+        local: row[6],
+        map: Vec::new(),
+        light,
+    }
+}
+
+/// All `f32` of a frame, one after the other.
+fn features(frame: &NormalFrame) -> impl Iterator<Item = f32> {
+    let FrameVectors {
+        z,
+        pooled_mid,
+        pooled_late,
+        residual,
+        ..
+    } = &frame.vectors;
+    let parts = [z, pooled_mid, pooled_late, residual, &frame.distances];
+    parts.into_iter().flatten().copied()
+}
+
+/// A frame of a row of [`features`], which is as long as a teacher of this width makes it.
+fn frame(row: &[f32], d: Vec<f64>, light: u8, width: usize) -> NormalFrame {
+    let part = |from: usize, to: usize| row[from * width..to * width].to_vec();
+    NormalFrame {
+        vectors: FrameVectors {
+            z: part(0, 1),
+            pooled_mid: part(1, 3),
+            pooled_late: part(3, 5),
+            residual: part(5, 6),
+            d,
+        },
+        distances: row[6 * width..].to_vec(),
+        light: light.into(),
+    }
+}
+
+fn unsound(name: &str) -> String {
+    format!("holds values of {name} that calibration can't have written")
+}
+
+/// Arrays on their way to a file: name, type, shape, little-endian bytes.
+#[derive(Default)]
+struct Writer(Vec<(String, Dtype, [usize; 2], Vec<u8>)>);
+
+impl Writer {
+    /// Rows of one length.
+    fn put<T, R: IntoIterator<Item = T>, const N: usize>(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        rows: impl Iterator<Item = R>,
+        to_bytes: fn(T) -> [u8; N],
+    ) {
+        let (mut count, mut bytes) = (0, Vec::new());
+        for row in rows {
+            bytes.extend(row.into_iter().flat_map(to_bytes));
+            count += 1;
+        }
+        let width = bytes.len() / N / count.max(1);
+        self.0.push((name.to_owned(), dtype, [count, width], bytes));
+    }
+
+    fn put_frames<'a>(
+        &mut self,
+        name: &str,
+        frames: impl Iterator<Item = &'a NormalFrame> + Clone,
+    ) {
+        let d = frames.clone().map(|frame| frame.vectors.d.iter().copied());
+        self.put(&format!("{name}.d"), Dtype::F64, d, f64::to_le_bytes);
+        // A light has 40 frames at least, so a few megabytes of frames are of a few.
+        let lights = frames.clone().map(|frame| [frame.light as u8]);
+        self.put(&format!("{name}.light"), Dtype::U8, lights, |light| [light]);
+        let features = frames.map(features);
+        let name = format!("{name}.features");
+        self.put(&name, Dtype::F32, features, f32::to_le_bytes);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let views = self.0.iter().map(|(name, dtype, shape, bytes)| {
+            let view = TensorView::new(*dtype, shape.to_vec(), bytes);
+            (name, view.expect("the bytes are those of the shape"))
+        });
+        safetensors::serialize(views, None).expect("a few arrays have a short header")
+    }
+}
+
+/// Arrays of a file.
+struct Reader<'a>(SafeTensors<'a>);
+
+impl Reader<'_> {
+    /// The rows of an array, each of `width` values.
+    fn rows<T, const N: usize>(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        width: usize,
+        from_bytes: fn([u8; N]) -> T,
+    ) -> Result<Vec<Vec<T>>, String> {
+        let array = self.0.tensor(name);
+        let array = array.map_err(|_| format!("holds no array {name}"))?;
+        let (values, _) = array.data().as_chunks::<N>();
+        let is_sound = match array.shape() {
+            [0, _] => true,
+            [_, columns] => *columns == width,
+            _ => false,
+        };
+        if array.dtype() != dtype || !is_sound {
+            return Err(unsound(name));
+        }
+        let rows = values.chunks_exact(width.max(1));
+        Ok(rows
+            .map(|row| row.iter().map(|&bytes| from_bytes(bytes)).collect())
+            .collect())
+    }
+
+    fn frames(&self, name: &str, manifest: &Manifest) -> Result<Vec<NormalFrame>, String> {
+        let origin = &manifest.origin;
+        let (width, grid) = (origin.teacher.width, origin.teacher.grid);
+        let columns = 6 * width + grid.rows * grid.columns;
+        let features = format!("{name}.features");
+        let features = self.rows(&features, Dtype::F32, columns, f32::from_le_bytes)?;
+        let blocks = origin.student.blocks.len();
+        let d = self.rows(&format!("{name}.d"), Dtype::F64, blocks, f64::from_le_bytes)?;
+        let lights = format!("{name}.light");
+        let lights = self.rows(&lights, Dtype::U8, 1, |[light]: [u8; 1]| light)?;
+        let lights: Vec<u8> = lights.into_iter().flatten().collect();
+        let is_known = |light: &u8| usize::from(*light) <= manifest.further_lights.len();
+        let is_finite = features.iter().flatten().all(|value| value.is_finite())
+            && d.iter().flatten().all(|value| value.is_finite());
+        let is_whole = (features.len(), lights.len()) == (d.len(), d.len());
+        if !is_whole || !is_finite || !lights.iter().all(is_known) {
+            return Err(unsound(name));
+        }
+        let frames = features.iter().zip(d).zip(lights);
+        Ok(frames
+            .map(|((row, d), light)| frame(row, d, light, width))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+#[path = "material_tests.rs"]
+mod tests;

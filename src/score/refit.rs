@@ -1,0 +1,191 @@
+//! Refit: statistics fitted anew on the frames of a calibration and on others that people called fine.
+//!
+//! Student, token Gaussian and the offsets of the lights stay, so the vectors and distances of the frames calibrated on need not
+//! be made again: they are the [`Material`]. Held-out frames were measured by students that are gone;
+//! what they measured is moved by what the fine frames change in fits on the same blocks of time
+//! (METHOD.md, section 8). With no fine frame nothing changes, and the order of refits does not matter.
+
+use super::crossfit::{FOLDS, contiguous_folds, folds_of};
+use super::fit::{Draft, Fit, Measured};
+use super::lines::Terms;
+use super::paper::PaperScore;
+use super::parts::FrameVectors;
+use super::samples::FitError;
+use super::statistics::Statistics;
+use super::tokens::Scratch;
+use crate::infer::Features;
+
+/// What is fitted again of a normal frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NormalFrame {
+    /// As the teacher and the Profile's own student see it.
+    pub vectors: FrameVectors,
+    /// Of its residual tokens by the Profile's token Gaussian, `[P]`.
+    pub distances: Vec<f32>,
+    /// The kind of light that it is of.
+    pub light: usize,
+}
+
+/// A normal frame that people told of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FineFrame {
+    /// Lower-case hexadecimal SHA-256 of its file: it is told once.
+    pub sha256: String,
+    /// What is fitted of it.
+    pub frame: NormalFrame,
+}
+
+/// What statistics can be refitted on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Material {
+    /// The frames calibrated on, in order of time.
+    pub frames: Vec<NormalFrame>,
+    /// What they measured at calibration, by fits and students that did not see them; without maps.
+    pub held_out: Vec<Measured>,
+    /// The frames that people called fine, in the order of their telling.
+    pub fine: Vec<FineFrame>,
+    /// Seconds from one frame calibrated on to the next, where the footage kept time.
+    pub interval: Option<f64>,
+}
+
+/// Statistics refitted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refit {
+    /// All that scores.
+    pub statistics: Statistics,
+    /// What the fine frames measure by fits that did not see them.
+    pub fine: Vec<Measured>,
+}
+
+impl Material {
+    /// Whether a fine frame's file has this hash.
+    pub fn knows(&self, sha256: &str) -> bool {
+        self.fine.iter().any(|fine| fine.sha256 == sha256)
+    }
+}
+
+impl Statistics {
+    /// Fits them anew on `material`, and draws the lines for the same budget and pace.
+    ///
+    /// # Errors
+    /// Any [`FitError`].
+    pub fn refit(&self, material: &Material, terms: &Terms) -> Result<Refit, FitError> {
+        let old: Vec<&NormalFrame> = material.frames.iter().collect();
+        let told: Vec<&NormalFrame> = material.fine.iter().map(|fine| &fine.frame).collect();
+        let fine = self.fit().unseen(&old, &told)?;
+        let mut held_out = self.fit().moved(&material.held_out, &old, &told)?;
+        held_out.extend(fine.iter().cloned());
+        let fit = self.fit().again(&[old, told].concat())?;
+        let terms = Terms {
+            alone: fine.len(),
+            ..*terms
+        };
+        let statistics = Statistics::calibrate(fit, &held_out, self.scoring(), &terms)?;
+        Ok(Refit { statistics, fine })
+    }
+}
+
+impl Fit {
+    /// What is fitted again of a frame of this light with these features.
+    pub fn normal_frame(
+        &self,
+        features: &Features,
+        light: usize,
+        scratch: &mut Scratch,
+    ) -> NormalFrame {
+        let tokens = &features.discrepancy.residual_tokens;
+        NormalFrame {
+            vectors: features.into(),
+            distances: self.distances(tokens, light, scratch),
+            light,
+        }
+    }
+
+    /// The same tokens and lights, with all else fitted on `frames`.
+    fn again(&self, frames: &[&NormalFrame]) -> Result<Fit, FitError> {
+        let shifts = self.lights.iter().map(|light| light.shift.clone());
+        let vectors = frames.iter().map(|frame| (&frame.vectors, frame.light));
+        let mut draft = Draft::about(
+            shifts.collect(),
+            self.tokens.clone(),
+            &vectors.collect::<Vec<_>>(),
+            self.patches(),
+        )?;
+        for frame in frames {
+            draft.add(frame.light, &frame.distances);
+        }
+        draft.finish()
+    }
+
+    /// What held-out frames measured, moved by what `told` changes for frames outside of a fit.
+    fn moved(
+        &self,
+        held_out: &[Measured],
+        old: &[&NormalFrame],
+        told: &[&NormalFrame],
+    ) -> Result<Vec<Measured>, FitError> {
+        let lights: Vec<usize> = old.iter().map(|frame| frame.light).collect();
+        let apart: Vec<usize> = (0..old.len()).collect();
+        let folds = folds_of(&lights, &apart, FOLDS);
+        let mut moved = held_out.to_vec();
+        for fold in 0..FOLDS {
+            let rest = old.iter().zip(&folds).filter(|(_, of)| **of != fold);
+            let rest: Vec<&NormalFrame> = rest.map(|(frame, _)| *frame).collect();
+            let without = self.again(&rest)?;
+            let with = self.again(&[&rest, told].concat())?;
+            for frame in (0..old.len()).filter(|frame| folds[*frame] == fold) {
+                let [before, after] = [&without, &with].map(|fit| fit.of(old[frame], frame));
+                moved[frame] = shifted(&held_out[frame], &before?, &after?);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Measures the frames of `told` by fits on all of `old` and on those of `told` that are not near
+    /// them in time.
+    fn unseen(
+        &self,
+        old: &[&NormalFrame],
+        told: &[&NormalFrame],
+    ) -> Result<Vec<Measured>, FitError> {
+        let mut unseen = Vec::with_capacity(told.len());
+        for fold in contiguous_folds(told.len(), FOLDS) {
+            let rest = [&told[..fold.start], &told[fold.end..]].concat();
+            let fit = self.again(&[old, &rest].concat())?;
+            for frame in fold {
+                unseen.push(fit.of(told[frame], old.len() + frame)?);
+            }
+        }
+        Ok(unseen)
+    }
+
+    /// Measures the `number`-th frame.
+    fn of(&self, frame: &NormalFrame, number: usize) -> Result<Measured, FitError> {
+        let measured = self.gauge(&frame.vectors, &frame.distances, frame.light);
+        measured.map_err(|_| FitError::NotFinite { frame: number })
+    }
+}
+
+/// `measured` as it would be after what took another measurement from `before` to `after`: distances
+/// by the same factor, logarithms and the local score by the same difference.
+fn shifted(measured: &Measured, before: &Measured, after: &Measured) -> Measured {
+    let scaled = |part: usize| match before.q[part] {
+        0.0 => measured.q[part],
+        q => measured.q[part] * (after.q[part] / q),
+    };
+    let by = |of: fn(&Measured) -> f64| of(measured) + (of(after) - of(before));
+    Measured {
+        paper: PaperScore {
+            pretrained: by(|m| m.paper.pretrained),
+            discrepancy: by(|m| m.paper.discrepancy),
+        },
+        q: std::array::from_fn(scaled),
+        local: by(|m| m.local),
+        map: Vec::new(),
+        light: measured.light,
+    }
+}
+
+#[cfg(test)]
+#[path = "refit_tests.rs"]
+mod tests;

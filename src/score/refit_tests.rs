@@ -1,0 +1,158 @@
+//! Refits of nothing, of frames that are near normal, and in any order.
+
+use super::super::fixture::{GRID, WIDTH, material, normal_frames, statistics, terms};
+use super::super::threshold::Threshold;
+use super::super::{Score, Scoring};
+use super::*;
+use crate::infer::Patches;
+
+/// Normal frames that are off in a way that was not filmed, all in the same.
+fn unfilmed(count: usize, seed: u64) -> Vec<Features> {
+    let mut frames = normal_frames(count, seed);
+    for frame in &mut frames {
+        frame.pretrained.z[0] += 4.0;
+        frame.pretrained.pooled_mid[3] -= 5.0;
+        let tokens = &mut frame.discrepancy.residual_tokens;
+        tokens[7 * WIDTH..8 * WIDTH].fill(4.0);
+    }
+    frames
+}
+
+/// Statistics of 80 frames and their material.
+fn calibrated(scoring: Scoring) -> (Statistics, Material) {
+    let frames = normal_frames(80, 1);
+    (
+        statistics(&frames, scoring),
+        material(&frames, &Patches::all(GRID)),
+    )
+}
+
+/// With these told to be fine.
+fn telling(statistics: &Statistics, material: &Material, fine: &[Features]) -> Material {
+    let mut told = material.clone();
+    for (i, features) in fine.iter().enumerate() {
+        told.fine.push(FineFrame {
+            sha256: format!("{:064x}", told.fine.len() + i),
+            frame: statistics
+                .fit()
+                .normal_frame(features, 0, &mut Scratch::default()),
+        });
+    }
+    told
+}
+
+fn refit(statistics: &Statistics, material: &Material) -> Refit {
+    let terms = terms("5%".parse().unwrap());
+    statistics.refit(material, &terms).unwrap()
+}
+
+fn score(statistics: &Statistics, frame: &Features) -> Score {
+    statistics.score(frame, 0, &mut Scratch::default()).unwrap()
+}
+
+fn is_near(a: f64, b: f64, what: &str) {
+    assert!(
+        (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
+        "{what}: {a} is not {b}"
+    );
+}
+
+#[test]
+fn a_refit_of_nothing_gives_the_same_statistics() {
+    for scoring in [Scoring::Default, Scoring::Paper] {
+        let (before, material) = calibrated(scoring);
+        let after = refit(&before, &material).statistics;
+        let lines = |t: &Threshold| {
+            let held_out = t.held_out().iter().copied();
+            let own = [t.raw(), t.alarm_at(Default::default()).unwrap()];
+            held_out.chain(own).collect::<Vec<f64>>()
+        };
+        for (before, after) in [
+            (before.deciding(), after.deciding()),
+            (before.local(), after.local()),
+        ] {
+            for (a, b) in lines(before).into_iter().zip(lines(after)) {
+                is_near(a, b, "line");
+            }
+        }
+        for frame in [normal_frames(1, 9), unfilmed(1, 9)].concat() {
+            let (a, b) = (score(&before, &frame), score(&after, &frame));
+            for (a, b, what) in [
+                (a.default, b.default, "default"),
+                (a.paper, b.paper, "paper"),
+                (a.local, b.local, "local"),
+                (a.value, b.value, "value"),
+            ] {
+                is_near(a, b, what);
+            }
+        }
+        let (a, b) = (before.promise().unwrap(), after.promise().unwrap());
+        is_near(a.warn.likely, b.warn.likely, "promise");
+        is_near(a.alarm.high, b.alarm.high, "promise");
+    }
+}
+
+#[test]
+fn fine_frames_make_their_like_normal_and_leave_others_as_they_were() {
+    let (before, material) = calibrated(Scoring::Default);
+    let fine = unfilmed(12, 2);
+    let Refit {
+        statistics,
+        fine: crossed,
+    } = refit(&before, &telling(&before, &material, &fine));
+    let anomalous = |statistics: &Statistics, frames: &[Features]| {
+        let scores = frames.iter().map(|frame| score(statistics, frame));
+        scores.filter(Score::is_anomalous).count()
+    };
+    let like = unfilmed(100, 3);
+    assert_eq!(anomalous(&before, &fine), 12);
+    let (was, is) = (anomalous(&before, &like), anomalous(&statistics, &like));
+    assert!(was > 95 && is < 40, "{was}, then {is} of 100");
+    // Told by frames that the fit did not see: no frame passes just because it was told.
+    let crossed = crossed.into_iter().map(|frame| statistics.judge(frame));
+    let crossed = crossed.filter(Score::is_anomalous).count();
+    let seen = anomalous(&statistics, &fine);
+    assert!(seen <= crossed && crossed < 12, "{seen}, {crossed}");
+    let mut defect = normal_frames(1, 4).remove(0);
+    defect.pretrained.z[2] += 30.0;
+    assert!(score(&statistics, &defect).is_anomalous());
+}
+
+#[test]
+fn one_fine_frame_is_enough_and_lowers_its_own_score() {
+    let (before, material) = calibrated(Scoring::Default);
+    let fine = unfilmed(1, 5);
+    let after = refit(&before, &telling(&before, &material, &fine)).statistics;
+    let [was, is] = [&before, &after].map(|statistics| score(statistics, &fine[0]));
+    assert!(
+        is.default < was.default && is.value < was.value,
+        "{was:?} {is:?}"
+    );
+    assert!(is.local < was.local);
+}
+
+#[test]
+fn two_refits_are_one_with_the_frames_of_both() {
+    let (before, material) = calibrated(Scoring::Default);
+    let fine = unfilmed(9, 6);
+    let first = telling(&before, &material, &fine[..4]);
+    let halfway = refit(&before, &first).statistics;
+    let both = telling(&halfway, &first, &fine[4..]);
+    let at_once = telling(&before, &material, &fine);
+    let (a, b) = (refit(&halfway, &both), refit(&before, &at_once));
+    assert_eq!(a.statistics, b.statistics);
+    assert_eq!(a.fine, b.fine);
+}
+
+#[test]
+fn a_frame_that_is_not_finite_is_refused_by_its_number() {
+    let (before, material) = calibrated(Scoring::Default);
+    let mut fine = unfilmed(1, 7);
+    fine[0].pretrained.z[0] = f32::NAN;
+    let terms = terms("5%".parse().unwrap());
+    let refused = before.refit(&telling(&before, &material, &fine), &terms);
+    assert!(
+        matches!(refused, Err(FitError::NotFinite { frame: 80 })),
+        "{refused:?}"
+    );
+}
