@@ -1,10 +1,12 @@
 //! Drift: pictures that all are a little worse than those of calibration, none of them anomalous.
 
+use std::path::{Path, PathBuf};
+
 use image::RgbImage;
 use serde_json::Value;
 
 use crate::broker::{Broker, Subscriber};
-use crate::studio::{self, frame};
+use crate::studio::{calibrate, draw, frame, stderr};
 use crate::workshop::{self, Workshop};
 
 const STATE: &str = "inspectd/press/cam0/state";
@@ -13,7 +15,7 @@ const STATE: &str = "inspectd/press/cam0/state";
 fn pictures(workshop: &Workshop, name: &str, lens: impl Fn(&mut RgbImage)) -> String {
     let folder = workshop.folder.path().join(name);
     std::fs::create_dir(&folder).unwrap();
-    for number in (300..).step_by(7).take(40) {
+    for number in (2000..).step_by(7).take(40) {
         let mut picture = frame(number, false);
         lens(&mut picture);
         picture.save(folder.join(format!("{number}.png"))).unwrap();
@@ -31,6 +33,15 @@ fn dusty(picture: &mut RgbImage) {
             pixel.0 = pixel.0.map(|value| value / 2);
         }
     }
+}
+
+/// A Profile of pictures that are far apart: what they show of how scores move is known well enough.
+fn varied(folder: &Path) -> PathBuf {
+    let (footage, out) = (folder.join("varied"), folder.join("profile"));
+    draw(&footage, (0..120).map(|i| 11 * i));
+    let output = calibrate(&footage, &out, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    out
 }
 
 /// Waits for a state from now on whose drift is as wanted.
@@ -56,7 +67,8 @@ fn a_lens_that_gets_dusty_is_one_incident_of_drift_before_any_frame_is_anomalous
     let keys = "fps = 30\nscene = \"off\"\nfrozen_after_s = 0\ndrift_hours = 0.004\ndrift = \"on\"";
     workshop.configure(&clean, keys);
     let profile = workshop::profile().to_str().unwrap();
-    workshop.replace(profile, studio::profile().to_str().unwrap());
+    let varied = varied(workshop.folder.path());
+    workshop.replace(profile, varied.to_str().unwrap());
     let mut daemon = workshop.start();
     // The least sensitive threshold: what is dusty here in a moment comes slowly elsewhere.
     subscriber

@@ -76,11 +76,11 @@ fn the_frame_of_an_anomaly_is_kept_as_it_was_played_and_a_verdict_pins_it() {
         answer["data"]["why"].as_str().unwrap().contains("unknown"),
         "{answer}"
     );
-    scene.stop();
     assert!(
         names(&state.join("frames/cam0")).is_empty(),
         "it has its verdict"
     );
+    scene.stop();
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn alone(source: impl FnOnce(&Workshop) -> String) -> Workshop {
 
 #[test]
 fn without_a_broker_the_worst_frame_of_each_incident_is_kept_to_the_pixel() {
-    let source = "{ kind = \"synthetic\", seed = 1, frames = 240, defects = true }";
+    let source = "{ kind = \"synthetic\", seed = 1, frames = 480, defects = true }";
     let workshop = alone(|_| source.to_owned());
     let mut daemon = workshop.start();
     assert_eq!(daemon.wait(120).code(), Some(0), "{}", daemon.log());
