@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::board::lower_priority;
 use super::exit::DataError;
 use super::film::{Filmed, Script, named};
+use super::going_on::going_on;
 use super::golden::with_golden;
 use super::judge::load_teacher;
 use super::made::Made;
@@ -28,6 +30,7 @@ use crate::infer::Teacher;
 use crate::preprocess::{Mask, SceneReference, View};
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
+use crate::train::unfinished::Unfinished;
 use crate::train::{CalibrationError, Supervisor};
 
 /// What is to be made, and of what.
@@ -149,6 +152,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
             cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
             view,
+            memory: args.memory.unwrap_or_default(),
         },
         dump: args.dump.clone(),
         report: args.report.clone(),
@@ -159,6 +163,8 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
 
 /// Calibrates on the footage at a path, with what its notes say of the camera.
 fn on_footage(path: &Path, mut order: Order, stop: &AtomicBool) -> anyhow::Result<Made> {
+    // Only now: filming keeps its priority, since a camera does not wait.
+    lower_priority();
     let footage = footage(path)?;
     let _held = archive::hold(path);
     if let SourceSpec::Kept(kept) = &footage {
@@ -195,20 +201,35 @@ fn report(
     }
 }
 
-/// Makes and saves a Profile. Once `stop` is raised it ends, and nothing is left behind.
+/// Makes and saves a Profile. Once `stop` is raised it ends, and what is done is kept for the next time.
 pub(super) fn carry_out(
     footage: &dyn Opener,
     order: &Order,
     stop: &AtomicBool,
 ) -> anyhow::Result<Made> {
-    let started = Instant::now();
-    check_target(&order.out)?;
+    let place = check_target(&order.out)?;
     for beside in order.report.iter().chain(&order.dump) {
         check_beside(beside, &order.out)?;
     }
     if let Some(folder) = &order.dump {
         make_folder(folder)?;
     }
+    let again = match order.is_reviewed {
+        true => "the same command with --footage last",
+        false => "the same command",
+    };
+    going_on(&place, again, stop, |unfinished| {
+        make(footage, order, unfinished, stop)
+    })
+}
+
+fn make(
+    footage: &dyn Opener,
+    order: &Order,
+    unfinished: &Unfinished,
+    stop: &AtomicBool,
+) -> anyhow::Result<Made> {
+    let started = Instant::now();
     let report = order.report.as_deref().map(WholeFile::create).transpose()?;
     let teacher = load_teacher(order.teacher.as_deref())?;
     let bars = Bars::default();
@@ -217,7 +238,7 @@ pub(super) fn carry_out(
         progress: &progress,
         stop,
     };
-    let mut learnt = learn(&teacher, footage, &order.wishes, supervisor)
+    let mut learnt = learn(&teacher, footage, &order.wishes, unfinished, supervisor)
         .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt, order.is_reviewed);
@@ -230,6 +251,7 @@ pub(super) fn carry_out(
     let draft = draft(&learnt, footage, shown, &bars, stop)?;
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
+    let taken_over = learnt.taken_over;
     let files = std::mem::take(&mut learnt.golden);
     let profile = profile(learnt, &teacher, order, seconds)?;
     let profile = with_golden(profile, files, &teacher, &order.out)?;
@@ -249,6 +271,8 @@ pub(super) fn carry_out(
         frames,
         rejected,
         seconds,
+        taken_over,
+        hottest_celsius: bars.hottest(),
     })
 }
 

@@ -19,6 +19,7 @@ mod full_disk;
 mod golden;
 mod profile_command;
 mod report;
+mod resuming;
 mod scoring;
 mod study_false_alarms;
 
