@@ -12,6 +12,7 @@ use crate::preprocess::{Crop, Mask};
 use crate::publish::schema;
 use crate::score::Scoring;
 use crate::score::budget::Budget;
+use crate::train::memory::Memory;
 
 pub use refine::RefineArgs;
 
@@ -32,7 +33,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Learns what is normal from normal footage and writes a Profile
     #[command(after_help = CALIBRATE_EXAMPLE)]
-    Calibrate(CalibrateArgs),
+    Calibrate(Box<CalibrateArgs>),
     /// Scores image files, one line each; where the scene can't be judged it says so beside the score
     #[command(after_help = SCORE_EXAMPLE)]
     Score(ScoreArgs),
@@ -125,10 +126,14 @@ pub struct CalibrateArgs {
     /// `fps`, else that of the footage, else 2]
     #[arg(long, value_name = "N", value_parser = fps)]
     pub fps: Option<f64>,
-    /// Room for the teacher's features in the temporary folder, in megabytes; longer footage is
-    /// thinned evenly to fit
+    /// Room for the teacher's features beside the Profile, in DIR.unfinished, in megabytes; longer
+    /// footage is thinned evenly to fit
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..))]
     pub cache: u64,
+    /// Memory that it takes at most, such as 500MB. What can't be done within is refused before the
+    /// teacher looks at the footage [default: as it needs, up to half of what is free]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Memory>,
     /// Frames that are filmed and used at most, evenly over the time
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = frames)]
     pub frames: usize,
@@ -359,7 +364,7 @@ fn frames(text: &str) -> Result<usize, String> {
 }
 
 const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
-const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage day/ --footage night/ --out press\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'\n  inspectd calibrate --refine --camera cam0\n  inspectd calibrate --refine --out press --fine false-alarms/ --bad missed/part.jpg";
+const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage day/ --footage night/ --out press\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'\n  inspectd calibrate --refine --camera cam0\n  inspectd calibrate --refine --out press --fine false-alarms/ --bad missed/part.jpg\n  inspectd calibrate --footage normal/ --out press --memory 500MB\n\nAfter a stop or a power cut the same command goes on from DIR.unfinished.";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
 const PROFILE_EXAMPLE: &str = "Example:\n  inspectd profile show press\n  inspectd profile show press --json | jq .previous.calibrated_at\n  inspectd profile rollback press && systemctl reload inspectd";

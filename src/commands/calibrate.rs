@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::board::lower_priority;
 use super::exit::DataError;
 use super::film::{Filmed, Script, named};
+use super::going_on::going_on;
 use super::golden::with_golden;
 use super::judge::load_teacher;
 use super::made::Made;
+use super::origin::profile_of;
 use super::output::{make_folder, say};
 use super::progress::Bars;
 use super::recall::{former, with_recall};
@@ -26,11 +29,10 @@ use crate::config::Camera;
 use crate::decide::Rules;
 use crate::evaluate::dump::Dump;
 use crate::evaluate::whole::WholeFile;
-use crate::infer::Teacher;
 use crate::preprocess::{Mask, SceneReference, View};
-use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape, check_target};
-use crate::score::refit::{Material, NormalFrame};
+use crate::score::profile::check_target;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
+use crate::train::unfinished::Unfinished;
 use crate::train::{CalibrationError, Supervisor};
 
 /// What is to be made, and of what.
@@ -156,6 +158,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
             cache_bytes: args.cache.saturating_mul(1_000_000),
             most_frames: args.frames,
             view,
+            memory: args.memory.unwrap_or_default(),
         },
         dump: args.dump.clone(),
         report: args.report.clone(),
@@ -167,6 +170,8 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
 
 /// Calibrates on the footage at these paths, one after the other, with what its notes say of the camera.
 fn on_footage(paths: &[PathBuf], mut order: Order, stop: &AtomicBool) -> anyhow::Result<Made> {
+    // Only now: filming keeps its priority, since a camera does not wait.
+    lower_priority();
     let footages: Result<Vec<SourceSpec>, _> = paths.iter().map(|path| footage(path)).collect();
     let footages = footages?;
     let _held: Vec<_> = paths.iter().map(|path| archive::hold(path)).collect();
@@ -229,20 +234,35 @@ fn report(
     }
 }
 
-/// Makes and saves a Profile. Once `stop` is raised it ends, and nothing is left behind.
+/// Makes and saves a Profile. Once `stop` is raised it ends, and what is done is kept for the next time.
 pub(super) fn carry_out(
     footage: &dyn Opener,
     order: &Order,
     stop: &AtomicBool,
 ) -> anyhow::Result<Made> {
-    let started = Instant::now();
-    check_target(&order.out)?;
+    let place = check_target(&order.out)?;
     for beside in order.report.iter().chain(&order.dump) {
         check_beside(beside, &order.out)?;
     }
     if let Some(folder) = &order.dump {
         make_folder(folder)?;
     }
+    let again = match order.is_reviewed {
+        true => "the same command with --footage last",
+        false => "the same command",
+    };
+    going_on(&place, again, stop, |unfinished| {
+        make(footage, order, unfinished, stop)
+    })
+}
+
+fn make(
+    footage: &dyn Opener,
+    order: &Order,
+    unfinished: &Unfinished,
+    stop: &AtomicBool,
+) -> anyhow::Result<Made> {
+    let started = Instant::now();
     let report = order.report.as_deref().map(WholeFile::create).transpose()?;
     let teacher = load_teacher(order.teacher.as_deref())?;
     let bars = Bars::default();
@@ -251,7 +271,7 @@ pub(super) fn carry_out(
         progress: &progress,
         stop,
     };
-    let mut learnt = learn(&teacher, footage, &order.wishes, supervisor)
+    let mut learnt = learn(&teacher, footage, &order.wishes, unfinished, supervisor)
         .map_err(|error| stopped_or(error, stop))
         .with_context(|| format!("can't calibrate on {}", footage.describe()))?;
     warn(&learnt, order.is_reviewed);
@@ -264,8 +284,9 @@ pub(super) fn carry_out(
     let draft = draft(&learnt, footage, shown, &bars, stop)?;
     let seconds = started.elapsed().as_secs_f64();
     let (used, frames, rejected) = (learnt.used, learnt.frames, learnt.rejected.len());
+    let taken_over = learnt.taken_over;
     let files = std::mem::take(&mut learnt.golden);
-    let profile = profile(learnt, &teacher, order, seconds)?;
+    let profile = profile_of(learnt, &teacher, order, seconds)?;
     let profile = with_golden(profile, files, &teacher, &order.out)?;
     let bad = former(&order.out, teacher.info());
     let profile = with_recall(profile, bad, &teacher, &order.out, order.accepts_missed)?;
@@ -285,6 +306,8 @@ pub(super) fn carry_out(
         frames,
         rejected,
         seconds,
+        taken_over,
+        hottest_celsius: bars.hottest(),
     })
 }
 
@@ -337,78 +360,4 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
             learnt.used
         );
     }
-}
-
-fn profile(
-    learnt: Calibration,
-    teacher: &Teacher,
-    order: &Order,
-    seconds: f64,
-) -> anyhow::Result<Profile> {
-    let origin = Origin {
-        teacher: teacher.info().clone(),
-        student: StudentShape {
-            blocks: learnt.blocks,
-            mlp_width: learnt.mlp_width,
-        },
-        frame: learnt
-            .size
-            .map(|(width, height)| FrameSize { width, height }),
-        view: order.wishes.view.clone(),
-        normal_frames: learnt.used,
-        epochs: learnt.epochs,
-        seed: order.wishes.seed,
-        camera: order.camera.clone(),
-    };
-    let receipt = Receipt {
-        calibrated_at: jiff::Timestamp::now(),
-        refined_at: None,
-        seconds,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
-        teacher: order
-            .teacher
-            .as_deref()
-            .map(remembered)
-            .transpose()?
-            .flatten(),
-    };
-    let (vectors, distances) = (learnt.vectors.into_iter(), learnt.distances);
-    let lights: Vec<usize> = learnt.held_out.iter().map(|frame| frame.light).collect();
-    let frames = vectors.zip(distances).zip(lights);
-    let frames = frames.map(|((vectors, distances), light)| NormalFrame {
-        vectors,
-        distances,
-        light,
-    });
-    let material = Material {
-        frames: frames.collect(),
-        held_out: learnt.held_out,
-        fine: Vec::new(),
-        interval: learnt.interval,
-    };
-    let profile = Profile::new(
-        origin,
-        learnt.statistics,
-        learnt.scene,
-        learnt.student,
-        receipt,
-    );
-    Ok(profile.with_material(material))
-}
-
-/// The teacher's path as the receipt can hold it.
-fn remembered(path: &Path) -> std::io::Result<Option<PathBuf>> {
-    let path = absolute(path)?;
-    if path.to_str().is_none() {
-        tracing::warn!(
-            "{} is no UTF-8: give --teacher with this Profile",
-            path.display()
-        );
-        return Ok(None);
-    }
-    Ok(Some(path))
 }

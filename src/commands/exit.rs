@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use sysexits::ExitCode;
 
 use super::demo::DemoStopped;
+use super::going_on::StoppedEarly;
 use super::output::OutputClosed;
 use crate::capture::CaptureError;
 use crate::capture::archive::ArchiveError;
@@ -16,6 +17,7 @@ use crate::preprocess::{Rejection, ViewError};
 use crate::publish::SpoolError;
 use crate::score::profile::ProfileError;
 use crate::train::CalibrationError;
+use crate::train::unfinished::UnfinishedError;
 
 /// The user's data can't be used, for a reason that no stage's own error says.
 #[derive(Debug, thiserror::Error)]
@@ -89,17 +91,25 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
             ArchiveError::Write { .. } => ExitCode::CantCreat,
         });
     }
+    if let Some(error) = error.downcast_ref::<UnfinishedError>() {
+        return Some(match error {
+            UnfinishedError::Busy { .. } => ExitCode::TempFail,
+            UnfinishedError::Folder { .. } => ExitCode::CantCreat,
+        });
+    }
     match error.downcast_ref::<CalibrationError>() {
         Some(CalibrationError::Stopped) => return Some(ExitCode::TempFail),
         Some(CalibrationError::TooFewFrames { .. } | CalibrationError::Fit(_)) => {
             return Some(ExitCode::DataErr);
         }
+        Some(CalibrationError::Memory { .. }) => return Some(ExitCode::Usage),
         _ => {}
     }
     let by_type = [
         (error.is::<Issues>(), ExitCode::Config),
         (error.is::<OutputClosed>(), ExitCode::Ok),
         (error.is::<DemoStopped>(), ExitCode::TempFail),
+        (error.is::<StoppedEarly>(), ExitCode::TempFail),
         (error.is::<Stopped>(), ExitCode::IoErr),
         (error.is::<DataError>(), ExitCode::DataErr),
         (error.is::<MissingMask>(), ExitCode::DataErr),

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::output::say;
 use crate::score::budget::Promise;
 use crate::score::profile::{Profile, REPORTS};
+use crate::train::calibrate::TakenOver;
+use crate::train::memory::peak;
 
 /// A Profile that was made and saved.
 pub(super) struct Made {
@@ -20,6 +22,10 @@ pub(super) struct Made {
     pub(super) rejected: usize,
     /// How long it took.
     pub(super) seconds: f64,
+    /// What a run before had done of it.
+    pub(super) taken_over: TakenOver,
+    /// How hot the machine was at most, where it says so.
+    pub(super) hottest_celsius: Option<f64>,
 }
 
 impl Made {
@@ -30,7 +36,8 @@ impl Made {
         json!({
             "profile": self.profile.id(), "out": self.out.to_string_lossy(), "scoring": manifest.scoring,
             "frames": self.frames, "used": self.used, "rejected": self.rejected,
-            "seconds": self.seconds, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
+            "seconds": self.seconds, "peak_memory_bytes": peak(),
+            "hottest_celsius": self.hottest_celsius, "taken_over": self.taken_over, "threshold": deciding.raw, "alarm_threshold": deciding.alarm,
             "local_threshold": local.raw, "local_alarm_threshold": local.alarm,
             "promise": manifest.promise, "report": self.out.join(REPORTS[0]).to_string_lossy(),
             "golden": manifest.golden.len(), "recall": manifest.recall.len(), "missed": manifest.missed(),
@@ -47,6 +54,7 @@ impl Made {
             used,
             frames,
             seconds,
+            taken_over,
             ..
         } = self;
         say!(
@@ -54,7 +62,12 @@ impl Made {
             &profile.id()[..19],
             out.display()
         )?;
-        say!("  {used} of {frames} frames used, {seconds:.0} s")?;
+        let megabytes = peak() / 1_000_000;
+        say!("  {used} of {frames} frames used, {seconds:.0} s, {megabytes} MB of memory")?;
+        let TakenOver { frames, students } = taken_over;
+        if frames + students > 0 {
+            say!("  {frames} frames and {students} student blocks were done by a run before")?;
+        }
         say!(
             "  threshold {:.3}, local threshold {:.3}",
             deciding.raw,

@@ -1,5 +1,6 @@
 //! The commands, one file each; they put the stages together and talk to people.
 
+mod board;
 mod calibrate;
 mod cameras;
 mod check;
@@ -13,6 +14,7 @@ mod feedback;
 mod film;
 mod gallery;
 mod generation;
+mod going_on;
 mod golden;
 mod health;
 mod inspection;
@@ -23,6 +25,7 @@ mod keeper;
 mod loaded;
 mod logging;
 mod made;
+mod origin;
 mod output;
 mod profile;
 mod progress;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::board::Heat;
 use crate::train::Step;
 
 /// A counter for work of unknown length.
@@ -36,10 +37,12 @@ pub(super) fn filming(camera: &str, span: Duration) -> ProgressBar {
         .with_prefix(format!("filming {camera}"))
 }
 
-/// The bars of a calibration: one a step, made when the step begins.
+/// The bars of a calibration: one a step, made when the step begins. Behind each stands how hot the
+/// machine is, where it says so.
 #[derive(Default)]
 pub(super) struct Bars {
     current: Mutex<Option<(Step, ProgressBar)>>,
+    heat: Mutex<Heat>,
 }
 
 impl Bars {
@@ -55,12 +58,24 @@ impl Bars {
             }
             *current = Some((step, bar_of(step, total)));
         }
+        let heat = self
+            .heat
+            .lock()
+            .expect("nothing panics while it is held")
+            .now();
         if let Some((_, bar)) = current.as_ref() {
+            bar.set_prefix(heat.map_or_else(String::new, |celsius| format!("{celsius:.0} °C")));
             bar.set_position(done as u64);
             if done == total && step != Step::Count {
                 bar.finish();
             }
         }
+    }
+
+    /// The highest temperature so far, in degrees Celsius; none where the machine does not say.
+    pub(super) fn hottest(&self) -> Option<f64> {
+        let heat = self.heat.lock().expect("nothing panics while it is held");
+        heat.hottest()
     }
 }
 
@@ -72,8 +87,9 @@ fn bar_of(step: Step, total: usize) -> ProgressBar {
         Step::Fit => "fitting the statistics",
         Step::Draw => "drawing the report",
     };
-    let style = ProgressStyle::with_template("{msg:<28} {wide_bar} {percent:>3} %  {eta} left")
-        .expect("the template is well-formed");
+    let style =
+        ProgressStyle::with_template("{msg:<28} {wide_bar} {percent:>3} %  {eta} left  {prefix}")
+            .expect("the template is well-formed");
     ProgressBar::new(total as u64)
         .with_style(style)
         .with_message(what)

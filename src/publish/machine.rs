@@ -12,8 +12,33 @@ use sysinfo::{Components, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 #[derive(Debug)]
 pub struct Machine {
     system: System,
-    sensors: Components,
+    thermometer: Thermometer,
     own: Pid,
+}
+
+/// Reads the machine's temperature again and again.
+#[derive(Debug)]
+pub struct Thermometer(Components);
+
+impl Thermometer {
+    /// Looks which sensors there are.
+    pub fn new() -> Self {
+        Thermometer(Components::new_with_refreshed_list())
+    }
+
+    /// Degrees Celsius now, of the hottest sensor; none where there is none.
+    pub fn read(&mut self) -> Option<f64> {
+        self.0.refresh(true);
+        let sensors = self.0.iter().filter_map(|sensor| sensor.temperature());
+        let finite = sensors.filter(|t| t.is_finite());
+        finite.reduce(f32::max).map(tenths)
+    }
+}
+
+impl Default for Thermometer {
+    fn default() -> Self {
+        Thermometer::new()
+    }
 }
 
 /// The machine at one moment. Every number is finite.
@@ -63,7 +88,7 @@ impl Machine {
     pub fn new() -> Self {
         let mut machine = Machine {
             system: System::new(),
-            sensors: Components::new_with_refreshed_list(),
+            thermometer: Thermometer::new(),
             own: Pid::from_u32(std::process::id()),
         };
         machine.refresh();
@@ -73,21 +98,13 @@ impl Machine {
     /// The machine now; `state` is a folder on the disk that is meant, which need not exist yet.
     pub fn read(&mut self, state: &Path) -> Readings {
         self.refresh();
-        self.sensors.refresh(true);
         let process = self.system.process(self.own);
-        let temperatures = self
-            .sensors
-            .iter()
-            .filter_map(|sensor| sensor.temperature());
         Readings {
             cpu: Cpu {
                 load_percent: load(self.system.global_cpu_usage()),
                 process_percent: process.map_or(0.0, |process| load(process.cpu_usage())),
             },
-            temperature_c: temperatures
-                .filter(|t| t.is_finite())
-                .reduce(f32::max)
-                .map(tenths),
+            temperature_c: self.thermometer.read(),
             memory: Memory {
                 total_bytes: self.system.total_memory(),
                 available_bytes: self.system.available_memory(),

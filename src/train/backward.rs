@@ -32,16 +32,31 @@ pub struct Backward {
 impl Backward {
     /// Buffers for at most `images` pictures with at most `queries` query tokens each.
     pub fn new(shape: BlockShape, images: usize, queries: usize) -> Self {
-        let asked = images * queries;
+        let [stream, narrow, wide, logits, q, kv] =
+            Self::lengths(shape, images, queries).map(|length| vec![0.0; length]);
         Backward {
             gradient: Parameters::zeros(shape),
-            stream: vec![0.0; asked * shape.width],
-            narrow: vec![0.0; asked * shape.width],
-            wide: vec![0.0; asked * shape.hidden],
-            logits: vec![0.0; queries * shape.tokens],
-            q: vec![0.0; asked * shape.width],
-            kv: vec![0.0; images * shape.tokens * 2 * shape.width],
+            stream,
+            narrow,
+            wide,
+            logits,
+            q,
+            kv,
         }
+    }
+
+    /// Values of the buffers, in the order of the fields.
+    fn lengths(shape: BlockShape, images: usize, queries: usize) -> [usize; 6] {
+        let asked = images * queries;
+        let (narrow, wide) = (asked * shape.width, asked * shape.hidden);
+        let keys = images * shape.tokens * 2 * shape.width;
+        [narrow, narrow, wide, queries * shape.tokens, narrow, keys]
+    }
+
+    /// Values that it holds, the gradient's and all buffers' together.
+    pub(super) fn values(shape: BlockShape, images: usize, queries: usize) -> usize {
+        let buffers = Self::lengths(shape, images, queries);
+        buffers.iter().sum::<usize>() + Parameters::count(shape)
     }
 
     /// The gradient that the last [`Backward::run`] left.

@@ -7,6 +7,7 @@
 
 use crate::infer::student_file::{BlockShape, BlockTensors};
 
+use super::folded::Folded;
 use super::kernel::{Matrix, MatrixMut};
 use super::parameters::Parameters;
 use super::rows;
@@ -99,9 +100,21 @@ impl Forward {
             shape.width.is_multiple_of(shape.heads),
             "the width is a multiple of the heads"
         );
-        let (d, f) = (shape.width, shape.hidden);
-        let (tokens, asked) = (images * shape.tokens, images * queries);
-        let zeros = |len: usize| vec![0.0; len];
+        let [
+            normed,
+            normed_queries,
+            q,
+            kv,
+            shares,
+            mixed,
+            middle,
+            normed_middle,
+            rstd_middle,
+            slope,
+            active,
+            output,
+            rstd,
+        ] = Self::lengths(shape, images, queries).map(|length| vec![0.0; length]);
         Forward {
             batch: Batch {
                 shape,
@@ -109,20 +122,49 @@ impl Forward {
                 queries,
             },
             folded: Folded::new(shape),
-            normed: zeros(tokens * d),
-            normed_queries: zeros(asked * d),
-            q: zeros(asked * d),
-            kv: zeros(tokens * 2 * d),
-            shares: zeros(asked * shape.heads * shape.tokens),
-            mixed: zeros(asked * d),
-            middle: zeros(asked * d),
-            normed_middle: zeros(asked * d),
-            rstd_middle: zeros(asked),
-            slope: zeros(asked * f),
-            active: zeros(asked * f),
-            output: zeros(asked * d),
-            rstd: zeros(tokens),
+            normed,
+            normed_queries,
+            q,
+            kv,
+            shares,
+            mixed,
+            middle,
+            normed_middle,
+            rstd_middle,
+            slope,
+            active,
+            output,
+            rstd,
         }
+    }
+
+    /// Values of the buffers, in the order of the fields.
+    fn lengths(shape: BlockShape, images: usize, queries: usize) -> [usize; 13] {
+        let (d, f) = (shape.width, shape.hidden);
+        let (tokens, asked) = (images * shape.tokens, images * queries);
+        let shares = asked * shape.heads * shape.tokens;
+        let (narrow, wide) = (asked * d, asked * f);
+        [
+            tokens * d,
+            narrow,
+            narrow,
+            tokens * 2 * d,
+            shares,
+            narrow,
+            narrow,
+            narrow,
+            asked,
+            wide,
+            wide,
+            narrow,
+            tokens,
+        ]
+    }
+
+    /// Values that it holds, all buffers together.
+    pub(super) fn values(shape: BlockShape, images: usize, queries: usize) -> usize {
+        let buffers = Self::lengths(shape, images, queries);
+        buffers.iter().sum::<usize>() + Folded::lengths(shape).iter().sum::<usize>()
     }
 
     /// The block's output for the query tokens, `[B Q, D]`.
@@ -305,56 +347,6 @@ impl Forward {
 pub(super) fn token_row(values: &[f32], shape: BlockShape, image: usize, token: usize) -> &[f32] {
     let start = (image * shape.tokens + token) * shape.width;
     &values[start..start + shape.width]
-}
-
-/// The layers after a norm, with the norm's scale and shift taken into them: `LN(x) W + b =
-/// normed (scale W) + (shift W + b)`. So no affine output is stored, LN1 is computed without
-/// parameters, and the backward pass needs no product to reach LN1's scale and shift.
-#[derive(Debug)]
-struct Folded {
-    qkv_weight: Vec<f32>,
-    qkv_bias: Vec<f32>,
-    up_weight: Vec<f32>,
-    up_bias: Vec<f32>,
-}
-
-impl Folded {
-    fn new(BlockShape { width, hidden, .. }: BlockShape) -> Self {
-        Folded {
-            qkv_weight: vec![0.0; width * 3 * width],
-            qkv_bias: vec![0.0; 3 * width],
-            up_weight: vec![0.0; width * hidden],
-            up_bias: vec![0.0; hidden],
-        }
-    }
-
-    fn fold(&mut self, tensors: &BlockTensors<&[f32]>, shape: BlockShape) {
-        let norm1 = (tensors.norm1_scale, tensors.norm1_shift);
-        let qkv = (tensors.qkv_weight, tensors.qkv_bias);
-        fold_layer(norm1, qkv, &mut self.qkv_weight, &mut self.qkv_bias);
-        let norm2 = (tensors.norm2_scale, tensors.norm2_shift);
-        let up = (tensors.up_weight, tensors.up_bias);
-        fold_layer(norm2, up, &mut self.up_weight, &mut self.up_bias);
-        debug_assert_eq!(self.up_bias.len(), shape.hidden);
-    }
-}
-
-fn fold_layer(
-    (scale, shift): (&[f32], &[f32]),
-    (weight, bias): (&[f32], &[f32]),
-    folded_weight: &mut [f32],
-    folded_bias: &mut [f32],
-) {
-    folded_bias.copy_from_slice(bias);
-    let rows = weight
-        .chunks_exact(bias.len())
-        .zip(folded_weight.chunks_exact_mut(bias.len()));
-    for ((from, to), (scale, shift)) in rows.zip(scale.iter().zip(shift)) {
-        for ((to, sum), from) in to.iter_mut().zip(folded_bias.iter_mut()).zip(from) {
-            *to = scale * from;
-            *sum += shift * from;
-        }
-    }
 }
 
 fn fill_rows(values: &mut [f32], row: &[f32]) {

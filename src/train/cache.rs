@@ -3,8 +3,9 @@
 //!
 //! Frames are pushed once, in order, and then read in any order from any thread. The size is
 //! bounded and known before the first frame ([`frames_that_fit`]); the caller decides what to leave
-//! out ([`spread`]). The files have no name, so that no end of the process, not even a kill, leaves them
-//! behind; features are never kept in memory.
+//! out ([`spread`]). The files stay when the cache is dropped; what one before left in them is taken over
+//! where it is what the caller knows, by its digest, and else overwritten. Features are never kept in
+//! memory.
 
 use std::fs::File;
 use std::io;
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use sha2::{Digest as _, Sha256};
+
+use super::unfinished::Digest;
 
 /// Bytes of one cached value.
 const VALUE: u64 = size_of::<f16>() as u64;
@@ -88,14 +92,15 @@ fn frame_bytes(streams: usize, tokens: usize, width: usize) -> u64 {
     streams as u64 * tokens as u64 * width as u64 * VALUE
 }
 
-/// Features of frames, stream by stream. Dropping it removes the files.
+/// Features of frames, stream by stream.
 #[derive(Debug)]
 pub struct FeatureCache {
     folder: PathBuf,
     streams: Vec<Stream>,
     /// Values of one stream of one frame: `tokens * width`.
     values: usize,
-    frames: usize,
+    /// Of the bytes of each frame held, all streams of it.
+    digests: Vec<Digest>,
     limit: u64,
     clamped: u64,
 }
@@ -107,25 +112,25 @@ struct Stream {
 }
 
 impl FeatureCache {
-    /// An empty cache in a new directory inside `dir`, for the streams `x_i` of the numbers given
-    /// (`x_0` is the embedding), of at most `limit_bytes` in all.
-    pub fn create(
+    /// An empty cache in the folder `dir`, for the streams `x_i` of the numbers given (`x_0` is the
+    /// embedding), of at most `limit_bytes` in all.
+    pub fn open(
         dir: &Path,
         streams: &[usize],
         tokens: usize,
         width: usize,
         limit_bytes: u64,
     ) -> Result<Self, CacheError> {
-        let open = |number: &usize| match tempfile::tempfile_in(dir) {
+        let mut options = File::options();
+        // What a run before has left there may yet be taken over.
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let open = |number: &usize| match options.open(dir.join(format!("x_{number}"))) {
             Ok(file) => Ok(Stream {
                 number: *number,
                 file,
             }),
             Err(source) => Err(CacheError::Io {
-                what: format!(
-                    "can't make the feature cache in {}: set TMPDIR to a writable folder with room",
-                    dir.display()
-                ),
+                what: format!("can't make the feature cache in {}", dir.display()),
                 source,
             }),
         };
@@ -135,17 +140,18 @@ impl FeatureCache {
             folder: dir.to_owned(),
             streams,
             values,
-            frames: 0,
+            digests: Vec::new(),
             limit: limit_bytes,
             clamped: 0,
         })
     }
 
     /// Appends one frame: a slice `[tokens, width]` per stream, in the order of
-    /// [`FeatureCache::create`]. Values beyond the range of f16 are clamped and counted.
+    /// [`FeatureCache::create`]. Values beyond the range of f16 are clamped, and
+    /// their number comes back.
     ///
     /// After an error the cache holds the frames that it held before.
-    pub fn push(&mut self, frame: &[&[f32]]) -> Result<(), CacheError> {
+    pub fn push(&mut self, frame: &[&[f32]]) -> Result<u64, CacheError> {
         assert_eq!(
             frame.len(),
             self.streams.len(),
@@ -158,28 +164,71 @@ impl FeatureCache {
         let used = self.bytes();
         if used + self.frame_bytes() > self.limit {
             return Err(CacheError::Full {
-                frames: self.frames,
+                frames: self.frames(),
                 used,
                 limit: self.limit,
             });
         }
-        let mut clamped = 0;
+        let (mut clamped, mut sum) = (0, Sha256::new());
         for (stream, values) in self.streams.iter().zip(frame) {
             if !values.iter().all(|v| v.is_finite()) {
                 return Err(CacheError::NotFinite {
                     stream: stream.number,
-                    frame: self.frames,
+                    frame: self.frames(),
                 });
             }
-            let start = self.frames as u64 * self.values as u64 * VALUE;
-            clamped += write(&stream.file, start, values).map_err(|source| CacheError::Io {
-                what: self.write_failed(&source),
-                source,
-            })?;
+            let written = write(&stream.file, self.start(self.frames()), values, &mut sum);
+            clamped += written.map_err(|source| self.failed(source))?;
         }
         self.clamped += clamped;
-        self.frames += 1;
-        Ok(())
+        self.digests.push(sum.finalize().into());
+        Ok(clamped)
+    }
+
+    /// Holds the next frame as a cache before this one has left it, with so many of its values clamped;
+    /// false, and all is as before, where that is not what `digest` is of.
+    pub fn take_over(&mut self, digest: &Digest, clamped: u64) -> bool {
+        let mut sum = Sha256::new();
+        let mut halves = [f16::ZERO; CHUNK];
+        let whole = self.streams.iter().try_for_each(|stream| {
+            let mut at = self.start(self.frames());
+            let end = at + self.values as u64 * VALUE;
+            while at < end {
+                let count = ((end - at) / VALUE).min(CHUNK as u64) as usize;
+                let bytes = bytemuck::cast_slice_mut::<f16, u8>(&mut halves[..count]);
+                stream.file.read_exact_at(bytes, at)?;
+                sum.update(&bytes);
+                at += count as u64 * VALUE;
+            }
+            io::Result::Ok(())
+        });
+        let fits = self.bytes() + self.frame_bytes() <= self.limit;
+        let is_known = fits && whole.is_ok() && *digest == Digest::from(sum.finalize());
+        if is_known {
+            self.clamped += clamped;
+            self.digests.push(*digest);
+        }
+        is_known
+    }
+
+    /// Waits until all frames are on the disk.
+    pub fn sync(&self) -> Result<(), CacheError> {
+        let sync = |stream: &Stream| stream.file.sync_data();
+        let synced = self.streams.iter().try_for_each(sync);
+        synced.map_err(|source| self.failed(source))
+    }
+
+    /// Gives back what room files of a run before take beyond the frames held.
+    pub fn trim(&self) -> Result<(), CacheError> {
+        let end = self.start(self.frames());
+        let trim = |stream: &Stream| stream.file.set_len(end);
+        let trimmed = self.streams.iter().try_for_each(trim);
+        trimmed.map_err(|source| self.failed(source))
+    }
+
+    /// Of the bytes of a frame held.
+    pub fn digest(&self, frame: usize) -> &Digest {
+        &self.digests[frame]
     }
 
     /// Reads `x_stream` of `frame` (from 0) into `values`, `[tokens, width]`.
@@ -189,18 +238,17 @@ impl FeatureCache {
             self.values,
             "room for a whole stream [tokens, width]"
         );
-        if frame >= self.frames {
+        if frame >= self.frames() {
             return Err(CacheError::NoFrame {
                 frame,
-                held: self.frames,
+                held: self.frames(),
             });
         }
         let Some(held) = self.streams.iter().find(|held| held.number == stream) else {
             let held = self.streams.iter().map(|held| held.number).collect();
             return Err(CacheError::NoStream { stream, held });
         };
-        let start = frame as u64 * self.values as u64 * VALUE;
-        read(&held.file, start, values).map_err(|source| CacheError::Io {
+        read(&held.file, self.start(frame), values).map_err(|source| CacheError::Io {
             what: format!(
                 "frame {frame} can't be read back from {}",
                 self.folder.display()
@@ -209,14 +257,19 @@ impl FeatureCache {
         })
     }
 
+    /// Where its files lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Frames held.
     pub fn frames(&self) -> usize {
-        self.frames
+        self.digests.len()
     }
 
     /// Bytes that the frames held take.
     pub fn bytes(&self) -> u64 {
-        self.frames as u64 * self.frame_bytes()
+        self.frames() as u64 * self.frame_bytes()
     }
 
     /// Values that were beyond the range of f16 so far.
@@ -228,23 +281,28 @@ impl FeatureCache {
         self.streams.len() as u64 * self.values as u64 * VALUE
     }
 
-    fn write_failed(&self, error: &io::Error) -> String {
-        let (path, frame) = (self.folder.display(), self.frames);
-        let needed = self.frame_bytes();
-        match error.kind() {
+    /// Where a frame lies in each file.
+    fn start(&self, frame: usize) -> u64 {
+        frame as u64 * self.values as u64 * VALUE
+    }
+
+    fn failed(&self, source: io::Error) -> CacheError {
+        let (path, frame, needed) = (self.folder.display(), self.frames(), self.frame_bytes());
+        let what = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
                 "no room left for frame {frame} in {path}: each frame takes {needed} bytes, and \
-                 {} are written; free some space, lower --cache, or set TMPDIR to a folder \
-                 with more room",
+                 {} are written; free some space and give the same command again, which goes on from \
+                 there, or lower --cache, or name an --out on a disk with more room",
                 self.bytes()
             ),
             _ => format!("frame {frame} can't be written to {path}"),
-        }
+        };
+        CacheError::Io { what, source }
     }
 }
 
-/// Writes `values` at `start` and returns how many were clamped.
-fn write(file: &File, mut at: u64, values: &[f32]) -> io::Result<u64> {
+/// Writes `values` from `at` on, adds the bytes to `sum`, and returns how many values were clamped.
+fn write(file: &File, mut at: u64, values: &[f32], sum: &mut Sha256) -> io::Result<u64> {
     let mut halves = [f16::ZERO; CHUNK];
     let mut limited = [0.0f32; CHUNK];
     let mut clamped = 0;
@@ -256,7 +314,9 @@ fn write(file: &File, mut at: u64, values: &[f32]) -> io::Result<u64> {
         }
         let halves = &mut halves[..chunk.len()];
         halves.convert_from_f32_slice(&limited[..chunk.len()]);
-        file.write_all_at(bytemuck::cast_slice(halves), at)?;
+        let bytes: &[u8] = bytemuck::cast_slice(halves);
+        file.write_all_at(bytes, at)?;
+        sum.update(bytes);
         at += chunk.len() as u64 * VALUE;
     }
     Ok(clamped)

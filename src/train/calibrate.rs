@@ -7,12 +7,17 @@
 //! long to be trained K times: there the folds share one student, whose bias on its own training
 //! frames was measured as small (held-out to training error 0.92 to 1.04).
 
-use super::footage::{Limits, Seen, watch};
+use serde::Serialize;
+
+use super::footage::{Seen, watch};
 use super::golden::{choose, fetch};
 use super::lesson::Lesson;
+use super::memory::{Memory, Needs};
+use super::recipe::Recipe;
 use super::report::FrameNote;
 use super::review::Review;
 use super::student::Student;
+use super::unfinished::Unfinished;
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::Opener;
 use crate::infer::student_file::{TrainedBlock, to_onnx};
@@ -55,9 +60,29 @@ pub struct Wishes {
     pub most_frames: usize,
     /// The part of the picture that is looked at.
     pub view: View,
+    /// The memory that calibration may take.
+    pub memory: Memory,
 }
 
 impl Wishes {
+    /// How students are trained.
+    pub(super) fn recipe(&self) -> Recipe {
+        let recipe = match self.scoring {
+            Scoring::Default => Recipe::light(self.seed),
+            Scoring::Paper => Recipe::paper(self.seed),
+        };
+        Recipe {
+            epochs: self.epochs.unwrap_or(recipe.epochs),
+            ..recipe
+        }
+    }
+
+    /// The memory that so many frames need.
+    pub(super) fn needs(&self, frames: usize, info: &TeacherInfo) -> Needs {
+        let is_examined = self.scoring == Scoring::Paper;
+        Needs::of(frames, info, &self.recipe(), is_examined)
+    }
+
     /// For footage with so many seconds from frame to frame.
     fn terms(&self, interval: Option<f64>) -> Terms {
         let own = interval.map(f64::recip);
@@ -118,29 +143,37 @@ pub struct Calibration {
     pub golden: Vec<Vec<u8>>,
     /// Why a frame that was to be golden is not.
     pub not_golden: Vec<String>,
+    /// What a run before had done of it.
+    pub taken_over: TakenOver,
 }
 
-/// Learns what is normal from `footage`.
+/// What a calibration found done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TakenOver {
+    /// Frames that the teacher had looked at.
+    pub frames: usize,
+    /// Blocks of students that were trained.
+    pub students: usize,
+}
+
+/// Learns what is normal from `footage`, goes on from what is in `unfinished`, and keeps there what
+/// it does.
 ///
 /// # Errors
-/// Too few usable frames, a full disk, footage or a teacher that fails, or a stop.
+/// Too few usable frames, too little memory, a full disk, footage or a teacher that fails, or a stop.
 pub fn calibrate(
     teacher: &Teacher,
     footage: &dyn Opener,
     wishes: &Wishes,
+    unfinished: &Unfinished,
     supervisor: Supervisor<'_>,
 ) -> Result<Calibration, CalibrationError> {
     let info = teacher.info();
     let patches = Patches::of(&wishes.view, info.grid)?;
     let blocks = student_blocks(info, wishes.scoring);
-    let folder = std::env::temp_dir();
-    let limits = Limits {
-        cache_bytes: wishes.cache_bytes,
-        frames: wishes.most_frames,
-        folder: &folder,
-    };
-    let looked_at = (&wishes.view, &patches);
-    let seen = watch(teacher, footage, looked_at, &blocks, limits, supervisor)?;
+    let seen = watch(
+        teacher, footage, &patches, &blocks, wishes, unfinished, supervisor,
+    )?;
     let used = seen.pretrained.len();
     if used < FEWEST_FRAMES {
         return Err(CalibrationError::TooFewFrames {
@@ -166,9 +199,10 @@ pub fn calibrate(
         lights: (&lights, kinds),
         is_film: footage.is_film(),
         wishes,
+        unfinished,
         supervisor,
     };
-    let (student, held_out) = match wishes.scoring {
+    let (student, held_out, trained_before) = match wishes.scoring {
         Scoring::Default => lesson.learn_light()?,
         Scoring::Paper => lesson.learn_paper()?,
     };
@@ -185,9 +219,13 @@ pub fn calibrate(
     let values: Vec<(usize, f64)> = seen.indices.iter().copied().zip(judged).collect();
     let (golden, not_golden) = fetch(footage, &choose(&values), supervisor)?;
     let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
-    let (epochs, mlp_width) = (lesson.recipe().epochs, student[0].parameters.shape().hidden);
+    let (epochs, mlp_width) = (wishes.recipe().epochs, student[0].parameters.shape().hidden);
     let student = to_onnx(&trained);
-    let clamped = seen.cache.clamped();
+    let clamped = seen.watched.cache().clamped();
+    let taken_over = TakenOver {
+        frames: seen.watched.taken_over(),
+        students: trained_before,
+    };
     let Seen {
         frames,
         rejected,
@@ -217,6 +255,7 @@ pub fn calibrate(
         scene,
         golden,
         not_golden,
+        taken_over,
     })
 }
 

@@ -17,12 +17,12 @@ use super::backward::{Backward, residuals};
 use super::block::{Forward, all_tokens};
 use super::parameters::Parameters;
 use super::recipe::Recipe;
-use super::student::{Epoch, Material, Progress, Student, TrainError, Watch};
+use super::student::{Epoch, Exercise, Progress, Student, TrainError, Watch};
 
 /// The training of one block.
 pub(super) struct Course<'a> {
-    /// What it learns from.
-    pub(super) material: Material<'a>,
+    /// What it learns, from what.
+    pub(super) exercise: Exercise<'a>,
     /// Its sides.
     pub(super) shape: BlockShape,
     /// How.
@@ -31,8 +31,6 @@ pub(super) struct Course<'a> {
     pub(super) watch: Watch<'a>,
     /// Another block failed: no use to go on.
     pub(super) failed: &'a AtomicBool,
-    /// Its number, 1-based.
-    pub(super) block: usize,
 }
 
 /// Input and target of one batch, each `[B, N, D]`.
@@ -52,7 +50,7 @@ impl Course<'_> {
         } = *self.recipe;
         let BlockShape { tokens, width, .. } = self.shape;
         let mut random = ChaCha8Rng::seed_from_u64(self.recipe.seed);
-        random.set_stream(self.block as u64);
+        random.set_stream(self.exercise.block as u64);
         let mut parameters = Parameters::xavier(self.shape, &mut random);
         let mut adam = Adam::new(parameters.values().len());
         let asked = self.recipe.queries(tokens);
@@ -65,7 +63,7 @@ impl Course<'_> {
         };
         let mut queries = Queries::new(tokens, asked);
         let mut examiner = Examiner::new(self);
-        let mut order = self.material.training.to_vec();
+        let mut order = self.exercise.training.to_vec();
         let each = order.len().div_ceil(batch);
         for epoch in 0..epochs {
             order.shuffle(&mut random);
@@ -83,7 +81,7 @@ impl Course<'_> {
                     rate.at(step, epochs * each),
                 );
                 total += loss * frames.len() as f64 / order.len() as f64;
-                let (block, steps) = (self.block, epochs * each);
+                let (block, steps) = (self.exercise.block, epochs * each);
                 (self.watch.progress)(Progress {
                     block,
                     step: step + 1,
@@ -93,13 +91,13 @@ impl Course<'_> {
             }
             if !total.is_finite() {
                 return Err(TrainError::Diverged {
-                    block: self.block,
+                    block: self.exercise.block,
                     epoch: epoch + 1,
                 });
             }
             examiner.examine(self, &parameters, &mut pairs, total)?;
         }
-        Ok(examiner.student(self.block, parameters))
+        Ok(examiner.student(self.exercise.block, parameters))
     }
 
     /// Reads a batch; the one place where a stop is noticed.
@@ -117,8 +115,12 @@ impl Course<'_> {
             .chunks_exact_mut(size)
             .zip(pairs.target.chunks_exact_mut(size));
         for (frame, (input, target)) in frames.iter().zip(rows) {
-            self.material.cache.read(self.block - 1, *frame, input)?;
-            self.material.cache.read(self.block, *frame, target)?;
+            self.exercise
+                .cache
+                .read(self.exercise.block - 1, *frame, input)?;
+            self.exercise
+                .cache
+                .read(self.exercise.block, *frame, target)?;
         }
         let used = frames.len() * size;
         Ok((&pairs.input[..used], &pairs.target[..used]))
@@ -171,7 +173,7 @@ struct Examination {
 impl Examiner {
     fn new(course: &Course<'_>) -> Self {
         let (shape, batch) = (course.shape, course.recipe.batch);
-        let held_out = (!course.material.held_out.is_empty()).then(|| Examination {
+        let held_out = (!course.exercise.held_out.is_empty()).then(|| Examination {
             forward: Forward::new(shape, batch, shape.tokens),
             queries: all_tokens(shape.tokens, batch),
             residuals: vec![0.0; batch * shape.tokens * shape.width],
@@ -228,7 +230,7 @@ impl Examination {
         pairs: &mut Pairs,
     ) -> Result<f64, TrainError> {
         let (mut squares, mut count) = (0.0, 0);
-        for frames in course.material.held_out.chunks(course.recipe.batch) {
+        for frames in course.exercise.held_out.chunks(course.recipe.batch) {
             let (input, target) = course.load(pairs, frames)?;
             let queries = &self.queries[..frames.len() * course.shape.tokens];
             self.forward.run(parameters, input, queries);

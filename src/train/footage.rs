@@ -1,21 +1,27 @@
 //! Footage to features: the teacher's pass over the normal frames, which calibration makes once.
 //!
 //! What later steps need of each frame is kept: the small pre-trained vectors in memory, the
-//! student's inputs and targets in a [`FeatureCache`] on disk. Long footage is thinned evenly; a
-//! frame that can't be decoded is left out and named.
+//! student's inputs and targets in a [`FeatureCache`] on disk. Where a run before has watched a frame of
+//! the same prepared input, the teacher is spared. Long footage is thinned evenly; a frame that can't be
+//! decoded is left out and named.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::cache::{FeatureCache, frames_that_fit, spread};
+use super::calibrate::Wishes;
 use super::report::FrameNote;
 use super::review::{Review, Thumbnail};
+use super::unfinished::{Unfinished, Watched};
 use super::{CalibrationError, Step, Supervisor};
-use crate::capture::{Opener, replay};
-use crate::infer::{Patches, PretrainedFeatures, Teacher, pretrained_features, pretrained_streams};
+use crate::capture::{Frame, Opener, replay};
+use crate::infer::{
+    Patches, PretrainedFeatures, Teacher, TeacherRunner, pretrained_features, pretrained_streams,
+};
 use crate::preprocess::scene::SceneFootage;
-use crate::preprocess::{Preprocessor, View};
+use crate::preprocess::{Prepared, Preprocessor};
 
 /// What the teacher alone saw in the footage.
 pub(super) struct Seen {
@@ -24,7 +30,7 @@ pub(super) struct Seen {
     /// Which frames of the footage they are, counted from 0.
     pub(super) indices: Vec<usize>,
     /// The streams of the same frames.
-    pub(super) cache: FeatureCache,
+    pub(super) watched: Watched,
     /// Frames in the footage.
     pub(super) frames: usize,
     /// Names and reasons of the frames that could not be used.
@@ -74,82 +80,114 @@ impl Seen {
     }
 }
 
-/// How much of the footage may be used, and where its features lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits<'a> {
-    /// Bytes of the cache.
-    pub(super) cache_bytes: u64,
-    /// Frames.
-    pub(super) frames: usize,
-    /// The cache's folder.
-    pub(super) folder: &'a Path,
+/// What looks at a frame.
+struct Eye<'a> {
+    preprocessor: Preprocessor,
+    runner: TeacherRunner,
+    /// The streams that the students need.
+    kept: Vec<usize>,
+    patches: &'a Patches,
 }
 
-/// Runs the teacher over that part of `footage` which is looked at, and keeps the streams that the students of `blocks` need.
+/// Runs the teacher over that part of `footage` which is looked at, and keeps the streams that the
+/// students of `blocks` need. What was watched goes to `unfinished`, also where it ends early.
 pub(super) fn watch(
     teacher: &Teacher,
     footage: &dyn Opener,
-    looked_at: (&View, &Patches),
+    patches: &Patches,
     blocks: &[usize],
-    limits: Limits<'_>,
+    wishes: &Wishes,
+    unfinished: &Unfinished,
     supervisor: Supervisor<'_>,
 ) -> Result<Seen, CalibrationError> {
     let info = teacher.info();
-    let (view, patches) = looked_at;
+    let (view, bytes) = (&wishes.view, wishes.cache_bytes);
     let kept = streams_of(blocks);
-    let runner = teacher.runner(&[kept.as_slice(), &pretrained_streams(info)].concat())?;
-    let mut preprocessor = Preprocessor::new(&info.preprocessing).looking_at(view.clone());
-    let (tokens, width, bytes) = (info.tokens, info.width, limits.cache_bytes);
-
-    let frames = count(footage, supervisor)?;
-    let room = frames_that_fit(kept.len(), tokens, width, bytes).min(limits.frames);
-    let mut wanted = spread(frames, room).into_iter().peekable();
-    let total = wanted.len();
+    let mut eye = Eye {
+        runner: teacher.runner(&[kept.as_slice(), &pretrained_streams(info)].concat())?,
+        preprocessor: Preprocessor::new(&info.preprocessing).looking_at(view.clone()),
+        kept,
+        patches,
+    };
+    let frames = count(footage, &mut eye, supervisor)?;
+    let room = frames_that_fit(eye.kept.len(), info.tokens, info.width, bytes);
+    let wanted = spread(frames, room.min(wishes.most_frames));
+    wishes.memory.check(wishes.needs(wanted.len(), info))?;
+    let folder = unfinished.folder();
+    let cache = FeatureCache::open(folder, &eye.kept, info.tokens, info.width, bytes)?;
     let mut seen = Seen {
         pretrained: Vec::new(),
         indices: Vec::new(),
-        cache: FeatureCache::create(limits.folder, &kept, tokens, width, bytes)?,
+        watched: Watched::open(folder, cache, info, view, &eye.kept)?,
         frames,
         rejected: Vec::new(),
-        wanted: total,
+        wanted: wanted.len(),
         size: None,
         scene: SceneFootage::new(footage.is_film()),
         first: None,
         notes: Vec::new(),
         review: Review::default(),
     };
-    for (index, frame) in replay(footage)?.enumerate() {
-        let frame = frame?;
-        let at = footage.keeps_time().then_some(frame.at.since_boot);
-        if wanted.next_if_eq(&index).is_none() {
-            // Thinned footage still shows by how much one frame differs from the next.
-            if seen.scene.wants_neighbour(index) && preprocessor.prepare(&frame).is_ok() {
-                seen.scene.take_neighbour(index, at, preprocessor.look());
-            }
-            continue;
+    match eye.look_at_all(footage, &wanted, &mut seen, supervisor) {
+        Ok(()) => seen.watched.finish()?,
+        Err(error) => {
+            // The error that is told is the first one.
+            let _ = seen.watched.keep();
+            return Err(error);
         }
-        supervisor.at(
-            Step::Watch,
-            seen.pretrained.len() + seen.rejected.len(),
-            total,
-        )?;
-        let prepared = match preprocessor.prepare(&frame) {
+    }
+    Ok(seen)
+}
+
+impl Eye<'_> {
+    fn look_at_all(
+        &mut self,
+        footage: &dyn Opener,
+        wanted: &[usize],
+        seen: &mut Seen,
+        supervisor: Supervisor<'_>,
+    ) -> Result<(), CalibrationError> {
+        let total = wanted.len();
+        let mut wanted = wanted.iter().peekable();
+        for (index, frame) in replay(footage)?.enumerate() {
+            let frame = frame?;
+            let at = footage.keeps_time().then_some(frame.at.since_boot);
+            if wanted.next_if_eq(&&index).is_none() {
+                // Thinned footage still shows by how much one frame differs from the next.
+                if seen.scene.wants_neighbour(index) && self.preprocessor.prepare(&frame).is_ok() {
+                    let look = self.preprocessor.look();
+                    seen.scene.take_neighbour(index, at, look);
+                }
+                continue;
+            }
+            let done = seen.pretrained.len() + seen.rejected.len();
+            supervisor.at(Step::Watch, done, total)?;
+            self.look_at(frame, index, at, seen)?;
+        }
+        supervisor.at(Step::Watch, total, total)
+    }
+
+    /// Looks at one frame, or names it where it can't be used.
+    fn look_at(
+        &mut self,
+        frame: Frame,
+        index: usize,
+        at: Option<Duration>,
+        seen: &mut Seen,
+    ) -> Result<(), CalibrationError> {
+        let prepared = match self.preprocessor.prepare(&frame) {
             Ok(prepared) => prepared,
             Err(rejection) => {
                 let name = frame
                     .name
                     .map_or_else(|| format!("frame {index}"), |n| n.to_string());
                 seen.rejected.push((name, rejection.to_string()));
-                continue;
+                return Ok(());
             }
         };
-        let output = runner
-            .run(&prepared.input)
-            .map_err(CalibrationError::Inference)?;
-        let streams: Vec<&[f32]> = kept.iter().map(|&i| output.stream(i)).collect();
-        seen.cache.push(&streams)?;
-        seen.scene.take(index, at, preprocessor.look());
-        seen.note(index, at, frame.name, &preprocessor);
+        let features = self.features(&prepared, &mut seen.watched)?;
+        seen.scene.take(index, at, self.preprocessor.look());
+        seen.note(index, at, frame.name, &self.preprocessor);
         let size = Some((prepared.width, prepared.height));
         if seen.pretrained.is_empty() {
             seen.size = size;
@@ -157,11 +195,27 @@ pub(super) fn watch(
             seen.size = None;
         }
         seen.indices.push(index);
-        seen.pretrained
-            .push(pretrained_features(&output, info, patches));
+        seen.pretrained.push(features);
+        Ok(())
     }
-    supervisor.at(Step::Watch, total, total)?;
-    Ok(seen)
+
+    /// The features of the next frame, from a run before or from the teacher.
+    fn features(
+        &self,
+        prepared: &Prepared,
+        watched: &mut Watched,
+    ) -> Result<PretrainedFeatures, CalibrationError> {
+        let input = Sha256::digest(bytemuck::cast_slice::<f32, u8>(&prepared.input)).into();
+        if let Some(features) = watched.recall(&input)? {
+            return Ok(features);
+        }
+        let output = self.runner.run(&prepared.input);
+        let output = output.map_err(CalibrationError::Inference)?;
+        let features = pretrained_features(&output, self.runner.info(), self.patches);
+        let streams: Vec<&[f32]> = self.kept.iter().map(|&i| output.stream(i)).collect();
+        watched.push(&input, &streams, &features)?;
+        Ok(features)
+    }
 }
 
 /// The streams that students of `blocks` read and are compared with, rising.
@@ -172,11 +226,22 @@ fn streams_of(blocks: &[usize]) -> Vec<usize> {
 }
 
 /// The number of frames: a pass of its own, cheap beside the teacher's, so that long footage can
-/// be thinned evenly and the time left be told.
-fn count(footage: &dyn Opener, supervisor: Supervisor<'_>) -> Result<usize, CalibrationError> {
+/// be thinned evenly and the time left be told. The first one is looked at, so that the memory which
+/// that takes is known.
+fn count(
+    footage: &dyn Opener,
+    eye: &mut Eye<'_>,
+    supervisor: Supervisor<'_>,
+) -> Result<usize, CalibrationError> {
     let mut frames = 0;
     for frame in replay(footage)? {
-        frame?;
+        let frame = frame?;
+        if frames == 0
+            && let Ok(prepared) = eye.preprocessor.prepare(&frame)
+        {
+            let output = eye.runner.run(&prepared.input);
+            output.map_err(CalibrationError::Inference)?;
+        }
         frames += 1;
         supervisor.at(Step::Count, frames, frames)?;
     }

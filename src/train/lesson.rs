@@ -10,10 +10,10 @@ use std::thread;
 use super::alike::{first_alike, unit};
 use super::calibrate::Wishes;
 use super::footage::Seen;
-use super::student::{Material, Recipe, Scratch, Student, Watch, train_students};
+use super::student::{Exercise, Scratch, Student, Watch, train_students};
+use super::unfinished::{Digest, Unfinished};
 use super::{CalibrationError, Step, Supervisor};
 use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
-use crate::score::Scoring;
 use crate::score::crossfit::{FOLDS, folds_of};
 use crate::score::fit::{Draft, Fit, Measured};
 use crate::score::moments::Moments;
@@ -34,11 +34,14 @@ pub(super) struct Lesson<'a> {
     /// Whether the frames follow each other in time; else those that show the same stay together.
     pub(super) is_film: bool,
     pub(super) wishes: &'a Wishes,
+    /// Where students that are trained lie.
+    pub(super) unfinished: &'a Unfinished,
     pub(super) supervisor: Supervisor<'a>,
 }
 
-/// The blocks of a student, and the measurements of all frames by those that did not see them.
-type Learnt = (Vec<Student>, Vec<Measured>);
+/// The blocks of a student, the measurements of all frames by those that did not see them, and how many
+/// blocks of all students a run before had trained.
+type Learnt = (Vec<Student>, Vec<Measured>, usize);
 
 impl Lesson<'_> {
     /// One student on all frames, and one a fold on the frames outside of it.
@@ -47,7 +50,11 @@ impl Lesson<'_> {
         let folds = self.folds();
         let mut courses: Vec<Vec<usize>> = (folds.iter().map(|fold| outside(&all, fold))).collect();
         courses.push(all);
-        let mut students = self.train_each(&courses)?;
+        let exercises = courses
+            .iter()
+            .flat_map(|frames| self.exercises(frames, &[]));
+        let (students, before) = self.train(&exercises.collect::<Vec<_>>())?;
+        let mut students: Vec<&[Student]> = students.chunks(self.blocks.len()).collect();
         let last = students.pop().expect("there is a course on all frames");
         let mut held_out = Vec::new();
         for (number, (fold, student)) in folds.iter().zip(&students).enumerate() {
@@ -56,7 +63,7 @@ impl Lesson<'_> {
             let (fit, _) = self.fit(student, &vectors, &courses[number])?;
             held_out.extend(self.measure(student, &fit, &vectors, fold)?);
         }
-        Ok((last, in_order(held_out)))
+        Ok((last.to_vec(), in_order(held_out), before))
     }
 
     /// One student for all; only the Gaussians are cross-fitted. The last tenth of the footage
@@ -64,9 +71,7 @@ impl Lesson<'_> {
     pub(super) fn learn_paper(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
         let (training, choosing) = all.split_at(all.len() - all.len().div_ceil(10));
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let steps = Steps::of(self, &[training]);
-        let student = self.train(training, choosing, threads, &steps)?;
+        let (student, before) = self.train(&self.exercises(training, choosing))?;
         let vectors = self.vectors(&student)?;
         let mut held_out = Vec::new();
         for (number, fold) in self.folds().iter().enumerate() {
@@ -74,7 +79,7 @@ impl Lesson<'_> {
             let (fit, _) = self.fit(&student, &vectors, &outside(&all, fold))?;
             held_out.extend(self.measure(&student, &fit, &vectors, fold)?);
         }
-        Ok((student, in_order(held_out)))
+        Ok((student, in_order(held_out), before))
     }
 
     /// The frames of each fold, in order of time.
@@ -163,10 +168,16 @@ impl Lesson<'_> {
         for &frame in frames {
             self.supervisor.check()?;
             for (block, pair) in student.iter().zip(&mut pairs) {
-                self.seen.cache.read(block.block - 1, frame, &mut input)?;
+                self.seen
+                    .watched
+                    .cache()
+                    .read(block.block - 1, frame, &mut input)?;
                 pair.0 = block.block;
                 pair.1.copy_from_slice(block.forward(&mut scratch, &input));
-                self.seen.cache.read(block.block, frame, &mut pair.2)?;
+                self.seen
+                    .watched
+                    .cache()
+                    .read(block.block, frame, &mut pair.2)?;
             }
             let pairs: Vec<_> = pairs
                 .iter()
@@ -189,66 +200,68 @@ impl Lesson<'_> {
         std::slice::from_ref(&student[at.expect("every student has the middle block")])
     }
 
-    /// A student for each list of training frames, one a thread.
-    fn train_each(&self, courses: &[Vec<usize>]) -> Result<Vec<Vec<Student>>, CalibrationError> {
-        let steps = Steps::of(self, courses);
-        thread::scope(|scope| {
-            let spawn = |training: &'_ Vec<usize>| {
-                let (training, steps) = (training.clone(), &steps);
-                scope.spawn(move || self.train(&training, &[], 1, steps))
-            };
-            let running: Vec<_> = courses.iter().map(spawn).collect();
-            let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
-                Ok(student) => student,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            running.into_iter().map(join).collect()
-        })
+    /// Each block of a student, to be trained on the same frames.
+    fn exercises<'e>(&'e self, training: &'e [usize], held_out: &'e [usize]) -> Vec<Exercise<'e>> {
+        let exercise = |&block| Exercise {
+            cache: self.seen.watched.cache(),
+            training,
+            held_out,
+            block,
+        };
+        self.blocks.iter().map(exercise).collect()
     }
 
-    fn train(
-        &self,
-        training: &[usize],
-        choosing: &[usize],
-        threads: usize,
-        steps: &Steps,
-    ) -> Result<Vec<Student>, CalibrationError> {
-        let recipe = self.recipe();
+    /// A trained block for each exercise, and how many of them a run before had trained. Each is kept as
+    /// soon as it is trained.
+    fn train(&self, exercises: &[Exercise<'_>]) -> Result<(Vec<Student>, usize), CalibrationError> {
+        let recipe = self.wishes.recipe();
         let info = self.info;
         let shape = recipe.shape(info.tokens, info.width, info.heads);
-        let material = Material {
-            cache: &self.seen.cache,
-            training,
-            held_out: choosing,
-        };
+        let keys: Vec<Digest> = exercises
+            .iter()
+            .map(|own| own.key(shape, &recipe))
+            .collect();
+        self.unfinished.forget_other_students(&keys);
+        let find = |key| self.unfinished.student(key, shape);
+        let mut students: Vec<Option<Student>> = keys.iter().map(find).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|&i| students[i].is_none()).collect();
+        let before = keys.len() - missing.len();
+
+        let steps = |own: &Exercise<'_>| own.training.len().div_ceil(recipe.batch) * recipe.epochs;
+        let total = exercises.iter().map(steps).sum::<usize>();
+        let to_do = missing.iter().map(|&i| steps(&exercises[i])).sum::<usize>();
+        let done = AtomicUsize::new(total - to_do);
         let progress = |_| {
-            let done = steps.done.fetch_add(1, Ordering::Relaxed) + 1;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             // A stop is noticed by the training itself.
-            let _ = self.supervisor.at(Step::Train, done, steps.total);
+            let _ = self.supervisor.at(Step::Train, done, total);
+        };
+        let trained = |at: usize, student: &Student| {
+            if let Err(fault) = self.unfinished.keep_student(&keys[missing[at]], student) {
+                let folder = self.unfinished.folder().display();
+                tracing::warn!(
+                    "a trained student can't be kept in {folder}, and a stop loses it: {fault}"
+                );
+            }
         };
         let watch = Watch {
             progress: &progress,
+            trained: &trained,
             stop: self.supervisor.stop,
         };
-        Ok(train_students(
-            material,
-            self.blocks,
-            shape,
-            &recipe,
-            threads,
-            watch,
-        )?)
+        let to_do: Vec<Exercise<'_>> = missing.iter().map(|&i| exercises[i]).collect();
+        let new = train_students(&to_do, shape, &recipe, self.threads(), watch)?;
+        for (at, student) in missing.into_iter().zip(new) {
+            students[at] = Some(student);
+        }
+        Ok((students.into_iter().flatten().collect(), before))
     }
 
-    pub(super) fn recipe(&self) -> Recipe {
-        let recipe = match self.wishes.scoring {
-            Scoring::Default => Recipe::light(self.wishes.seed),
-            Scoring::Paper => Recipe::paper(self.wishes.seed),
-        };
-        Recipe {
-            epochs: self.wishes.epochs.unwrap_or(recipe.epochs),
-            ..recipe
-        }
+    /// Students that are trained at a time. More threads than cores gain nothing and take memory.
+    fn threads(&self) -> usize {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let needs = self.wishes.needs(self.seen.pretrained.len(), self.info);
+        cores.min(self.wishes.memory.students(needs))
     }
 }
 
@@ -263,22 +276,4 @@ fn outside(all: &[usize], fold: &[usize]) -> Vec<usize> {
 fn in_order(mut measured: Vec<(usize, Measured)>) -> Vec<Measured> {
     measured.sort_unstable_by_key(|(frame, _)| *frame);
     measured.into_iter().map(|(_, measured)| measured).collect()
-}
-
-/// Steps of all trainings together, for the progress bar.
-struct Steps {
-    done: AtomicUsize,
-    total: usize,
-}
-
-impl Steps {
-    fn of<T: AsRef<[usize]>>(lesson: &Lesson<'_>, courses: &[T]) -> Steps {
-        let recipe = lesson.recipe();
-        let each = |course: &T| course.as_ref().len().div_ceil(recipe.batch) * recipe.epochs;
-        let total = courses.iter().map(each).sum::<usize>() * lesson.blocks.len();
-        Steps {
-            done: AtomicUsize::new(0),
-            total,
-        }
-    }
 }

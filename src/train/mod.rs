@@ -5,6 +5,10 @@
 //! ([`block`], [`backward`]) over the `gemm` crate, which is named in this module only. Nothing here
 //! runs in the daemon: a trained student leaves as ONNX ([`crate::infer::student_file`]).
 
+pub mod memory;
+
+pub mod unfinished;
+
 pub mod cache;
 
 pub mod parameters;
@@ -20,6 +24,8 @@ pub mod recipe;
 mod course;
 
 pub mod student;
+
+mod folded;
 
 mod kernel;
 
@@ -67,7 +73,7 @@ pub enum Step {
 pub struct Supervisor<'a> {
     /// Called with a step, how much of it is done, and how much there is.
     pub progress: &'a (dyn Fn(Step, usize, usize) + Sync),
-    /// Once true, calibration ends soon and leaves nothing behind.
+    /// Once true, calibration ends soon; what is done stays with [`unfinished::Unfinished`].
     pub stop: &'a AtomicBool,
 }
 
@@ -90,8 +96,24 @@ impl Supervisor<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrationError {
     /// The caller asked to stop.
-    #[error("stopped; nothing was written")]
+    #[error("stopped; no Profile was written")]
     Stopped,
+    /// More memory is needed than may be taken.
+    #[error(
+        "--memory allows {allowed} MB, and {needed} MB are needed, {frames} MB of them for the frames and \
+         {student} MB to train one student block: allow more, use fewer frames (--frames), or take a \
+         smaller teacher"
+    )]
+    Memory {
+        /// What may be taken, in megabytes like all of them.
+        allowed: u64,
+        /// What is needed at least.
+        needed: u64,
+        /// What the frames take of it.
+        frames: u64,
+        /// What the training of a student block takes of it.
+        student: u64,
+    },
     /// Not enough to learn from.
     #[error(
         "only {used} frames can be used, and {} are the least: of {frames} in the footage \

@@ -20,8 +20,18 @@ impl Parameters {
     pub fn zeros(shape: BlockShape) -> Self {
         Parameters {
             shape,
-            values: vec![0.0; lengths(shape).iter().sum()],
+            values: vec![0.0; Self::count(shape)],
         }
+    }
+
+    /// How many numbers a block of these sides has.
+    pub fn count(shape: BlockShape) -> usize {
+        lengths(shape).iter().sum()
+    }
+
+    /// Numbers that were trained before; none where they are not as many as the block has.
+    pub fn of(shape: BlockShape, values: Vec<f32>) -> Option<Self> {
+        (values.len() == Self::count(shape)).then_some(Parameters { shape, values })
     }
 
     /// A fresh student (METHOD.md, section 2): matrices Xavier-uniform, with query, key and value each

@@ -1,30 +1,47 @@
 //! Training of student blocks, and the trained student.
 //!
 //! Each block learns alone from the teacher's features in the cache; blocks run on several threads,
-//! one block a thread at a time. A block's numbers come from the seed and its own number only, so
+//! one block a thread at a time. A block's numbers come from the seed, its own number and its frames only, so
 //! neither the number of threads nor the other blocks change them. Nothing is written anywhere.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::infer::student_file::{BlockShape, TrainedBlock};
+use sha2::{Digest as _, Sha256};
 
 use super::block::{Forward, all_tokens};
 use super::cache::{CacheError, FeatureCache};
 use super::course::Course;
 use super::parameters::Parameters;
+use super::unfinished::Digest;
+use crate::infer::student_file::{BlockShape, TrainedBlock};
 
 pub use super::recipe::Recipe;
 
-/// What the students learn from.
+/// One block to be trained, and what it learns from.
 #[derive(Debug, Clone, Copy)]
-pub struct Material<'a> {
-    /// For each block `i` to be trained it holds `x_{i-1}` and `x_i`.
+pub struct Exercise<'a> {
+    /// It holds `x_{block-1}` and `x_block`.
     pub cache: &'a FeatureCache,
     /// The cache's frames to learn from.
     pub training: &'a [usize],
     /// Frames that choose the epoch whose state is kept; without any, the last state is.
     pub held_out: &'a [usize],
+    /// The block's number, 1-based.
+    pub block: usize,
+}
+
+impl Exercise<'_> {
+    /// Of all that the trained block follows from: this program, the streams, the recipe, the sides.
+    pub fn key(&self, shape: BlockShape, recipe: &Recipe) -> Digest {
+        let (version, block) = (env!("CARGO_PKG_VERSION"), self.block);
+        let frames = (self.training.len(), self.held_out.len());
+        let mut key = Sha256::new();
+        key.update(format!("{version} {block} {shape:?} {recipe:?} {frames:?}"));
+        let frames = self.training.iter().chain(self.held_out);
+        frames.for_each(|frame| key.update(self.cache.digest(*frame)));
+        key.finalize().into()
+    }
 }
 
 /// How a caller follows a training and ends it.
@@ -32,6 +49,9 @@ pub struct Material<'a> {
 pub struct Watch<'a> {
     /// Called after each step, from the training threads.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Called with each block as soon as it is trained, and its place among those that were given, from
+    /// the training threads.
+    pub trained: &'a (dyn Fn(usize, &Student) + Sync),
     /// Once true, training ends within one step.
     pub stop: &'a AtomicBool,
 }
@@ -75,7 +95,7 @@ pub enum TrainError {
 }
 
 /// The losses of one epoch.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Epoch {
     /// Mean over the epoch's steps, on their queries.
     pub training: f64,
@@ -135,18 +155,18 @@ impl Student {
     }
 }
 
-/// Trains a student for each of `blocks` (1-based), on at most `threads` threads; they come back in
-/// the order of `blocks`.
+/// Trains a student block for each of `exercises`, on at most `threads` threads; they come back in the
+/// same order.
 pub fn train_students(
-    material: Material<'_>,
-    blocks: &[usize],
+    exercises: &[Exercise<'_>],
     shape: BlockShape,
     recipe: &Recipe,
     threads: usize,
     watch: Watch<'_>,
 ) -> Result<Vec<Student>, TrainError> {
-    assert!(blocks.iter().all(|block| *block > 0), "blocks count from 1");
-    if material.training.is_empty() {
+    let is_sound = |own: &Exercise<'_>| own.block > 0;
+    assert!(exercises.iter().all(is_sound), "blocks count from 1");
+    if exercises.iter().any(|own| own.training.is_empty()) {
         return Err(TrainError::NoFrames);
     }
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -154,25 +174,27 @@ pub fn train_students(
         let mut done = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(block) = blocks.get(at) else {
+            let Some(exercise) = exercises.get(at) else {
                 return done;
             };
             let course = Course {
-                material,
+                exercise: *exercise,
                 shape,
                 recipe,
                 watch,
                 failed: &failed,
-                block: *block,
             };
             let student = course.train();
-            failed.fetch_or(student.is_err(), Ordering::Relaxed);
+            match &student {
+                Ok(student) => (watch.trained)(at, student),
+                Err(_) => failed.store(true, Ordering::Relaxed),
+            }
             done.push((at, student));
         }
     };
     let mut done: Vec<(usize, Result<Student, TrainError>)> = thread::scope(|scope| {
         let spawn = |_| scope.spawn(work);
-        let workers: Vec<_> = (0..threads.clamp(1, blocks.len().max(1)))
+        let workers: Vec<_> = (0..threads.clamp(1, exercises.len().max(1)))
             .map(spawn)
             .collect();
         let join = |worker: thread::ScopedJoinHandle<'_, _>| match worker.join() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -49,6 +49,9 @@ fn calibrate_tells_programs_what_it_made() {
     assert_eq!((&made["frames"], &made["used"]), (&80.into(), &80.into()));
     assert!(made["profile"].as_str().unwrap().starts_with("sha256:"));
     assert!(made["threshold"].as_f64().unwrap().is_finite());
+    assert!(made["peak_memory_bytes"].as_u64().unwrap() > 10_000_000);
+    let hottest = &made["hottest_celsius"];
+    assert!(hottest.is_null() || hottest.is_f64(), "{hottest}");
     let promise = &made["promise"];
     assert_eq!(promise["budget"], "1/day");
     // 80 frames at two a second are 40 s.
@@ -147,7 +150,7 @@ fn longer_footage_is_thinned_evenly_and_says_so() {
 }
 
 #[test]
-fn ctrl_c_leaves_neither_a_profile_nor_temporary_files() {
+fn ctrl_c_leaves_no_profile_and_says_how_to_go_on() {
     let folder = tempfile::tempdir().unwrap();
     // Long enough to be in the middle of the training when it is stopped.
     let mut child = start(normal(), folder.path(), "5000");
@@ -192,14 +195,13 @@ fn start(footage: &Path, folder: &Path, epochs: &str) -> Child {
         .process_group(0)
         .spawn()
         .unwrap();
-    // The features lie in files without a name, which only the process itself holds.
-    let open_files = PathBuf::from(format!("/proc/{}/fd", child.id()));
+    let unfinished = folder.join("p.unfinished");
     let has_features = || {
         let is_full = |file: fs::DirEntry| {
-            fs::read_link(file.path()).is_ok_and(|to| to.starts_with(&temporary))
-                && fs::metadata(file.path()).is_ok_and(|file| file.len() > 0)
+            let is_stream = file.file_name().to_string_lossy().starts_with("x_");
+            is_stream && file.metadata().is_ok_and(|file| file.len() > 0)
         };
-        fs::read_dir(&open_files).is_ok_and(|files| files.flatten().any(is_full))
+        fs::read_dir(&unfinished).is_ok_and(|files| files.flatten().any(is_full))
     };
     for _ in 0..1200 {
         if has_features() {
@@ -219,7 +221,7 @@ fn interrupt(whom: &str) {
     assert!(kill.unwrap().success());
 }
 
-/// Checks that it says so, with its exit code, and that only the empty `tmp` is left.
+/// Checks that it says so, with its exit code, and that only what is done and the empty `tmp` are left.
 #[track_caller]
 fn assert_stopped(mut child: Child, folder: &Path) {
     let status = child.wait().unwrap();
@@ -231,8 +233,14 @@ fn assert_stopped(mut child: Child, folder: &Path) {
         .read_to_string(&mut text)
         .unwrap();
     assert_eq!(status.code(), Some(75), "{text}");
-    assert!(text.contains("stopped; nothing was written"), "{text}");
-    assert_eq!(names(folder), ["tmp"]);
+    let path = folder.join("p.unfinished");
+    let how = format!(
+        "the same command goes on from {}, or delete it",
+        path.display()
+    );
+    assert!(text.contains("stopped; no Profile was written"), "{text}");
+    assert!(text.contains(&how), "{text}");
+    assert_eq!(names(folder), ["p.unfinished", "tmp"]);
     assert_eq!(names(&folder.join("tmp")), [""; 0]);
 }
 

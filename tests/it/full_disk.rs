@@ -1,10 +1,11 @@
 //! Full disks: the program in a mount namespace of its own, where one folder is a very small disk.
-//! Nothing half-written stays, what was there before is whole, and the message says what to do.
+//! Nothing half-written is taken for a result, what was there before is whole, and the message says what to
+//! do.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::studio::{labelled, names, normal, profile, refused, stderr};
+use crate::studio::{labelled, normal, profile, refused, stderr};
 
 /// Runs `script` by `sh` with a disk of `size` mounted on `folder/disk`; `$INSPECTD` is the program.
 /// What is on the disk is gone afterwards, so the script lists it.
@@ -37,10 +38,14 @@ fn listed(output: &Output) -> String {
 const CALIBRATE: &str = "$INSPECTD calibrate --epochs 1 --footage $NORMAL --frames 20";
 
 #[test]
-fn a_profile_that_finds_no_room_leaves_nothing_behind() {
+fn a_profile_that_finds_no_room_is_saved_by_the_same_command_once_there_is_some() {
     let folder = tempfile::tempdir().unwrap();
-    let script = format!("{CALIBRATE} --out disk/p || code=$?; ls -A disk; exit $code");
-    let output = with_disk(folder.path(), "400k", &script);
+    // Room for what is done, and for half a Profile.
+    let script = format!(
+        "{CALIBRATE} --out disk/p || code=$?; ls -A disk; mount -o remount,size=20m disk; \
+         {CALIBRATE} --out disk/p --json 2>/dev/null; ls -A disk; exit $code"
+    );
+    let output = with_disk(folder.path(), "5000k", &script);
     let path = folder.path().join("disk/p/");
     let words = [
         path.to_str().unwrap(),
@@ -49,19 +54,25 @@ fn a_profile_that_finds_no_room_leaves_nothing_behind() {
         "--out",
     ];
     refused(&output, 73, &words);
-    assert_eq!(listed(&output), "");
+    let listed = listed(&output);
+    let [before, made, after] = listed.lines().collect::<Vec<_>>()[..] else {
+        panic!("{listed}");
+    };
+    assert_eq!((before, after), ("p.unfinished", "p"));
+    let done = r#""taken_over":{"frames":20,"students":5}"#;
+    assert!(made.contains(done), "{made}");
 }
 
 #[test]
 fn the_former_profile_outlives_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
-    // Room for one Profile and a half.
+    // Room for what is done, and for one Profile and a half.
     let script = format!(
         "cp -r $PROFILE disk/p; {CALIBRATE} --out disk/p || code=$?; ls -A disk; \
          $INSPECTD score --profile disk/p $PICTURE >&2; cmp disk/p/student.onnx \
          $PROFILE/student.onnx; exit $code"
     );
-    let output = with_disk(folder.path(), "2700k", &script);
+    let output = with_disk(folder.path(), "6800k", &script);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(73), "{said}");
     assert!(
@@ -72,22 +83,21 @@ fn the_former_profile_outlives_a_full_disk() {
         said.contains("0300.jpg"),
         "the former Profile scores: {said}"
     );
-    assert_eq!(listed(&output), "p\n");
+    assert_eq!(listed(&output), "p\np.unfinished\n");
 }
 
 #[test]
 fn features_that_find_no_room_are_named_with_the_ways_to_give_them_some() {
     let folder = tempfile::tempdir().unwrap();
-    let script = format!("TMPDIR=$PWD/disk {CALIBRATE} --out p || code=$?; ls -A disk; exit $code");
-    let output = with_disk(folder.path(), "500k", &script);
-    let path = folder.path().join("disk");
-    refused(
-        &output,
-        74,
-        &[path.to_str().unwrap(), "no room left", "TMPDIR", "--cache"],
-    );
-    assert_eq!(listed(&output), "");
-    assert_eq!(names(folder.path()), ["disk"], "no Profile was made");
+    // Less than 80 frames take, and more than are kept at a time.
+    let calibrate = CALIBRATE.replace("--frames 20", "--frames 80");
+    let script = format!("{calibrate} --out disk/p || code=$?; ls -A disk; exit $code");
+    let output = with_disk(folder.path(), "7300k", &script);
+    let path = folder.path().join("disk/p.unfinished");
+    let words = ["no room left", "the same command", "--cache", "--out"];
+    refused(&output, 74, &[path.to_str().unwrap()]);
+    refused(&output, 74, &words);
+    assert_eq!(listed(&output), "p.unfinished\n");
 }
 
 #[test]

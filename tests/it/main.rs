@@ -21,6 +21,7 @@ mod lights;
 mod profile_command;
 mod refine;
 mod report;
+mod resuming;
 mod scoring;
 mod study_false_alarms;
 

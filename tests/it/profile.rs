@@ -12,6 +12,8 @@ use inspectd::score::budget::Budget;
 use inspectd::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
 use inspectd::train::Supervisor;
 use inspectd::train::calibrate::{Wishes, calibrate};
+use inspectd::train::memory::Memory;
+use inspectd::train::unfinished::Unfinished;
 
 /// Writes a Profile for the synthetic line of seed 1 to `dir`.
 pub(crate) fn make(dir: &Path) {
@@ -31,12 +33,15 @@ pub(crate) fn make(dir: &Path) {
         cache_bytes: 100_000_000,
         most_frames: 120,
         view: View::default(),
+        memory: Memory::default(),
     };
+    let folder = tempfile::tempdir().unwrap();
+    let unfinished = Unfinished::open(&folder.path().join("p")).unwrap();
     let supervisor = Supervisor {
         progress: &|_, _, _| {},
         stop: &AtomicBool::new(false),
     };
-    let learnt = calibrate(&teacher, &line, &wishes, supervisor).unwrap();
+    let learnt = calibrate(&teacher, &line, &wishes, &unfinished, supervisor).unwrap();
     let origin = Origin {
         teacher: teacher.info().clone(),
         student: StudentShape {

@@ -26,6 +26,8 @@ use inspectd::score::statistics::Statistics;
 use inspectd::score::tokens::Scratch;
 use inspectd::train::Supervisor;
 use inspectd::train::calibrate::{Calibration, Wishes, calibrate};
+use inspectd::train::memory::Memory;
+use inspectd::train::unfinished::Unfinished;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -255,12 +257,15 @@ fn learn(teacher: &Teacher, footage: &Series) -> Calibration {
         cache_bytes: 1_000_000_000,
         most_frames: FOOTAGE,
         view: View::default(),
+        memory: Memory::default(),
     };
+    let folder = tempfile::tempdir().unwrap();
+    let unfinished = Unfinished::open(&folder.path().join("p")).unwrap();
     let supervisor = Supervisor {
         progress: &|_, _, _| {},
         stop: &AtomicBool::new(false),
     };
-    calibrate(teacher, footage, &wishes, supervisor).unwrap()
+    calibrate(teacher, footage, &wishes, &unfinished, supervisor).unwrap()
 }
 
 /// Every unseen frame as each calibration measures it.

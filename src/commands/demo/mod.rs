@@ -30,6 +30,7 @@ use crate::preprocess::{View, decode};
 use crate::score::Scoring;
 use crate::score::budget::Budget;
 use crate::train::calibrate::Wishes;
+use crate::train::memory::Memory;
 
 /// Normal frames to learn from.
 const NORMAL_FRAMES: u64 = 240;
@@ -124,6 +125,7 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
             cache_bytes: 500_000_000,
             most_frames: NORMAL_FRAMES as usize,
             view: View::default(),
+            memory: Memory::default(),
         },
         dump: None,
         report: None,

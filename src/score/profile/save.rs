@@ -110,11 +110,12 @@ impl Profile {
     }
 }
 
-/// Checks that a Profile could be saved as `dir`: to be asked before calibration takes its time.
+/// Checks that a Profile could be saved as `dir`: to be asked before calibration takes its time. Gives
+/// where it would really lie.
 ///
 /// # Errors
 /// As [`Profile::save`].
-pub fn check_target(dir: &Path) -> Result<(), ProfileError> {
+pub fn check_target(dir: &Path) -> Result<PathBuf, ProfileError> {
     let place = Place::find(dir)?;
     let probe = tempfile::Builder::new()
         .prefix(".inspectd-new-")
@@ -124,7 +125,8 @@ pub fn check_target(dir: &Path) -> Result<(), ProfileError> {
         path,
         needed: None,
         source,
-    })
+    })?;
+    Ok(place.dir)
 }
 
 /// Where a Profile goes.

@@ -8,7 +8,7 @@ use super::*;
 
 fn cache(limit: u64) -> (TempDir, FeatureCache) {
     let dir = tempfile::tempdir().unwrap();
-    let cache = FeatureCache::create(dir.path(), &[5, 6], 3, 1700, limit).unwrap();
+    let cache = FeatureCache::open(dir.path(), &[5, 6], 3, 1700, limit).unwrap();
     (dir, cache)
 }
 
@@ -84,11 +84,39 @@ fn values_beyond_half_precision_are_clamped_and_counted_and_nan_is_refused() {
 }
 
 #[test]
-fn the_features_have_no_name_that_a_killed_process_could_leave_behind() {
-    let (dir, mut cache) = cache(1 << 20);
-    cache.push(&[&vec![0.0; 5100], &vec![0.0; 5100]]).unwrap();
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    assert_eq!(cache.bytes(), 20400);
+fn what_a_cache_before_has_left_is_taken_over_where_it_is_what_its_digest_says() {
+    let (dir, mut former) = cache(1 << 20);
+    let frame = |value: f32| vec![value; 5100];
+    former.push(&[&frame(1.0), &frame(2.0)]).unwrap();
+    assert_eq!(former.push(&[&frame(3.0), &frame(1e6)]).unwrap(), 5100);
+    former.push(&[&frame(5.0), &frame(6.0)]).unwrap();
+    let digests: Vec<Digest> = (0..3).map(|i| *former.digest(i)).collect();
+    drop(former);
+    let again = || FeatureCache::open(dir.path(), &[5, 6], 3, 1700, 1 << 20).unwrap();
+    let mut cache = again();
+    assert!(!cache.take_over(&digests[1], 0), "that is the second frame");
+    assert!(cache.take_over(&digests[0], 0));
+    assert!(cache.take_over(&digests[1], 5100));
+    assert_eq!((cache.frames(), cache.clamped()), (2, 5100));
+    let mut values = vec![0.0; 5100];
+    cache.read(5, 1, &mut values).unwrap();
+    assert_eq!(values, frame(3.0));
+    // Other features take the place of those that are not taken over, and the room of the rest goes.
+    cache.push(&[&frame(7.0), &frame(8.0)]).unwrap();
+    cache.trim().unwrap();
+    let mut cache = again();
+    assert!(cache.take_over(&digests[0], 0) && cache.take_over(&digests[1], 0));
+    assert!(!cache.take_over(&digests[2], 0));
+    let bytes = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().len();
+    assert_eq!((bytes("x_5"), bytes("x_6")), (30_600, 30_600));
+}
+
+#[test]
+fn no_more_is_taken_over_than_the_limit_allows() {
+    let (dir, mut former) = cache(1 << 20);
+    former.push(&[&vec![1.0; 5100], &vec![2.0; 5100]]).unwrap();
+    let mut cache = FeatureCache::open(dir.path(), &[5, 6], 3, 1700, 20_399).unwrap();
+    assert!(!cache.take_over(former.digest(0), 0));
 }
 
 #[test]
@@ -100,7 +128,7 @@ fn what_is_not_held_is_named() {
         error,
         "frame 0 is not in the feature cache, which holds 0 frames"
     );
-    let missing = FeatureCache::create(Path::new("/nowhere/at/all"), &[1], 1, 1, 9);
+    let missing = FeatureCache::open(Path::new("/nowhere/at/all"), &[1], 1, 1, 9);
     assert!(missing.unwrap_err().to_string().contains("/nowhere/at/all"));
 }
 

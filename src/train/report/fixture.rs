@@ -4,7 +4,7 @@ use super::{FrameNote, Lines, Print, Report};
 use crate::score::Scoring;
 use crate::score::fixture::{normal_frames, statistics};
 use crate::score::tokens::Scratch;
-use crate::train::calibrate::Calibration;
+use crate::train::calibrate::{Calibration, TakenOver};
 use crate::train::review::Review;
 
 /// What `count` frames of a film taught, one a second.
@@ -40,6 +40,10 @@ pub(super) fn learnt(count: usize) -> Calibration {
         scene: None,
         golden: Vec::new(),
         not_golden: Vec::new(),
+        taken_over: TakenOver {
+            frames: 0,
+            students: 0,
+        },
     }
 }
 

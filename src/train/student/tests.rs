@@ -25,7 +25,7 @@ fn cache() -> (TempDir, FeatureCache) {
     let mut random = ChaCha8Rng::seed_from_u64(99);
     let teachers: Vec<Student> = [5, 6].map(|block| fresh(block, &mut random)).into();
     let dir = tempfile::tempdir().unwrap();
-    let mut cache = FeatureCache::create(dir.path(), &[4, 5, 6], 12, 16, 1 << 22).unwrap();
+    let mut cache = FeatureCache::open(dir.path(), &[4, 5, 6], 12, 16, 1 << 22).unwrap();
     let mut scratch = Scratch::new(SHAPE, 1);
     for _ in 0..FRAMES {
         let x4: Vec<f32> = (0..12 * 16)
@@ -64,16 +64,28 @@ fn train(
     threads: usize,
 ) -> Result<Vec<Student>, TrainError> {
     let training: Vec<usize> = (0..TRAINING).collect();
-    let material = Material {
-        cache,
-        training: &training,
-        held_out,
-    };
     let watch = Watch {
         progress: &|_| {},
+        trained: &|_, _| {},
         stop: &AtomicBool::new(false),
     };
-    train_students(material, blocks, SHAPE, recipe, threads, watch)
+    let exercises = exercises(cache, blocks, &training, held_out);
+    train_students(&exercises, SHAPE, recipe, threads, watch)
+}
+
+fn exercises<'a>(
+    cache: &'a FeatureCache,
+    blocks: &[usize],
+    training: &'a [usize],
+    held_out: &'a [usize],
+) -> Vec<Exercise<'a>> {
+    let exercise = |&block| Exercise {
+        cache,
+        training,
+        held_out,
+        block,
+    };
+    blocks.iter().map(exercise).collect()
 }
 
 #[test]
@@ -196,16 +208,13 @@ fn a_stop_in_the_middle_ends_training_within_a_step_a_block() {
         stop.store(now.step == 3, Ordering::Relaxed);
     };
     let training: Vec<usize> = (0..TRAINING).collect();
-    let material = Material {
-        cache: &cache,
-        training: &training,
-        held_out: &[],
-    };
     let watch = Watch {
         progress: &progress,
+        trained: &|_, _| panic!("none was trained to its end"),
         stop: &stop,
     };
-    let stopped = train_students(material, &[5, 6], SHAPE, &recipe(), 1, watch);
+    let exercises = exercises(&cache, &[5, 6], &training, &[]);
+    let stopped = train_students(&exercises, SHAPE, &recipe(), 1, watch);
     assert!(matches!(stopped, Err(TrainError::Stopped)));
     assert_eq!(*seen.lock().unwrap(), [(5, 1), (5, 2), (5, 3)]);
 }
@@ -228,17 +237,78 @@ fn a_training_that_fails_names_its_fault_and_not_the_stop_that_it_caused() {
         matches!(diverged, TrainError::Diverged { block: 5, .. }),
         "{diverged}"
     );
-    let material = Material {
-        cache: &cache,
-        training: &[],
-        held_out: &[],
-    };
     let watch = Watch {
         progress: &|_| {},
+        trained: &|_, _| {},
         stop: &AtomicBool::new(false),
     };
-    let none = train_students(material, &[5], SHAPE, &recipe(), 1, watch);
+    let none = train_students(
+        &exercises(&cache, &[5], &[], &[]),
+        SHAPE,
+        &recipe(),
+        1,
+        watch,
+    );
     assert!(matches!(none, Err(TrainError::NoFrames)));
+}
+
+#[test]
+fn each_block_is_told_as_soon_as_it_is_trained() {
+    let (_dir, cache) = cache();
+    let told = Mutex::new(Vec::new());
+    let trained = |at, student: &Student| told.lock().unwrap().push((at, student.clone()));
+    let watch = Watch {
+        progress: &|_| {},
+        trained: &trained,
+        stop: &AtomicBool::new(false),
+    };
+    let frames: Vec<usize> = (0..20).collect();
+    let exercises = exercises(&cache, &[6, 5, 6], &frames, &[]);
+    let recipe = Recipe {
+        epochs: 1,
+        ..recipe()
+    };
+    let students = train_students(&exercises, SHAPE, &recipe, 2, watch).unwrap();
+    assert_eq!([6, 5, 6], [0, 1, 2].map(|i| students[i].block));
+    let mut told = told.into_inner().unwrap();
+    told.sort_by_key(|(at, _)| *at);
+    let told: Vec<Student> = told.into_iter().map(|(_, student)| student).collect();
+    assert_eq!(told, students);
+}
+
+#[test]
+fn a_key_is_of_frames_block_sides_and_recipe() {
+    let (_dir, cache) = cache();
+    let frames: Vec<usize> = (0..20).collect();
+    let key = |block, training, held_out, shape, recipe: &Recipe| {
+        let exercise = Exercise {
+            cache: &cache,
+            training,
+            held_out,
+            block,
+        };
+        exercise.key(shape, recipe)
+    };
+    let wide = BlockShape {
+        hidden: 32,
+        ..SHAPE
+    };
+    let other = Recipe {
+        seed: 43,
+        ..recipe()
+    };
+    let keys = [
+        key(5, &frames, &[], SHAPE, &recipe()),
+        key(6, &frames, &[], SHAPE, &recipe()),
+        key(5, &frames[1..], &[], SHAPE, &recipe()),
+        key(5, &frames[1..], &frames[..1], SHAPE, &recipe()),
+        key(5, &frames, &[], wide, &recipe()),
+        key(5, &frames, &[], SHAPE, &other),
+    ];
+    assert_eq!(key(5, &frames, &[], SHAPE, &recipe()), keys[0]);
+    for (i, own) in keys.iter().enumerate() {
+        assert!(!keys[..i].contains(own), "{i}");
+    }
 }
 
 proptest! {

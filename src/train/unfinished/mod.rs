@@ -1,0 +1,185 @@
+//! Unfinished: what a calibration has done so far, in a folder of its own beside the Profile-to-be.
+//!
+//! The same command goes on from there after a stop, a kill or a power cut. Everything is known by the
+//! SHA-256 of what it was made of, so other footage or settings find nothing of theirs and write over it;
+//! what is torn or damaged is made anew and never an error. A lock of the kernel on the folder itself, which goes
+//! with its process, keeps two calibrations apart.
+
+mod student_note;
+mod watched;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::student::Student;
+use crate::infer::student_file::BlockShape;
+
+pub(super) use watched::Watched;
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// What stands before the digest in the name of a trained student.
+const STUDENT: &str = "student-";
+/// What stands after the name of a file that is not whole yet.
+const PART: &str = ".part";
+
+/// Why there is no folder to keep what is done in.
+#[derive(Debug, thiserror::Error)]
+pub enum UnfinishedError {
+    /// Somebody else makes the same Profile.
+    #[error(
+        "{} is being worked on by another inspectd: wait for it, stop it, or give another --out",
+        .folder.display()
+    )]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The system refused.
+    #[error(
+        "can't use {}, where a calibration keeps what is done until its Profile is saved: see to it, \
+         or give another --out",
+        .folder.display()
+    )]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// The folder of a calibration that is under way.
+#[derive(Debug)]
+pub struct Unfinished {
+    folder: PathBuf,
+    /// Locked for as long as it is open.
+    _lock: File,
+}
+
+impl Unfinished {
+    /// The folder for the Profile that will lie at `profile`: `<profile>.unfinished`, made where there is
+    /// none.
+    ///
+    /// # Errors
+    /// When another process has it, or it can't be made.
+    pub fn open(profile: &Path) -> Result<Self, UnfinishedError> {
+        let mut folder: OsString = profile.as_os_str().to_owned();
+        folder.push(".unfinished");
+        let folder = PathBuf::from(folder);
+        let lock = lock(&folder).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => UnfinishedError::Busy {
+                folder: folder.clone(),
+            },
+            _ => UnfinishedError::Folder {
+                folder: folder.clone(),
+                source,
+            },
+        })?;
+        Ok(Unfinished {
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether there is nothing in it from which to go on.
+    pub fn is_empty(&self) -> bool {
+        let holds = |entry: fs::DirEntry| {
+            let is_frames = entry.file_name() == watched::NAME;
+            let bytes = entry.metadata().map_or(0, |file| file.len());
+            is_student(&entry.file_name()) || (is_frames && bytes > 0)
+        };
+        let mut entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        !entries.any(holds)
+    }
+
+    /// Removes the folder, with the lock still held. What can't be removed stays, and the journal says so.
+    pub fn remove(self) {
+        if let Err(fault) = fs::remove_dir_all(&self.folder) {
+            let folder = self.folder.display();
+            tracing::warn!(
+                "{folder} is of no use any more but can't be removed ({fault}): delete it"
+            );
+        }
+    }
+
+    /// A student that was trained before on what `key` is of.
+    pub(super) fn student(&self, key: &Digest, shape: BlockShape) -> Option<Student> {
+        let bytes = fs::read(self.folder.join(name_of(key))).ok()?;
+        student_note::read(&bytes, shape)
+    }
+
+    /// Keeps a student, whole or not at all.
+    pub(super) fn keep_student(&self, key: &Digest, student: &Student) -> io::Result<()> {
+        let name = name_of(key);
+        let part = self.folder.join(format!("{name}{PART}"));
+        let mut file = File::create(&part)?;
+        let written = file
+            .write_all(&student_note::write(student))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&part, self.folder.join(name)));
+        if written.is_err() {
+            // The room is needed: the error that is told is the first one.
+            let _ = fs::remove_file(&part);
+        }
+        written.and_then(|()| File::open(&self.folder)?.sync_all())
+    }
+
+    /// Removes all students but those of these keys: nobody will ask for them.
+    pub(super) fn forget_other_students(&self, keys: &[Digest]) {
+        let names: Vec<String> = keys.iter().map(name_of).collect();
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| is_student(&entry.file_name())) {
+            if !names.iter().any(|name| entry.file_name() == name.as_str()) {
+                // What stays for now goes with the folder.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn name_of(key: &Digest) -> String {
+    let digits = key.iter().map(|byte| format!("{byte:02x}"));
+    format!("{STUDENT}{}", digits.collect::<String>())
+}
+
+fn is_student(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(STUDENT))
+}
+
+/// Makes the folder where there is none, and locks it.
+fn lock(folder: &Path) -> io::Result<File> {
+    loop {
+        match fs::create_dir(folder) {
+            Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
+            _ => {}
+        }
+        let lock = File::open(folder)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            // A file system without locks: nobody else is known of.
+            Err(fs::TryLockError::Error(_)) => return Ok(lock),
+        }
+        // One that finishes removes the folder before it lets go of it.
+        let is_there = fs::metadata(folder).is_ok_and(|now| {
+            lock.metadata()
+                .is_ok_and(|own| (own.dev(), own.ino()) == (now.dev(), now.ino()))
+        });
+        if is_there {
+            return Ok(lock);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

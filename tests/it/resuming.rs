@@ -1,0 +1,252 @@
+//! A calibration that is killed, stopped or cut off goes on from what it has done, within its memory and
+//! beside others.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::filming::{BELT, Set, said, signal};
+use crate::studio::{calibrate, draw, names, normal, program, refused, stderr, truncate};
+
+/// More frames than are kept at a time.
+const FRAMES: u64 = 160;
+/// Long enough to be in the middle of it when the first students are trained.
+const EPOCHS: &str = "3";
+
+/// `inspectd calibrate --json` of `footage`, for `out`.
+fn command(footage: &Path, out: &Path) -> Command {
+    let mut command = program();
+    command.args(["calibrate", "--json", "--epochs", EPOCHS, "--footage"]);
+    command.arg(footage).arg("--out").arg(out);
+    command
+}
+
+fn started(mut command: Command) -> Child {
+    let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    pipes.spawn().unwrap()
+}
+
+/// Waits until `is_there`, with the child still at work.
+#[track_caller]
+fn wait(child: &mut Child, is_there: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_there() {
+        assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
+        assert!(Instant::now() < deadline, "not within two minutes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn unfinished(out: &Path) -> PathBuf {
+    out.with_added_extension("unfinished")
+}
+
+fn students(out: &Path) -> usize {
+    let is_student = |name: &String| name.starts_with("student-") && !name.ends_with(".part");
+    names(&unfinished(out))
+        .iter()
+        .filter(|name| is_student(name))
+        .count()
+}
+
+/// What a run made that came to its end, with nothing left of it but the Profile.
+#[track_caller]
+fn made(output: &Output, out: &Path) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    assert!(!unfinished(out).exists());
+    said(output)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for name in names(from) {
+        fs::copy(from.join(&name), to.join(&name)).unwrap();
+    }
+}
+
+#[test]
+fn a_calibration_that_is_killed_goes_on_and_makes_the_profile_of_one_that_was_not_and_of_one_core()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let footage = folder.path().join("footage");
+    draw(&footage, 0..FRAMES);
+    let out = |name: &str| folder.path().join(name);
+    let run = |name: &str| {
+        let output = command(&footage, &out(name)).output().unwrap();
+        made(&output, &out(name))
+    };
+
+    let one_core = out("one-core");
+    let alone = command(&footage, &one_core);
+    let alone = Command::new("taskset")
+        .args(["-c", &first_core()])
+        .arg(alone.get_program())
+        .args(alone.get_args())
+        .output()
+        .unwrap();
+    let alone = made(&alone, &one_core);
+    assert_eq!(alone["taken_over"]["frames"], 0);
+    assert_eq!(alone["taken_over"]["students"], 0);
+
+    // While the teacher watches.
+    let mut child = started(command(&footage, &out("p")));
+    let watched = unfinished(&out("p")).join("watched");
+    wait(&mut child, || {
+        fs::metadata(&watched).is_ok_and(|file| file.len() > 0)
+    });
+    kill(child);
+    assert!(!out("p").exists() && students(&out("p")) == 0);
+    let entry = fs::metadata(&watched).unwrap().len() / 64;
+    for name in ["cut", "flipped"] {
+        copy(&unfinished(&out("p")), &unfinished(&out(name)));
+    }
+
+    // While the students are trained.
+    let mut child = started(command(&footage, &out("p")));
+    wait(&mut child, || students(&out("p")) > 0);
+    kill(child);
+    let trained = students(&out("p"));
+    assert!((1..5).contains(&trained), "{trained} of five are trained");
+    let whole = fs::metadata(&watched).unwrap().len();
+    assert!(
+        whole.is_multiple_of(FRAMES) && whole / FRAMES <= entry,
+        "{whole} {entry}"
+    );
+    let again = run("p");
+    assert_eq!(again["taken_over"]["frames"], FRAMES);
+    assert_eq!(again["taken_over"]["students"], trained);
+    assert_eq!(again["profile"], alone["profile"]);
+
+    // Damage costs what is damaged, and nothing else.
+    truncate(&unfinished(&out("cut")).join("watched"), 0.7);
+    let features = unfinished(&out("flipped")).join("x_6");
+    let features = [features, unfinished(&out("flipped")).join("x_3")];
+    let features = features.iter().find(|path| path.exists()).unwrap();
+    let mut bytes = fs::read(features).unwrap();
+    bytes[1000] ^= 4;
+    fs::write(features, bytes).unwrap();
+    for name in ["cut", "flipped"] {
+        let again = run(name);
+        assert_eq!(again["profile"], alone["profile"], "{name}");
+        let frames = again["taken_over"]["frames"].as_u64().unwrap();
+        assert!((32..FRAMES).contains(&frames), "{frames} after {name}");
+    }
+}
+
+/// One that this process may run on.
+fn first_core() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let cores = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let first = cores.unwrap().trim().split([',', '-']).next();
+    first.unwrap().to_owned()
+}
+
+#[test]
+fn other_footage_uses_nothing_of_a_calibration_that_was_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, other) = (folder.path().join("p"), folder.path().join("other"));
+    draw(&other, 500..540);
+    let mut child = started(command(normal(), &out));
+    wait(&mut child, || students(&out) > 0);
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    let words = [
+        "stopped; no Profile was written",
+        "the same command goes on from",
+        "p.unfinished",
+    ];
+    refused(&output, 75, &words);
+    let fresh = made(
+        &command(&other, &folder.path().join("q")).output().unwrap(),
+        &out.with_file_name("q"),
+    );
+    let over = made(&command(&other, &out).output().unwrap(), &out);
+    assert_eq!(over["profile"], fresh["profile"]);
+    assert_eq!(over["taken_over"], fresh["taken_over"]);
+}
+
+#[test]
+fn two_calibrations_of_one_profile_do_not_run_at_once_and_each_is_nice() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("p");
+    let mut first = command(normal(), &out);
+    let mut first = started({
+        first.args(["--epochs", "5000"]);
+        first
+    });
+    wait(&mut first, || unfinished(&out).join("watched").exists());
+    let second = calibrate(normal(), &out, &[]);
+    refused(
+        &second,
+        75,
+        &[
+            "p.unfinished is being worked on by another inspectd",
+            "--out",
+        ],
+    );
+    // Wait for the threads that train.
+    let tasks = PathBuf::from(format!("/proc/{}/task", first.id()));
+    wait(&mut first, || {
+        fs::metadata(unfinished(&out).join("watched")).is_ok_and(|file| file.len() > 0)
+    });
+    for task in names(&tasks) {
+        let Ok(stat) = fs::read_to_string(tasks.join(&task).join("stat")) else {
+            continue; // it has ended
+        };
+        // The name, in parentheses, is the second; the 19th is how nice it is.
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        assert_eq!(rest.split(' ').nth(16), Some("10"), "task {task}");
+    }
+    kill(first);
+}
+
+#[test]
+fn too_little_memory_is_refused_before_the_footage_is_watched_and_what_is_asked_for_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("p");
+    let refusal = calibrate(normal(), &out, &["--memory", "20MB"]);
+    let verdict = refused(&refusal, 64, &["--memory allows 20 MB", "--frames"]);
+    assert_eq!(names(folder.path()), [""; 0]);
+    let (_, needed) = verdict.split_once("and ").unwrap();
+    let needed: u64 = needed.split(' ').next().unwrap().parse().unwrap();
+    let bound = format!("{needed}MB");
+    let least = calibrate(normal(), &out, &["--json", "--memory", &bound]);
+    let least = made(&least, &out);
+    let peak = least["peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak <= needed * 1_000_000, "{peak} of {needed} MB");
+    let free = calibrate(normal(), &folder.path().join("q"), &["--json"]);
+    assert_eq!(said(&free)["profile"], least["profile"]);
+    let unitless = calibrate(normal(), &out, &["--memory", "500"]);
+    assert_eq!(unitless.status.code(), Some(64));
+    assert!(stderr(&unitless).contains("500MB"), "{}", stderr(&unitless));
+}
+
+#[test]
+fn a_film_that_is_stopped_while_it_is_learnt_goes_on_from_the_footage() {
+    let set = Set::new(BELT, "");
+    let mut child = set.start(&["--frames", "40", "--epochs", "5000"]);
+    let features = set.path("profiles/cam0.unfinished/watched");
+    wait(&mut child, || features.exists());
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    let words = [
+        "no Profile was written",
+        "--footage last goes on from",
+        "cam0.unfinished",
+    ];
+    refused(&output, 75, &words);
+    let again = set.calibrate(&["--frames", "40", "--footage", "last", "--json"]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(said(&again)["taken_over"]["frames"].as_u64().unwrap() > 0);
+    assert!(!features.exists());
+}
