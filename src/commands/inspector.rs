@@ -126,6 +126,7 @@ impl Inspector {
 
     /// What is said before the first frame, or instead of any where the camera is turned off.
     pub(super) fn start(&mut self, now: Moment) -> Vec<Message> {
+        self.warn_of_missed(self.level);
         let mut messages = match &mut self.gallery {
             None => gallery::closed(self.reporter.topics()),
             Some(gallery) => {
@@ -259,6 +260,18 @@ impl Inspector {
         self.last = Some(Last { judgement, ..last });
     }
 
+    /// The journal learns of a threshold at which frames pass that people called bad.
+    fn warn_of_missed(&self, level: Level) {
+        let missed = self.profile.manifest().missed_at(level);
+        if missed > 0 {
+            tracing::warn!(
+                camera = %self.camera,
+                missed,
+                "with this threshold frames that people called bad pass as normal"
+            );
+        }
+    }
+
     /// The journal learns when the hourly cap begins to keep incidents back.
     fn watch_cap(&mut self) {
         let is_capped = self.tracker.is_capped();
@@ -344,14 +357,7 @@ impl Decide for Inspector {
                 if let Some(left_out) = self.orders.take(Instant::now()) {
                     let value = level.get();
                     tracing::info!(camera = %self.camera, value, left_out, "the threshold is set");
-                    let missed = self.profile.manifest().missed_at(level);
-                    if missed > 0 {
-                        tracing::warn!(
-                            camera = %self.camera,
-                            missed,
-                            "with this threshold frames that people called bad pass as normal"
-                        );
-                    }
+                    self.warn_of_missed(level);
                 }
                 self.level = level;
                 self.judge_again();

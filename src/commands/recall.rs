@@ -92,13 +92,21 @@ pub(super) fn with_recall(
         return Ok(profile);
     }
     let profile = Arc::new(profile);
+    let all = bad.len();
     let mut judge = Judge::load(Arc::clone(&profile), teacher, dir)?;
     let (mut frames, mut missed) = (Vec::new(), Vec::new());
     for bad in bad {
         let judged = match judge.judge(&frame_of_file(&bad.file)) {
             Ok(judged) => judged,
-            Err(reason) => {
+            Err(reason) if accepts_missed => {
                 tracing::warn!("{} tests this Profile no more: {reason}", bad.name);
+                continue;
+            }
+            Err(reason) => {
+                missed.push(format!(
+                    "{} (it can't be judged any more: {reason})",
+                    bad.name
+                ));
                 continue;
             }
         };
@@ -122,10 +130,10 @@ pub(super) fn with_recall(
     }
     drop(judge);
     if !missed.is_empty() {
-        let (count, all) = (missed.len(), frames.len());
+        let count = missed.len();
         let missed = missed.join(", ");
         let fault = format!(
-            "{count} of {all} bad frames would pass as normal, so nothing was written: {missed}; leave out \
+            "{count} of {all} bad frames would pass, so nothing was written: {missed}; leave out \
              fine frames that look like them, accept more false alarms (--false-alarms, in a new \
              calibration), or write it all the same with --accept-missed"
         );

@@ -158,8 +158,10 @@ fn series(joint: &[f64], terms: &Terms) -> (Events, Events) {
     match terms.interval {
         Some(interval) if is_paced(interval * fps, film.len(), window) => {
             let phases = phases(interval * fps);
+            // One that stands alone is in each of the series, as any other event is.
+            let alone = alone.repeat(phases);
             let joined = |hits, window| Events {
-                values: [&openings(film, phases, hits, window), alone].concat(),
+                values: [openings(film, phases, hits, window), alone.clone()].concat(),
                 film: film.len(),
                 joined: true,
                 gap: terms.pace.window,

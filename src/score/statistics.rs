@@ -42,8 +42,12 @@ impl Statistics {
         scoring: Scoring,
         terms: &Terms,
     ) -> Result<Self, FitError> {
+        // Frames that stand alone were chosen because they scored high: they say nothing of the others.
+        let chosen = held_out.len().saturating_sub(terms.alone);
         let scales = (0..fit.lights()).map(|light| {
-            let own = held_out.iter().filter(|frame| frame.light == light);
+            let own = held_out[..chosen]
+                .iter()
+                .filter(|frame| frame.light == light);
             PartScales::calibrate(&own.map(|frame| frame.q).collect::<Vec<_>>())
         });
         let scales: Vec<PartScales> = scales.collect::<Result<_, _>>()?;
@@ -52,10 +56,14 @@ impl Statistics {
             .map(|f| deciding(scoring, &scales, f))
             .collect();
         let local: Vec<f64> = held_out.iter().map(|frame| frame.local).collect();
-        let parts = held_out
+        let parts = held_out[..chosen]
             .iter()
             .map(|frame| scales[frame.light].apply(&frame.q));
-        let looks = looks(&deciding, &local, &parts.collect::<Vec<_>>());
+        let looks = looks(
+            &deciding[..chosen],
+            &local[..chosen],
+            &parts.collect::<Vec<_>>(),
+        );
         let Lines {
             image,
             local,

@@ -23,6 +23,9 @@ use crate::infer::{
 use crate::preprocess::scene::SceneFootage;
 use crate::preprocess::{Prepared, Preprocessor};
 
+/// Quarters of footage of one pace differ by no more than this factor in the median step.
+const SAME_PACE: f64 = 1.25;
+
 /// What the teacher alone saw in the footage.
 pub(super) struct Seen {
     /// One per frame that was used, in the footage's order.
@@ -70,13 +73,20 @@ impl Seen {
     }
 
     /// Seconds from one of the frames used to the next, in the median; none where the footage has no
-    /// times.
+    /// times, or where its quarters differ, as those of films of several paces do.
     pub(super) fn interval(&self) -> Option<f64> {
         let times: Vec<f64> = self.notes.iter().filter_map(|note| note.seconds).collect();
-        let mut steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        steps.sort_unstable_by(f64::total_cmp);
-        let median = steps.get(steps.len() / 2).copied();
-        median.filter(|step| *step > 0.0)
+        let steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let median = |steps: &[f64]| {
+            let mut steps = steps.to_vec();
+            steps.sort_unstable_by(f64::total_cmp);
+            steps.get(steps.len() / 2).copied()
+        };
+        let quarters = steps.chunks(steps.len().div_ceil(4).max(1));
+        let paces: Vec<f64> = quarters.filter_map(median).collect();
+        let slowest = paces.iter().copied().fold(0.0, f64::max);
+        let is_one_pace = paces.iter().all(|pace| SAME_PACE * pace >= slowest);
+        median(&steps).filter(|step| *step > 0.0 && is_one_pace)
     }
 }
 

@@ -2,8 +2,8 @@
 //! verdict and goes, oldest first, where room is needed; `feedback/<camera>/<fine|bad>/` has one and stays
 //! until somebody takes it away. Ids sort by time, so names do.
 //!
-//! One thread alone writes here. `calibrate --refine` reads what has a verdict, and may remove it: that is
-//! looked at anew each time.
+//! One thread alone writes here. `calibrate --refine` reads what has a verdict, and whoever likes removes
+//! it: that is looked at anew each time.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ impl Store {
         if pinned + frame.bytes > self.shelf.quota() {
             return Err(format!(
                 "no room: the frames with a verdict in {} take {} of {} MB (feedback.megabytes): run \
-                 `inspectd calibrate --refine`, or delete some",
+                 `inspectd calibrate --refine`, then delete some",
                 self.feedback.display(),
                 pinned >> 20,
                 self.shelf.quota() >> 20

@@ -34,6 +34,8 @@ struct Order {
     fine: Vec<PathBuf>,
     bad: Vec<PathBuf>,
     accepts_missed: bool,
+    /// The camera's own limit of a shift of the view.
+    moved_beyond: Option<f64>,
 }
 
 /// A Profile that can be refined, and what belongs to it.
@@ -71,6 +73,7 @@ fn order(args: &CalibrateArgs) -> anyhow::Result<Order> {
         fine: files(&told.fine)?,
         bad: files(&told.bad)?,
         accepts_missed: told.accept_missed,
+        moved_beyond: None,
     };
     let Some(name) = &args.camera else {
         return Ok(order);
@@ -81,6 +84,7 @@ fn order(args: &CalibrateArgs) -> anyhow::Result<Order> {
         order.dir.clone_from(&camera.profile);
     }
     order.teacher = order.teacher.or_else(|| config.teacher.clone());
+    order.moved_beyond = camera.scene.moved_beyond;
     let folder = config.node.state_dir.join("feedback").join(name);
     (order.fine, order.bad) = (
         told_so(&folder.join("fine"))?,
@@ -127,12 +131,22 @@ fn carry_out(
 ) -> anyhow::Result<Outcome> {
     let mut judge = Judge::load(refinable.profile.clone().into(), teacher, &order.dir)?;
     golden::test(&mut judge, &refinable.golden, &order.dir)?;
+    let mut judge = judge.moved_beyond(order.moved_beyond);
     let files = (order.fine.as_slice(), order.bad.as_slice());
-    let told = Told::hear(&mut judge, &refinable.material, files, stop)?;
+    let known = (&refinable.material, refinable.recall.as_slice());
+    let told = Told::hear(&mut judge, known, files, stop)?;
     drop(judge);
     let mut outcome = Outcome::before(&refinable.profile, &told, &order.dir);
     if !told.is_nothing() {
+        let former = refinable.profile.manifest().clone();
         let profile = refinable.refined(told, order, teacher, &mut outcome)?;
+        anyhow::ensure!(
+            Profile::read_manifest(&order.dir)? == former,
+            DataError(format!(
+                "the Profile {} was replaced while it was refined, so nothing was written: refine once more",
+                order.dir.display()
+            ))
+        );
         profile.save(&order.dir)?;
         outcome.after = Some(profile);
     }

@@ -10,7 +10,7 @@ use super::super::judge::{Judge, frame_of_file};
 use super::super::recall::Bad;
 use crate::capture::images::read_bounded;
 use crate::preprocess::{SceneFault, SceneFaultKind};
-use crate::score::profile::{Profile, sha256};
+use crate::score::profile::{MOST_RECALL, Profile, RECALL_BYTES, RecallFrame, sha256};
 use crate::score::refit::{FineFrame, Material};
 use crate::score::tokens::Scratch;
 use crate::train::CalibrationError;
@@ -23,8 +23,10 @@ pub(super) struct Told {
     /// ... of which the Profile as it is calls so many anomalous.
     pub(super) above: usize,
     pub(super) bad: Vec<Bad>,
-    /// All that is new, by the hashes of its files.
-    verdicts: BTreeMap<String, Verdict>,
+    /// All that was given, by the hashes of its files, and whether it is new.
+    verdicts: BTreeMap<String, (Verdict, bool)>,
+    /// Bad frames, and their bytes, that the Profile can still take.
+    room: (usize, usize),
     /// Frames that were told in the same way before.
     pub(super) known: usize,
     /// Frames that can't be used.
@@ -39,17 +41,25 @@ enum Verdict {
 }
 
 impl Told {
-    /// Reads and judges the files of fine and of bad frames. Once `stop` is raised it ends.
+    /// Reads and judges the files of fine and of bad frames; the Profile has `recall` already. Once `stop`
+    /// is raised it ends.
     ///
     /// # Errors
     /// [`DataError`] where one frame is told to be both, [`CalibrationError::Stopped`].
     pub(super) fn hear(
         judge: &mut Judge,
-        material: &Material,
+        (material, recall): (&Material, &[RecallFrame]),
         (fine, bad): (&[PathBuf], &[PathBuf]),
         stop: &AtomicBool,
     ) -> anyhow::Result<Told> {
-        let mut told = Told::default();
+        let held: usize = recall.iter().map(|frame| frame.bytes().len()).sum();
+        let mut told = Told {
+            room: (
+                MOST_RECALL.saturating_sub(recall.len()),
+                RECALL_BYTES.saturating_sub(held),
+            ),
+            ..Told::default()
+        };
         let fine = fine.iter().map(|path| (Verdict::Fine, path));
         let bad = bad.iter().map(|path| (Verdict::Bad, path));
         for (verdict, path) in fine.chain(bad) {
@@ -65,7 +75,7 @@ impl Told {
                 }
             };
             let hash = sha256(&file);
-            if let Some(other) = told.verdicts.get(&hash) {
+            if let Some((other, _)) = told.verdicts.get(&hash) {
                 let both = format!("{name} is told to be fine and to be bad: give it once");
                 anyhow::ensure!(*other == verdict, DataError(both));
                 continue;
@@ -75,6 +85,7 @@ impl Told {
                 Verdict::Bad => recalls(judge.profile(), &hash),
             };
             if is_known {
+                told.verdicts.insert(hash, (verdict, false));
                 told.known += 1;
             } else {
                 told.take(judge, verdict, name, (file, hash));
@@ -98,7 +109,14 @@ impl Told {
         if let Some(fault) = judged.fault {
             return self.leave_out(&name, &of_scene(&fault));
         }
-        self.verdicts.insert(sha256.clone(), verdict);
+        if verdict == Verdict::Bad && !self.has_room_for(&file) {
+            let bounds = format!(
+                "a Profile holds {MOST_RECALL} bad frames of {} MiB together",
+                RECALL_BYTES >> 20
+            );
+            return self.leave_out(&name, &bounds);
+        }
+        self.verdicts.insert(sha256.clone(), (verdict, true));
         match verdict {
             Verdict::Fine => {
                 let fit = judge.profile().statistics().fit();
@@ -116,6 +134,16 @@ impl Told {
         }
     }
 
+    /// Whether one more bad frame can be kept, which then takes its room.
+    fn has_room_for(&mut self, file: &[u8]) -> bool {
+        let (frames, bytes) = &mut self.room;
+        let has = *frames > 0 && *bytes >= file.len();
+        if has {
+            (*frames, *bytes) = (*frames - 1, *bytes - file.len());
+        }
+        has
+    }
+
     fn leave_out(&mut self, name: &str, reason: &str) {
         tracing::warn!("{name} is left out: {reason}");
         self.left_out += 1;
@@ -123,12 +151,12 @@ impl Told {
 
     /// Whether there is nothing new.
     pub(super) fn is_nothing(&self) -> bool {
-        self.verdicts.is_empty()
+        self.verdicts.values().all(|(_, is_new)| !is_new)
     }
 
     /// Whether a file with this hash is among what is new.
     pub(super) fn has(&self, sha256: &str) -> bool {
-        self.verdicts.contains_key(sha256)
+        self.verdicts.get(sha256).is_some_and(|(_, is_new)| *is_new)
     }
 }
 

@@ -79,28 +79,26 @@ fn divide(
     kinds
 }
 
-/// Where values fall into two groups that vary least in themselves (Otsu 1979), each of [`FEWEST`] at
-/// least: in the gap, where there is one.
+/// Where values fall into two groups that vary least in themselves (Otsu 1979): in the gap, where there
+/// is one. None where one of them has fewer than [`FEWEST`]: a cut elsewhere would mix two lights.
 fn cut(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let (n, total) = (sorted.len() as f64, sorted.iter().sum::<f64>());
     let mut sum = 0.0;
-    let mut best = (0.0, None);
+    let mut best = (0.0, None, 0);
     for (below, pair) in (1..).zip(sorted.windows(2)) {
         sum += pair[0];
-        if below < FEWEST || sorted.len() - below < FEWEST {
-            continue;
-        }
         let (low, high) = (below as f64, n - below as f64);
         let between = (sum / low - (total - sum) / high).powi(2) * low * high;
         let middle = pair[0].midpoint(pair[1]);
         // Equal values belong together, and so do values that no number lies between.
         if between > best.0 && pair[0] < middle {
-            best = (between, Some(middle));
+            best = (between, Some(middle), below.min(sorted.len() - below));
         }
     }
-    best.1
+    let (_, at, fewest) = best;
+    at.filter(|_| fewest >= FEWEST)
 }
 
 #[cfg(test)]

@@ -39,7 +39,10 @@ fn light_that_varies_little_or_in_few_frames_has_one_kind() {
     let steady: Vec<[f64; 3]> = (0..300).map(|i| [0.3 * wave(i), 0.0, 0.0]).collect();
     assert!(kinds(&steady).is_empty());
     let few_at_night: Vec<[f64; 3]> = (0..300)
-        .map(|i| [if i < FEWEST - 1 { -1.6 } else { 0.0 }, 0.0, 0.0])
+        .map(|i| {
+            let level = if i < FEWEST - 1 { -1.6 } else { 0.0 };
+            [level + 0.05 * wave(i), 0.0, 0.0]
+        })
         .collect();
     assert!(kinds(&few_at_night).is_empty(), "39 frames are no kind");
     assert!(kinds(&[]).is_empty());

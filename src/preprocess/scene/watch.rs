@@ -52,6 +52,8 @@ impl Default for SceneRules {
 pub struct SceneWatch {
     rules: SceneRules,
     is_live: bool,
+    /// By which lights are told apart, also where nothing is compared.
+    reference: Option<Arc<SceneReference>>,
     check: Option<SceneCheck>,
     /// Pictures that differ by less, in grey levels, are one picture.
     still_below: f64,
@@ -118,9 +120,9 @@ impl SceneWatch {
             repeats: Repeats::default(),
             must_change: is_sought && pauses.repeated == 0,
             has_changed: false,
-            check: reference
-                .filter(|_| rules.compares)
+            check: (reference.clone().filter(|_| rules.compares))
                 .map(|reference| SceneCheck::new(reference, rules.moved_beyond)),
+            reference,
             opening: None,
             still: None,
             settling: None,
@@ -174,8 +176,17 @@ impl SceneWatch {
             Some(fault) => Err(Rejection::Scene(fault)),
             None => {
                 let check = self.check.as_ref();
-                Ok(check.map_or_else(Lighting::default, |check| check.lighting(look)))
+                Ok(check.map_or_else(|| self.light_alone(look), |check| check.lighting(look)))
             }
+        }
+    }
+
+    /// Which kind of light it is, where nothing else of the scene is looked at.
+    fn light_alone(&self, look: &Look) -> Lighting {
+        let reference = self.reference.as_ref();
+        Lighting {
+            light: reference.map_or(0, |reference| reference.light_of(look)),
+            unlearnt: None,
         }
     }
 

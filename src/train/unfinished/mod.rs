@@ -104,7 +104,12 @@ impl Unfinished {
 
     /// Removes the folder, with the lock still held. What can't be removed stays, and the journal says so.
     pub fn remove(self) {
-        if let Err(fault) = fs::remove_dir_all(&self.folder) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| is_own(&entry.file_name())) {
+            // What stays keeps the folder from being removed, and is told there.
+            let _ = fs::remove_file(entry.path());
+        }
+        if let Err(fault) = fs::remove_dir(&self.folder) {
             let folder = self.folder.display();
             tracing::warn!(
                 "{folder} is of no use any more but can't be removed ({fault}): delete it"
@@ -154,6 +159,12 @@ fn name_of(key: &Digest) -> String {
 
 fn is_student(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(STUDENT))
+}
+
+/// Whether a calibration writes files of this name.
+fn is_own(name: &std::ffi::OsStr) -> bool {
+    let is_stream = |name: &str| name.starts_with("x_");
+    is_student(name) || name == watched::NAME || name.to_str().is_some_and(is_stream)
 }
 
 /// Makes the folder where there is none, and locks it.
