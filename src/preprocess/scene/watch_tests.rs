@@ -265,3 +265,25 @@ fn a_light_that_drifts_crosses_its_limit_once() {
         (1, "seen", "scene_changed")
     );
 }
+
+#[test]
+fn the_light_is_told_where_nothing_else_of_the_scene_is_looked_at() {
+    let by_night = |i: u64| lit(&workshop(i, 0, 0), [0.2; 3]);
+    let day = (0..45).map(|i| workshop(i, 0, 0));
+    let reference = Arc::new(reference(day.chain((45..90).map(by_night))));
+    assert_eq!(reference.lights(), 2);
+    for compares in [true, false] {
+        let rules = SceneRules {
+            compares,
+            ..at_once()
+        };
+        let mut watch = SceneWatch::new(Some(Arc::clone(&reference)), rules, false);
+        let mut eye = Eye::new();
+        let mut light = |picture: &[u8]| {
+            let lighting = watch.look(eye.look(picture), 1, Moment::now());
+            lighting.unwrap().light
+        };
+        let lights = [light(&by_night(100)), light(&workshop(101, 0, 0))];
+        assert_eq!(lights, [0, 1], "compares: {compares}");
+    }
+}
