@@ -112,7 +112,7 @@ fn print(profile: &Profile) -> anyhow::Result<()> {
     if let Some(at) = receipt.refined_at {
         let fine: usize = manifest.refined.iter().map(|by| by.fine).sum();
         let times = manifest.refined.len();
-        say!("refined        {times} times with {fine} fine frames, last {at:.0}")?;
+        say!("refined        {times} x, with {fine} fine frames, last {at:.0}")?;
     }
     let path = receipt.teacher.as_ref();
     let path = path.map_or("bundled".to_owned(), |path| path.display().to_string());

@@ -146,7 +146,7 @@ fn frames_that_are_told_to_be_fine_pass_and_so_do_their_like_until_it_is_taken_b
         .unwrap();
     let text = stdout(&show);
     assert!(
-        text.contains("refined        1 times with 12 fine frames"),
+        text.contains("refined        1 x, with 12 fine frames"),
         "{text}"
     );
     rollback(&bench.dir);

@@ -90,9 +90,9 @@ impl Outcome {
             self.left_out,
             self.seconds
         )?;
-        say!("  {:<22}{:>16}{:>16}", "", "before", "after")?;
+        say!("  {:<22}{:>20}{:>20}", "", "before", "after")?;
         for [name, before, after] in self.rows(profile.manifest()) {
-            say!("  {name:<22}{before:>16}{after:>16}")?;
+            say!("  {name:<22}{before:>20}{after:>20}")?;
         }
         let promise = profile
             .manifest()
