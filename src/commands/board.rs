@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{getpriority_process, setpriority_process};
 
-use crate::publish::Thermometer;
+use crate::publish::temperature;
 
 /// The priority of a calibration: `nice` 10, so that a daemon beside it goes on inspecting.
 const PRIORITY: i32 = 10;
@@ -30,7 +30,6 @@ pub(super) fn lower_priority() {
 /// The machine's temperature over a calibration.
 #[derive(Debug)]
 pub(super) struct Heat {
-    thermometer: Thermometer,
     read_at: Instant,
     now: Option<f64>,
     hottest: Option<f64>,
@@ -39,7 +38,6 @@ pub(super) struct Heat {
 impl Default for Heat {
     fn default() -> Self {
         let mut heat = Heat {
-            thermometer: Thermometer::new(),
             read_at: Instant::now(),
             now: None,
             hottest: None,
@@ -65,8 +63,7 @@ impl Heat {
 
     fn read(&mut self) {
         self.read_at = Instant::now();
-        let now = self.thermometer.read();
-        if let Some(now) = self.take(now) {
+        if let Some(now) = self.take(temperature()) {
             tracing::warn!(
                 "the machine is at {now:.0} °C: boards slow down from {HOT:.0} °C on, and the calibration \
                  takes longer; what it learns is the same"

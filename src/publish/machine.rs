@@ -12,33 +12,17 @@ use sysinfo::{Components, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 #[derive(Debug)]
 pub struct Machine {
     system: System,
-    thermometer: Thermometer,
     own: Pid,
 }
 
-/// Reads the machine's temperature again and again.
-#[derive(Debug)]
-pub struct Thermometer(Components);
-
-impl Thermometer {
-    /// Looks which sensors there are.
-    pub fn new() -> Self {
-        Thermometer(Components::new_with_refreshed_list())
-    }
-
-    /// Degrees Celsius now, of the hottest sensor; none where there is none.
-    pub fn read(&mut self) -> Option<f64> {
-        self.0.refresh(true);
-        let sensors = self.0.iter().filter_map(|sensor| sensor.temperature());
-        let finite = sensors.filter(|t| t.is_finite());
-        finite.reduce(f32::max).map(tenths)
-    }
-}
-
-impl Default for Thermometer {
-    fn default() -> Self {
-        Thermometer::new()
-    }
+/// Degrees Celsius now, of the hottest sensor; none where there is none.
+pub fn temperature() -> Option<f64> {
+    // A list that is kept loses a board's thermal zones when it is refreshed, and so finds none.
+    let mut sensors = Components::new();
+    sensors.refresh(false);
+    let read = sensors.iter().filter_map(|sensor| sensor.temperature());
+    let finite = read.filter(|celsius| celsius.is_finite());
+    finite.reduce(f32::max).map(tenths)
 }
 
 /// The machine at one moment. Every number is finite.
@@ -88,7 +72,6 @@ impl Machine {
     pub fn new() -> Self {
         let mut machine = Machine {
             system: System::new(),
-            thermometer: Thermometer::new(),
             own: Pid::from_u32(std::process::id()),
         };
         machine.refresh();
@@ -104,7 +87,7 @@ impl Machine {
                 load_percent: load(self.system.global_cpu_usage()),
                 process_percent: process.map_or(0.0, |process| load(process.cpu_usage())),
             },
-            temperature_c: self.thermometer.read(),
+            temperature_c: temperature(),
             memory: Memory {
                 total_bytes: self.system.total_memory(),
                 available_bytes: self.system.available_memory(),

@@ -40,7 +40,7 @@ pub use health::{
     BrokerHealth, CameraHealth, Health, HealthReport, Latency, SpoolHealth, SpoolState,
 };
 pub use info::{Info, InfoCamera};
-pub use machine::{Machine, Readings, Thermometer};
+pub use machine::{Machine, Readings, temperature};
 pub use media::{Media, MediaNames};
 pub use mqtt::{Endpoint, Protocol};
 pub use publisher::{Left, Publisher, Told};
