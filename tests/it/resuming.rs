@@ -277,27 +277,3 @@ fn a_hot_machine_is_told_beside_the_bar_once_as_a_warning_and_in_the_result() {
     assert!(said.contains("left  85 °C"), "{said}");
     assert!(said.contains(r#""hottest_celsius":84.6"#), "{said}");
 }
-
-#[test]
-fn a_hot_machine_is_told_beside_the_bar_once_as_a_warning_and_in_the_result() {
-    let folder = tempfile::tempdir().unwrap();
-    // A board's only sensor, in a mount namespace of its own; the bar is drawn on a terminal only.
-    let run = "script -qec \"$INSPECTD calibrate --json --epochs 1 --frames 20 --footage $NORMAL --out p\"";
-    let script = format!(
-        "set -e; mount -t tmpfs none /sys/class; cd /sys/class; mkdir -p thermal/thermal_zone0; \
-         cd thermal/thermal_zone0; echo cpu-thermal >type; echo 84600 >temp; cd $FOLDER; {run} /dev/null"
-    );
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
-        .env("INSPECTD", env!("CARGO_BIN_EXE_inspectd"))
-        .env("NORMAL", normal())
-        .env("FOLDER", folder.path())
-        .env("TERM", "xterm")
-        .output()
-        .unwrap();
-    let said = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{said} {}", stderr(&output));
-    assert_eq!(said.matches("the machine is at 85 °C").count(), 1, "{said}");
-    assert!(said.contains("left  85 °C"), "{said}");
-    assert!(said.contains(r#""hottest_celsius":84.6"#), "{said}");
-}
