@@ -1,8 +1,9 @@
 //! Lights: the kinds of light that the footage shows, such as day and night.
 //!
-//! The measures of the light are cut where they spread most, into cells that leave no gap: each frame
-//! is in exactly one, at calibration and later. A cell has the spread of its own frames, so light
-//! between two kinds is none of them. Light that varies little has one cell.
+//! The measures of the light are cut where they fall into two groups with next to nothing between them.
+//! The cells leave no gap: each frame is in exactly one, at calibration and later. A cell has the spread
+//! of its own frames, so light between two kinds is none of them. Light that varies little, or evenly,
+//! is one kind: where every picture is of another thing, how bright it is says what it shows.
 
 use super::check::LIGHTS;
 use super::spread::Spread;
@@ -60,7 +61,7 @@ fn divide(
     let widest = (0..3).max_by(|&a, &b| margins(a).total_cmp(&margins(b)));
     let cut = widest
         .filter(|&i| margins(i) >= WIDE)
-        .and_then(|i| Some((i, cut(frames.iter().map(|frame| frame[i]))?)));
+        .and_then(|i| Some((i, cut(frames.iter().map(|frame| frame[i]), LIGHTS[i].1)?)));
     let Some((i, at)) = cut else {
         return vec![Light {
             from,
@@ -80,13 +81,15 @@ fn divide(
 }
 
 /// Where values fall into two groups that vary least in themselves (Otsu 1979): in the gap, where there
-/// is one. None where one of them has fewer than [`FEWEST`]: a cut elsewhere would mix two lights.
-fn cut(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// is one. None where one of them has fewer than [`FEWEST`], since a cut elsewhere would mix two lights,
+/// or where there is no gap of this `margin` between them, but for the few frames that a spread sets
+/// aside.
+fn cut(values: impl Iterator<Item = f64>, margin: f64) -> Option<f64> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let (n, total) = (sorted.len() as f64, sorted.iter().sum::<f64>());
     let mut sum = 0.0;
-    let mut best = (0.0, None, 0);
+    let mut best = (0.0, None);
     for (below, pair) in (1..).zip(sorted.windows(2)) {
         sum += pair[0];
         let (low, high) = (below as f64, n - below as f64);
@@ -94,11 +97,14 @@ fn cut(values: impl Iterator<Item = f64>) -> Option<f64> {
         let middle = pair[0].midpoint(pair[1]);
         // Equal values belong together, and so do values that no number lies between.
         if between > best.0 && pair[0] < middle {
-            best = (between, Some(middle), below.min(sorted.len() - below));
+            best = (between, Some((below, middle)));
         }
     }
-    let (_, at, fewest) = best;
-    at.filter(|_| fewest >= FEWEST)
+    let (below, at) = best.1?;
+    let (low, high) = sorted.split_at(below);
+    let spread = |values: &[f64]| Spread::of(values.iter().copied());
+    let gap = spread(high)?.lowest - spread(low)?.highest;
+    (low.len().min(high.len()) >= FEWEST && gap >= margin).then_some(at)
 }
 
 #[cfg(test)]

@@ -50,15 +50,20 @@ fn light_that_varies_little_or_in_few_frames_has_one_kind() {
 }
 
 #[test]
-fn the_course_of_a_day_is_cut_into_kinds_that_each_vary_little() {
+fn light_that_varies_evenly_is_one_kind_however_wide() {
     let day: Vec<[f64; 3]> = (0..400)
         .map(|i| [-1.6 * (i as f64 / 400.0), 0.0, 0.0])
         .collect();
-    let kinds = kinds(&day);
-    assert!(kinds.len() > 1);
-    for kind in &kinds {
-        assert!(kind.spread[0].highest - kind.spread[0].lowest < WIDE * LIGHTS[0].1);
-    }
+    assert!(kinds(&day).is_empty());
+}
+
+#[test]
+fn a_few_frames_at_dusk_do_not_make_one_kind_of_day_and_night() {
+    let day = (0..100).map(|i| [0.05 * wave(i), 0.0, 0.0]);
+    let dusk = (0..3).map(|i| [-0.4 * f64::from(i), 0.0, 0.0]);
+    let night = (0..100).map(|i| [-1.6 + 0.05 * wave(i), 0.0, 0.0]);
+    let frames: Vec<[f64; 3]> = day.chain(dusk).chain(night).collect();
+    assert_eq!(kinds(&frames).len(), 2);
 }
 
 proptest! {
