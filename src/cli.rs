@@ -118,6 +118,10 @@ pub struct CalibrateArgs {
     /// Which score decides: the four-part default, or the paper's (trains the whole student)
     #[arg(long, value_enum, default_value_t = Scoring::Default)]
     pub scoring: Scoring,
+    /// Remembers a thousand normal patches as well, and scores how far a frame's are from them: finds
+    /// more with few frames (README, "Figures"), for a few percent of the time of a frame
+    #[arg(long, conflicts_with = "scoring")]
+    pub memory_bank: bool,
     /// The false alarms that you accept: incidents per hour, shift, day or week, or a share of frames
     /// such as 0.1%
     #[arg(long, value_name = "BUDGET", default_value = "1/day")]

@@ -14,7 +14,7 @@ pub struct RefineArgs {
     /// `request/feedback`, else those of --fine and --bad
     #[arg(long, requires = "told", conflicts_with_all = [
         "footage", "minutes", "film_only", "lossless", "epochs", "seed", "scoring", "false_alarms", "fps",
-        "cache", "memory", "frames", "crop", "mask", "dump", "report",
+        "cache", "memory", "memory_bank", "frames", "crop", "mask", "dump", "report",
     ])]
     pub refine: bool,
     /// Frames that are fine though they alarm: JPEG or PNG files, or folders of them

@@ -150,6 +150,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
         teacher: args.teacher.clone(),
         wishes: Wishes {
             scoring: args.scoring,
+            bank: args.memory_bank,
             epochs: args.epochs.map(usize::from),
             seed: args.seed,
             budget: args.false_alarms,
@@ -336,6 +337,7 @@ fn stopped_or(error: CalibrationError, stop: &AtomicBool) -> CalibrationError {
 }
 
 fn warn(learnt: &Calibration, is_reviewed: bool) {
+    let has_bank = learnt.statistics.fit().bank().is_some();
     for (name, reason) in &learnt.rejected {
         tracing::warn!("{name} is left out: {reason}");
     }
@@ -356,8 +358,12 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
     of_scene.for_each(|warning| tracing::warn!("{warning}"));
     if learnt.used < RECOMMENDED_FRAMES && !is_reviewed {
         tracing::warn!(
-            "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better",
-            learnt.used
+            "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better{}",
+            learnt.used,
+            match has_bank {
+                true => "",
+                false => ", and --memory-bank finds more where there are no more",
+            }
         );
     }
 }

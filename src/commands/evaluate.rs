@@ -35,6 +35,9 @@ const SCORES: [(&str, Take); 9] = [
     ("part residual", |score| score.parts.residual),
 ];
 
+/// The same for the part that only some Profiles have.
+const BANK: (&str, Take) = ("part bank", |score| score.parts.bank.unwrap_or(f64::NAN));
+
 /// The result, as written to `--json`.
 #[derive(Debug, Serialize)]
 struct Table {
@@ -194,8 +197,10 @@ impl Gathered {
             })?;
             Ok(Row { score, metrics })
         };
+        let has_bank = judge.profile().statistics().fit().bank().is_some();
         let scores = SCORES
             .into_iter()
+            .chain(has_bank.then_some(BANK))
             .map(row)
             .collect::<anyhow::Result<Vec<Row>>>()?;
         let [normal, anomalous] = self.told;

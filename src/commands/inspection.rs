@@ -12,12 +12,12 @@ use super::gallery::Gallery;
 use super::generation::Carried;
 use super::golden;
 use super::inspector::Inspector;
-use super::judge::{Judge, load_teacher};
+use super::judge::{Judge, extractor, load_teacher, streams};
 use super::keeper::Hands;
 use super::loaded::Loaded;
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
-use crate::infer::{Extractor, TeacherRunner, pretrained_streams};
+use crate::infer::TeacherRunner;
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
@@ -78,8 +78,8 @@ impl Inspection {
         if !issues.is_empty() {
             return Err(issues);
         }
-        let mut streams = pretrained_streams(teacher.info()).to_vec();
-        streams.extend(cameras.iter().flat_map(|camera| camera.student.streams()));
+        let of = |camera: &Loaded| streams(&camera.profile, &camera.student, teacher.info());
+        let streams: Vec<usize> = cameras.iter().flat_map(of).collect();
         let teacher = match teacher.runner(&streams) {
             Ok(teacher) => teacher,
             Err(fault) => {
@@ -302,9 +302,8 @@ impl Inspection {
         let mut eye = Eye::new(input, &loaded.profile, camera, opener.is_live())
             .keeping_shots(self.keeps_frames())
             .frozen_since(decide.frozen_since());
-        let patches = loaded.profile.statistics().fit().patches().clone();
-        let extractor = Extractor::new(self.teacher.clone(), loaded.student.clone());
-        let mut models = Models::new(extractor.looking_at(patches));
+        let (teacher, student) = (self.teacher.clone(), loaded.student.clone());
+        let mut models = Models::new(extractor(&loaded.profile, teacher, student));
         pipeline::Camera {
             name: camera.name.to_string(),
             opener,

@@ -11,8 +11,8 @@ use crate::capture::images::read_bounded;
 use crate::capture::{Frame, Moment, Pixels};
 use crate::evaluate::heatmap::Scale;
 use crate::infer::{
-    Extractor, Features, StudentRunner, Teacher, TeacherError, TeacherFile, TeacherRunner,
-    pretrained_streams,
+    Extractor, Features, StudentRunner, Teacher, TeacherFile, TeacherInfo, TeacherRunner,
+    bank_streams, pretrained_streams,
 };
 use crate::preprocess::scene::SceneCheck;
 use crate::preprocess::{Lighting, Preprocessor, Rejection, SceneFault};
@@ -58,7 +58,7 @@ impl Judge {
         dir: &Path,
     ) -> anyhow::Result<Judge> {
         let student = load_student(&profile, dir)?;
-        let runner = runner(teacher, &student)?;
+        let runner = teacher.runner(&streams(&profile, &student, teacher.info()))?;
         Ok(Judge::new(profile, runner, student))
     }
 
@@ -68,13 +68,12 @@ impl Judge {
         teacher: TeacherRunner,
         student: StudentRunner,
     ) -> Judge {
-        let patches = profile.statistics().fit().patches().clone();
         let view = profile.manifest().origin.view.clone();
         let preprocessor = Preprocessor::new(&teacher.info().preprocessing).looking_at(view);
         let scene = profile.scene().cloned();
         Judge {
             preprocessor,
-            extractor: Extractor::new(teacher, student).looking_at(patches),
+            extractor: extractor(&profile, teacher, student),
             scene: scene.map(|scene| SceneCheck::new(scene, None)),
             profile,
             scratch: Scratch::default(),
@@ -148,18 +147,30 @@ pub(super) fn load_teacher(path: Option<&Path>) -> anyhow::Result<Teacher> {
     Ok(Teacher::load(&file)?)
 }
 
-/// The teacher, giving what this student needs.
-pub(super) fn runner(
-    teacher: &Teacher,
+/// What the teacher must yield for a Profile with this student.
+pub(super) fn streams(
+    profile: &Profile,
     student: &StudentRunner,
-) -> Result<TeacherRunner, TeacherError> {
-    teacher.runner(
-        &[
-            student.streams().as_slice(),
-            &pretrained_streams(teacher.info()),
-        ]
-        .concat(),
-    )
+    info: &TeacherInfo,
+) -> Vec<usize> {
+    let mut streams = student.streams();
+    streams.extend(pretrained_streams(info));
+    if profile.statistics().fit().bank().is_some() {
+        streams.extend(bank_streams(info));
+    }
+    streams
+}
+
+/// What a Profile looks at, and by what.
+pub(super) fn extractor(
+    profile: &Profile,
+    teacher: TeacherRunner,
+    student: StudentRunner,
+) -> Extractor {
+    let fit = profile.statistics().fit();
+    Extractor::new(teacher, student)
+        .looking_at(fit.patches().clone())
+        .blending(fit.bank().is_some())
 }
 
 /// The student of a Profile that lies in `dir`.

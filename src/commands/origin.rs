@@ -55,6 +55,7 @@ pub(super) fn profile_of(
     let frames = frames.map(|((vectors, distances), light)| NormalFrame {
         vectors,
         distances,
+        from_bank: None,
         light,
     });
     let material = Material {

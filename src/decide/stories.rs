@@ -26,6 +26,7 @@ pub(crate) fn score(raw: f64) -> Score {
             pooled_mid: 0.0,
             pooled_late: 0.0,
             residual: 0.0,
+            bank: None,
         },
         local: 0.0,
         local_threshold: 1.0,

@@ -5,6 +5,8 @@ use super::Patches;
 
 /// Added to a standard deviation before its logarithm.
 const LOG_FLOOR: f64 = 1e-4;
+/// Added to a variance before it divides: the epsilon of a LayerNorm.
+const NORM_FLOOR: f32 = 1e-6;
 
 /// Mean over patches, then log(standard deviation over patches + 1e-4); the divisor is the number of
 /// patches that are looked at. `stream` is `[N, D]`; the result `[2 D]`.
@@ -83,6 +85,25 @@ pub(super) fn mean_token(tokens: &[f32], width: usize) -> Vec<f32> {
     mean.iter().map(|m| (m / count) as f32).collect()
 }
 
+/// The mean over `streams`, each `[N, D]`, of their patch tokens, each scaled to mean 0 and deviation 1
+/// first, so that none outweighs the others, `[P, D]`.
+pub(super) fn blended_tokens(streams: &[&[f32]], width: usize, prefix_tokens: usize) -> Vec<f32> {
+    let skip = prefix_tokens * width;
+    let mut blended = vec![0f32; streams[0].len() - skip];
+    for stream in streams {
+        let tokens = stream[skip..].chunks_exact(width);
+        for (sum, token) in blended.chunks_exact_mut(width).zip(tokens) {
+            let mean = token.iter().sum::<f32>() / width as f32;
+            let square: f32 = token.iter().map(|value| (value - mean).powi(2)).sum();
+            let scale = 1.0 / (square / width as f32 + NORM_FLOOR).sqrt() / streams.len() as f32;
+            for (sum, value) in sum.iter_mut().zip(token) {
+                *sum += scale * (value - mean);
+            }
+        }
+    }
+    blended
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Grid;
@@ -115,6 +136,19 @@ mod tests {
         let (student, teacher) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 2.0]);
         assert_eq!(discrepancy(&student, &teacher, 2, 0, &row(2)), -1.0);
         assert_eq!(discrepancy(&student, &teacher, 2, 2, &row(1)), -1.0);
+    }
+
+    #[test]
+    fn blended_tokens_are_means_of_tokens_that_have_mean_zero_and_deviation_one() {
+        // One prefix token, two patches; the second stream is a hundred times as large.
+        let small = [7.0, 7.0, 1.0, 3.0, 2.0, -2.0];
+        let large = [7.0, 7.0, 100.0, 300.0, -200.0, 200.0];
+        let blended = blended_tokens(&[&small, &large], 2, 1);
+        for (value, expected) in blended.iter().zip([-1.0, 1.0, 0.0, 0.0]) {
+            assert!((value - expected).abs() < 1e-5, "{blended:?}");
+        }
+        // A token without any variation has no direction, and is no reason to divide by zero.
+        assert_eq!(blended_tokens(&[&[0.0, 0.0, 5.0, 5.0]], 2, 1), [0.0, 0.0]);
     }
 
     #[test]

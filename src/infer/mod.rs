@@ -29,6 +29,8 @@ pub struct Features {
     pub pretrained: PretrainedFeatures,
     /// From the student beside the teacher.
     pub discrepancy: DiscrepancyFeatures,
+    /// See [`blended_tokens`], `[P, D]`; empty where no memory bank needs them.
+    pub blended_tokens: Vec<f32>,
 }
 
 /// The pre-trained (agnostic) features.
@@ -102,6 +104,19 @@ pub fn pretrained_streams(info: &TeacherInfo) -> [usize; 2] {
     [info.mid(), info.late()]
 }
 
+/// The streams of the teacher that a memory bank needs: after about 1/3, 1/2 and 2/3 of its blocks.
+pub fn bank_streams(info: &TeacherInfo) -> [usize; 3] {
+    let third = |thirds: f64| (info.blocks as f64 * thirds / 3.0).round().max(1.0) as usize;
+    [third(1.0), info.mid(), third(2.0)]
+}
+
+/// What a memory bank knows patches by (METHOD.md, section 3): the mean of the patch tokens of
+/// [`bank_streams`], `[N, D]` each, every token scaled to mean 0 and deviation 1 first. Returns `[P, D]`,
+/// masked patches included.
+pub fn blended_tokens(streams: [&[f32]; 3], info: &TeacherInfo) -> Vec<f32> {
+    features::blended_tokens(&streams, info.width, info.prefix_tokens)
+}
+
 /// The pre-trained features of one frame; pooled are the patches that are looked at.
 pub fn pretrained_features(
     output: &TeacherOutput,
@@ -147,6 +162,7 @@ pub struct Extractor {
     teacher: TeacherRunner,
     student: StudentRunner,
     patches: Patches,
+    blends: bool,
 }
 
 impl Extractor {
@@ -157,12 +173,19 @@ impl Extractor {
             teacher,
             student,
             patches,
+            blends: false,
         }
     }
 
     /// The same where only these patches are looked at.
     pub fn looking_at(self, patches: Patches) -> Extractor {
         Extractor { patches, ..self }
+    }
+
+    /// The same with the tokens for a memory bank where there is one; the teacher must yield
+    /// [`bank_streams`] then.
+    pub fn blending(self, blends: bool) -> Extractor {
+        Extractor { blends, ..self }
     }
 
     /// Runs both models.
@@ -177,9 +200,14 @@ impl Extractor {
         let pairs: Vec<_> = (0..blocks.len())
             .map(|n| (blocks[n], student.block(n), teacher.stream(blocks[n])))
             .collect();
+        let blended_tokens = match self.blends {
+            true => blended_tokens(bank_streams(info).map(|block| teacher.stream(block)), info),
+            false => Vec::new(),
+        };
         Ok(Features {
             pretrained: pretrained_features(&teacher, info, &self.patches),
             discrepancy: discrepancy_features(&pairs, info, &self.patches),
+            blended_tokens,
         })
     }
 }

@@ -82,6 +82,7 @@ impl Score {
             pooled_mid,
             pooled_late,
             residual,
+            bank,
         } = score.parts;
         let (raw, threshold) = rounded_pair(score.raw, score.threshold);
         let (local, local_threshold) = rounded_pair(score.local, score.local_threshold);
@@ -101,6 +102,7 @@ impl Score {
                     pooled_mid: rounded(pooled_mid),
                     pooled_late: rounded(pooled_late),
                     residual: rounded(residual),
+                    bank: bank.map(rounded),
                 },
                 local,
             },

@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 
+use super::bank::MemoryBank;
 use super::light::{Light, Shift, distances, level};
 use super::map::{MapStatistics, PositionMoments, local_score};
 use super::moments::Moments;
 use super::paper::{PaperGaussians, PaperScore};
-use super::parts::{FrameVectors, PartGaussians, PartOffset};
+use super::parts::{FrameVectors, PartDistances, PartGaussians, PartOffset};
 use super::samples::{FitError, Samples};
-use super::tokens::{Scratch, TokenGaussian};
+use super::tokens::{FrameTokens, Scratch, TokenGaussian};
 use crate::infer::Patches;
 use crate::preprocess::Rejection;
 
@@ -24,6 +25,8 @@ pub struct Fit {
     pub(super) tokens: TokenGaussian,
     /// At least one.
     pub(super) lights: Vec<Light>,
+    /// One for all lights: the nearest token is of the frame's own.
+    pub(super) bank: Option<MemoryBank>,
 }
 
 /// One frame measured by a [`Fit`], before any calibration.
@@ -31,8 +34,8 @@ pub struct Fit {
 pub struct Measured {
     /// The paper's two branches.
     pub paper: PaperScore,
-    /// Squared Mahalanobis distance of each part.
-    pub q: [f64; 4],
+    /// By each part of the default score.
+    pub parts: PartDistances,
     /// Local score.
     pub local: f64,
     /// The map, `[P]`; empty where the numbers alone were kept.
@@ -130,6 +133,7 @@ impl Draft {
             parts: self.parts,
             tokens: self.tokens,
             lights: lights.collect::<Result<_, FitError>>()?,
+            bank: None,
         })
     }
 }
@@ -153,7 +157,18 @@ impl Fit {
         self.lights.len()
     }
 
-    /// Measures a frame of this light, given the residual tokens `[P, D]` beside its vectors.
+    /// The same with a memory bank.
+    #[must_use]
+    pub fn with_bank(self, bank: Option<MemoryBank>) -> Fit {
+        Fit { bank, ..self }
+    }
+
+    /// The memory bank, where it has one.
+    pub fn bank(&self) -> Option<&MemoryBank> {
+        self.bank.as_ref()
+    }
+
+    /// Measures a frame of this light, given its tokens beside its vectors.
     ///
     /// # Errors
     /// [`Rejection::NotFinite`] if any measurement is NaN or infinite; [`Rejection::Inference`] if
@@ -164,13 +179,24 @@ impl Fit {
     pub fn measure(
         &self,
         frame: &FrameVectors,
-        residual_tokens: &[f32],
+        tokens: FrameTokens<'_>,
         light: usize,
         scratch: &mut Scratch,
     ) -> Result<Measured, Rejection> {
-        self.check_shapes(frame, residual_tokens)?;
-        let distances = self.distances(residual_tokens, light, scratch);
-        self.gauge(frame, &distances, light)
+        self.check_shapes(frame, tokens)?;
+        let distances = self.distances(tokens.residual, light, scratch);
+        let from_bank = self.bank_distance(tokens, scratch);
+        self.gauge(frame, &distances, from_bank, light)
+    }
+
+    /// Distance of a frame from the bank.
+    pub(super) fn bank_distance(
+        &self,
+        tokens: FrameTokens<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<f64> {
+        let bank = self.bank.as_ref()?;
+        Some(bank.distance(tokens.blended, self.patches(), &mut scratch.bank))
     }
 
     /// Distances of the residual tokens of a frame of this light, `[P]`.
@@ -184,12 +210,13 @@ impl Fit {
         distances(shift, &self.tokens, residual_tokens, scratch)
     }
 
-    /// Measures a frame of this light, given the distances of its residual tokens, `[P]`, beside its
-    /// vectors.
+    /// Measures a frame of this light, given the distances of its residual tokens, `[P]`, and that from
+    /// the bank beside its vectors.
     pub(super) fn gauge(
         &self,
         frame: &FrameVectors,
         distances: &[f32],
+        from_bank: Option<f64>,
         light: usize,
     ) -> Result<Measured, Rejection> {
         let Light { shift, map } = &self.lights[light];
@@ -199,6 +226,7 @@ impl Fit {
         let local = local_score(&map, self.patches());
         let finite = q
             .iter()
+            .chain(&from_bank)
             .chain([&paper.sum(), &local])
             .all(|v| v.is_finite());
         if !finite || map.iter().any(|v| !v.is_finite()) {
@@ -206,7 +234,7 @@ impl Fit {
         }
         Ok(Measured {
             paper,
-            q,
+            parts: PartDistances { q, bank: from_bank },
             local,
             map,
             light,
@@ -214,14 +242,17 @@ impl Fit {
     }
 
     /// Whether the features are of the fit's shapes.
-    fn check_shapes(&self, frame: &FrameVectors, tokens: &[f32]) -> Result<(), Rejection> {
+    fn check_shapes(&self, frame: &FrameVectors, tokens: FrameTokens<'_>) -> Result<(), Rejection> {
         let grid = self.patches().grid();
+        let patches = grid.rows * grid.columns;
         let vectors = frame.parts();
         let sizes = (0..4).map(|part| (vectors[part].len(), self.parts.gaussians[part].width()));
         let blocks = (frame.d.len(), self.paper.discrepancy.width());
-        let patches = (tokens.len(), grid.rows * grid.columns * self.tokens.width());
+        let residual = (tokens.residual.len(), patches * self.tokens.width());
+        let bank = (self.bank.iter()).map(|bank| (tokens.blended.len(), patches * bank.width()));
         match sizes
-            .chain([blocks, patches])
+            .chain([blocks, residual])
+            .chain(bank)
             .find(|(got, expected)| got != expected)
         {
             None => Ok(()),

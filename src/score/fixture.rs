@@ -6,6 +6,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::Scoring;
+use super::bank::MemoryBank;
 use super::budget::{Budget, Pace};
 use super::crossfit::{FOLDS, contiguous_folds};
 use super::fit::{Draft, Fit, Measured};
@@ -62,8 +63,11 @@ fn normal_frame(random: &mut ChaCha8Rng) -> Features {
         residual,
         residual_tokens,
     };
+    let tokens = discrepancy.residual_tokens.iter();
     Features {
         pretrained,
+        // Made of the same numbers, so that those of all frames stay as they are without them.
+        blended_tokens: tokens.map(|value| 1.0 - value).collect(),
         discrepancy,
     }
 }
@@ -89,6 +93,20 @@ pub(crate) fn fit_in_lights(frames: &[&Features], lights: &[usize], patches: &Pa
     draft.finish().unwrap()
 }
 
+/// The same with a memory bank of all their patches.
+fn fit_with_bank(frames: &[&Features], patches: &Patches) -> Fit {
+    let tokens = frames.iter().map(|frame| &frame.blended_tokens);
+    let tokens: Vec<f32> = tokens
+        .flat_map(|tokens| patches.kept_tokens(tokens, WIDTH).into_owned())
+        .collect();
+    fit(frames, patches).with_bank(Some(MemoryBank::choose(&tokens, WIDTH)))
+}
+
+/// How frames are fitted: with a memory bank or without.
+fn fitted(has_bank: bool) -> fn(&[&Features], &Patches) -> Fit {
+    if has_bank { fit_with_bank } else { fit }
+}
+
 /// Cross-fitted over four blocks of the frames.
 pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
     statistics_of(frames, scoring, &Patches::all(GRID))
@@ -97,7 +115,8 @@ pub(crate) fn statistics(frames: &[Features], scoring: Scoring) -> Statistics {
 /// The same for another budget of false alarms.
 pub(crate) fn statistics_within(frames: &[Features], budget: &str) -> Statistics {
     let patches = Patches::all(GRID);
-    calibrated(frames, Scoring::Default, &patches, budget.parse().unwrap())
+    let budget = budget.parse().unwrap();
+    calibrated(frames, Scoring::Default, &patches, budget, false)
 }
 
 /// The same where these patches are looked at.
@@ -106,7 +125,12 @@ pub(crate) fn statistics_of(
     scoring: Scoring,
     patches: &Patches,
 ) -> Statistics {
-    calibrated(frames, scoring, patches, Budget::Share(0.05))
+    calibrated(frames, scoring, patches, Budget::Share(0.05), false)
+}
+
+/// The default score with a memory bank as its fifth part.
+pub(crate) fn statistics_with_bank(frames: &[Features], patches: &Patches) -> Statistics {
+    calibrated(frames, Scoring::Default, patches, Budget::Share(0.05), true)
 }
 
 fn calibrated(
@@ -114,26 +138,23 @@ fn calibrated(
     scoring: Scoring,
     patches: &Patches,
     budget: Budget,
+    has_bank: bool,
 ) -> Statistics {
-    let held_out = held_out(frames, patches);
-    let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
+    let held_out = held_out(frames, patches, has_bank);
+    let whole = fitted(has_bank)(&frames.iter().collect::<Vec<_>>(), patches);
     Statistics::calibrate(whole, &held_out, scoring, &terms(budget)).unwrap()
 }
 
 /// What the frames measure by fits that did not see their block.
-fn held_out(frames: &[Features], patches: &Patches) -> Vec<Measured> {
+fn held_out(frames: &[Features], patches: &Patches, has_bank: bool) -> Vec<Measured> {
     let mut scratch = Scratch::default();
     let mut held_out: Vec<Measured> = Vec::new();
     for fold in contiguous_folds(frames.len(), FOLDS) {
         let outside = frames[..fold.start].iter().chain(&frames[fold.end..]);
-        let fitted = fit(&outside.collect::<Vec<_>>(), patches);
+        let fit = fitted(has_bank)(&outside.collect::<Vec<_>>(), patches);
         for frame in &frames[fold] {
-            let tokens = &frame.discrepancy.residual_tokens;
-            held_out.push(
-                fitted
-                    .measure(&frame.into(), tokens, 0, &mut scratch)
-                    .unwrap(),
-            );
+            let measured = fit.measure(&frame.into(), frame.into(), 0, &mut scratch);
+            held_out.push(measured.unwrap());
         }
     }
     held_out
@@ -155,11 +176,21 @@ pub(crate) fn terms(budget: Budget) -> Terms {
 
 /// What [`statistics`] of these frames can be refitted on.
 pub(crate) fn material(frames: &[Features], patches: &Patches) -> Material {
+    material_of(frames, patches, false)
+}
+
+/// What [`statistics_with_bank`] of them can be refitted on.
+pub(crate) fn material_with_bank(frames: &[Features], patches: &Patches) -> Material {
+    material_of(frames, patches, true)
+}
+
+fn material_of(frames: &[Features], patches: &Patches, has_bank: bool) -> Material {
     let whole = fit(&frames.iter().collect::<Vec<_>>(), patches);
     let mut scratch = Scratch::default();
     let frames_of = frames.iter();
-    let held_out = held_out(frames, patches).into_iter();
+    let held_out = held_out(frames, patches, has_bank).into_iter();
     Material {
+        // Without a distance from the bank, which they are in.
         frames: frames_of
             .map(|frame| whole.normal_frame(frame, 0, &mut scratch))
             .collect(),
@@ -235,8 +266,17 @@ pub(crate) fn profile(count: usize, seed: u64) -> Profile {
     profile_of(count, seed, View::default())
 }
 
+/// The same with a memory bank.
+pub(crate) fn profile_with_bank(count: usize, seed: u64) -> Profile {
+    profile_from(count, seed, View::default(), true)
+}
+
 /// The same with a view.
 pub(crate) fn profile_of(count: usize, seed: u64, view: View) -> Profile {
+    profile_from(count, seed, view, false)
+}
+
+fn profile_from(count: usize, seed: u64, view: View, has_bank: bool) -> Profile {
     let patches = Patches::of(&view, GRID).unwrap();
     let origin = Origin {
         teacher: teacher(),
@@ -263,8 +303,9 @@ pub(crate) fn profile_of(count: usize, seed: u64, view: View) -> Profile {
         teacher: None,
     };
     let frames = normal_frames(count, seed);
-    let statistics = statistics_of(&frames, Scoring::Default, &patches);
-    let material = material(&frames, &patches);
+    let budget = Budget::Share(0.05);
+    let statistics = calibrated(&frames, Scoring::Default, &patches, budget, has_bank);
+    let material = material_of(&frames, &patches, has_bank);
     let profile = Profile::new(
         origin,
         statistics,

@@ -29,6 +29,7 @@ fn darken(frame: &mut Features) {
     let Features {
         pretrained,
         discrepancy,
+        ..
     } = frame;
     let vectors = [
         &mut pretrained.z,
@@ -45,8 +46,7 @@ fn darken(frame: &mut Features) {
 }
 
 fn measured(fit: &Fit, frame: &Features, light: usize) -> Measured {
-    let tokens = &frame.discrepancy.residual_tokens;
-    fit.measure(&frame.into(), tokens, light, &mut Scratch::default())
+    fit.measure(&frame.into(), frame.into(), light, &mut Scratch::default())
         .unwrap()
 }
 
@@ -64,7 +64,7 @@ fn what_hides_between_day_and_night_is_seen_where_each_has_its_own_mean() {
     for (dark, light) in between.pretrained.z.iter_mut().zip(&day.pretrained.z) {
         *dark = dark.midpoint(*light);
     }
-    let z = |fit: &Fit, frame: &Features| measured(fit, frame, 0).q[0];
+    let z = |fit: &Fit, frame: &Features| measured(fit, frame, 0).parts.q[0];
     assert!(z(&apart, &between) > 10.0 * z(&apart, &day));
     assert!(z(&together, &between) < 2.0 * z(&together, &day));
 }
@@ -81,7 +81,7 @@ fn a_frame_scores_by_night_as_the_same_frame_does_by_day() {
                 darken(&mut frame);
             }
             let measured = measured(&apart, &frame, light);
-            let values = measured.q.iter().chain([&measured.local]);
+            let values = measured.parts.q.iter().chain([&measured.local]);
             sums.iter_mut()
                 .zip(values)
                 .for_each(|(sum, v)| *sum += v / 100.0);
@@ -122,7 +122,7 @@ fn calibrated(
         .map(|(frame, light)| measured(&whole, frame, *light))
         .collect();
     let by_night = held_out.iter_mut().filter(|frame| frame.light == 1);
-    by_night.for_each(|frame| frame.q = frame.q.map(|q| noise_by_night * q));
+    by_night.for_each(|frame| frame.parts.q = frame.parts.q.map(|q| noise_by_night * q));
     let terms = Terms {
         budget: "5%".parse().unwrap(),
         pace: Pace {
@@ -203,7 +203,7 @@ fn a_refit_leaves_the_lights_as_they_are_and_takes_a_fine_frame_into_its_own() {
     let terms = fixture::terms("5%".parse().unwrap());
     let of_nothing = statistics.refit(&material, &terms).unwrap().statistics;
     let q = |statistics: &Statistics, frame: &Features, light: usize| {
-        measured(statistics.fit(), frame, light).q[0]
+        measured(statistics.fit(), frame, light).parts.q[0]
     };
     let mut strange = normal_frames(1, 10).remove(0);
     darken(&mut strange);

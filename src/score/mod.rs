@@ -15,6 +15,8 @@ pub mod parts;
 
 pub mod tokens;
 
+pub mod bank;
+
 pub mod map;
 
 pub mod threshold;
@@ -127,7 +129,7 @@ impl Score {
     }
 }
 
-/// The four calibrated parts of the default score; each about 0 +- 1 on normal frames.
+/// The four calibrated parts of the default score, and a fifth with a memory bank; each about 0 +- 1 on normal frames.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parts {
@@ -139,4 +141,7 @@ pub struct Parts {
     pub pooled_late: f64,
     /// Residual of the student.
     pub residual: f64,
+    /// Memory bank, where the Profile has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<f64>,
 }

@@ -1,5 +1,5 @@
-//! The four parts of the default score (METHOD.md, section 3): one shrunk Gaussian each, and the scale
-//! that makes them comparable.
+//! The parts of the default score (METHOD.md, section 3): four with one shrunk Gaussian each, optionally
+//! a memory bank, and the scale that makes them comparable.
 //!
 //! A part's `q` is a squared Mahalanobis distance; its `t = (q - mean) / deviation` uses the mean
 //! and deviation of frames that neither the Gaussian nor the student saw. Part order is that of
@@ -110,6 +110,17 @@ fn mean(frames: &[&FrameVectors], part: usize) -> Vec<f64> {
 
 /// Names of the parts, in order.
 pub(super) const NAMES: [&str; 4] = ["z", "pooled_mid", "pooled_late", "residual"];
+/// That of the optional one.
+pub(super) const BANK: &str = "bank";
+
+/// How far one frame is from the normal ones by each part, before any calibration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartDistances {
+    /// Squared Mahalanobis distances of the four vectors.
+    pub q: [f64; 4],
+    /// Distance from the memory bank, where there is one.
+    pub bank: Option<f64>,
+}
 
 /// The Gaussians of the four parts.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,17 +157,17 @@ impl PartGaussians {
     }
 }
 
-/// Mean and standard deviation of one part's `q` over frames that its Gaussian did not see.
+/// Mean and standard deviation of what one part measures in frames that it did not learn from.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartScale {
-    /// Subtracted from `q`.
+    /// Subtracted from `q`, or from the distance.
     pub mean: f64,
     /// Divides the rest.
     pub deviation: f64,
 }
 
-/// The scales of the four parts.
+/// The scales of the parts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartScales {
@@ -168,55 +179,75 @@ pub struct PartScales {
     pub pooled_late: PartScale,
     /// Residual of the student.
     pub residual: PartScale,
+    /// Memory bank, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank: Option<PartScale>,
 }
 
 impl PartScales {
-    /// From the `q` of held-out frames; divisor `n`.
+    /// From what held-out frames measured; divisor `n`.
     ///
     /// # Errors
-    /// [`FitError::TooFew`] under two frames, [`FitError::NoVariation`] if a part's `q` is always
-    /// the same.
-    pub fn calibrate(held_out: &[[f64; 4]]) -> Result<Self, FitError> {
+    /// [`FitError::TooFew`] under two frames, [`FitError::NoVariation`] if a part is always the same.
+    pub fn calibrate(held_out: &[PartDistances]) -> Result<Self, FitError> {
+        let q = |part: usize, name: &'static str| {
+            PartScale::calibrate(held_out.iter().map(|own| own.q[part]), name)
+        };
+        let bank: Option<Vec<f64>> = held_out.iter().map(|own| own.bank).collect();
+        Ok(Self {
+            z: q(0, NAMES[0])?,
+            pooled_mid: q(1, NAMES[1])?,
+            pooled_late: q(2, NAMES[2])?,
+            residual: q(3, NAMES[3])?,
+            bank: bank
+                .map(|bank| PartScale::calibrate(bank.into_iter(), BANK))
+                .transpose()?,
+        })
+    }
+
+    /// The parts of one frame.
+    pub fn apply(&self, PartDistances { q, bank }: &PartDistances) -> Parts {
+        Parts {
+            z: self.z.apply(q[0]),
+            pooled_mid: self.pooled_mid.apply(q[1]),
+            pooled_late: self.pooled_late.apply(q[2]),
+            residual: self.residual.apply(q[3]),
+            bank: self
+                .bank
+                .zip(*bank)
+                .map(|(scale, distance)| scale.apply(distance)),
+        }
+    }
+}
+
+impl PartScale {
+    fn calibrate(
+        held_out: impl ExactSizeIterator<Item = f64> + Clone,
+        what: &'static str,
+    ) -> Result<Self, FitError> {
         let n = held_out.len();
         if n < 2 {
             return Err(FitError::TooFew { needed: 2, got: n });
         }
-        let scale = |part: usize| -> Result<PartScale, FitError> {
-            let mean = held_out.iter().map(|q| q[part]).sum::<f64>() / n as f64;
-            let square = held_out
-                .iter()
-                .map(|q| (q[part] - mean).powi(2))
-                .sum::<f64>();
-            let deviation = (square / n as f64).sqrt();
-            if deviation.is_nan() || deviation <= f64::EPSILON * mean.abs() {
-                return Err(FitError::NoVariation { what: NAMES[part] });
-            }
-            Ok(PartScale { mean, deviation })
-        };
-        Ok(Self {
-            z: scale(0)?,
-            pooled_mid: scale(1)?,
-            pooled_late: scale(2)?,
-            residual: scale(3)?,
-        })
+        let mean = held_out.clone().sum::<f64>() / n as f64;
+        let square: f64 = held_out.map(|value| (value - mean).powi(2)).sum();
+        let deviation = (square / n as f64).sqrt();
+        if deviation.is_nan() || deviation <= f64::EPSILON * mean.abs() {
+            return Err(FitError::NoVariation { what });
+        }
+        Ok(PartScale { mean, deviation })
     }
 
-    /// The parts of one frame, from its `q`.
-    pub fn apply(&self, q: &[f64; 4]) -> Parts {
-        let t = |scale: &PartScale, q: f64| (q - scale.mean) / scale.deviation;
-        Parts {
-            z: t(&self.z, q[0]),
-            pooled_mid: t(&self.pooled_mid, q[1]),
-            pooled_late: t(&self.pooled_late, q[2]),
-            residual: t(&self.residual, q[3]),
-        }
+    fn apply(&self, value: f64) -> f64 {
+        (value - self.mean) / self.deviation
     }
 }
 
 impl Parts {
     /// The default score.
     pub fn sum(&self) -> f64 {
-        self.z + self.pooled_mid + self.pooled_late + self.residual
+        let gaussian = self.z + self.pooled_mid + self.pooled_late + self.residual;
+        gaussian + self.bank.unwrap_or_default()
     }
 }
 
@@ -227,10 +258,14 @@ mod tests {
     #[test]
     fn calibrated_parts_have_mean_zero_and_deviation_one() {
         let held_out = [
-            [1.0, 10.0, 5.0, 2.0],
-            [3.0, 30.0, 6.0, 4.0],
-            [5.0, 20.0, 9.0, 9.0],
-        ];
+            (1.0, [1.0, 10.0, 5.0, 2.0]),
+            (7.0, [3.0, 30.0, 6.0, 4.0]),
+            (4.0, [5.0, 20.0, 9.0, 9.0]),
+        ]
+        .map(|(bank, q)| PartDistances {
+            q,
+            bank: Some(bank),
+        });
         let scales = PartScales::calibrate(&held_out).unwrap();
         let sum: f64 = held_out.iter().map(|q| scales.apply(q).sum()).sum();
         let square: f64 = held_out
@@ -238,12 +273,16 @@ mod tests {
             .map(|q| scales.apply(q).pooled_mid.powi(2))
             .sum();
         assert!(sum.abs() < 1e-12);
+        let bank = |own: &PartDistances| scales.apply(own).bank.unwrap();
+        let bank_square: f64 = held_out.iter().map(|own| bank(own).powi(2)).sum();
+        assert!((bank_square / 3.0 - 1.0).abs() < 1e-12);
         assert!((square / 3.0 - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn a_part_that_never_varies_is_named() {
-        let refused = PartScales::calibrate(&[[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 3.0, 5.0]]);
+        let frames = [[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 3.0, 5.0]];
+        let refused = PartScales::calibrate(&frames.map(|q| PartDistances { q, bank: None }));
         assert_eq!(
             refused,
             Err(FitError::NoVariation {

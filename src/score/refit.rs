@@ -1,18 +1,19 @@
 //! Refit: statistics fitted anew on the frames of a calibration and on others that people called fine.
 //!
-//! Student, token Gaussian and the offsets of the lights stay, so the vectors and distances of the frames calibrated on need not
-//! be made again: they are the [`Material`]. Held-out frames were measured by students that are gone;
-//! what they measured is moved by what the fine frames change in fits on the same blocks of time
-//! (METHOD.md, section 8). With no fine frame nothing changes, and the order of refits does not matter.
+//! Student, token Gaussian, memory bank and the offsets of the lights stay, so the vectors and distances
+//! of the frames calibrated on need not be made again: they are the [`Material`]. Held-out frames were
+//! measured by students that are gone; what they measured is moved by what the fine frames change in
+//! fits on the same blocks of time (METHOD.md, section 8). With no fine frame nothing changes, and the
+//! order of refits does not matter.
 
 use super::crossfit::{FOLDS, contiguous_folds, folds_of};
 use super::fit::{Draft, Fit, Measured};
 use super::lines::Terms;
 use super::paper::PaperScore;
-use super::parts::FrameVectors;
+use super::parts::{FrameVectors, PartDistances};
 use super::samples::FitError;
 use super::statistics::Statistics;
-use super::tokens::Scratch;
+use super::tokens::{FrameTokens, Scratch};
 use crate::infer::Features;
 
 /// What is fitted again of a normal frame.
@@ -22,6 +23,8 @@ pub struct NormalFrame {
     pub vectors: FrameVectors,
     /// Of its residual tokens by the Profile's token Gaussian, `[P]`.
     pub distances: Vec<f32>,
+    /// Distance from the memory bank; none where there is none, or where the frame is in it.
+    pub from_bank: Option<f64>,
     /// The kind of light that it is of.
     pub light: usize,
 }
@@ -93,10 +96,11 @@ impl Fit {
         light: usize,
         scratch: &mut Scratch,
     ) -> NormalFrame {
-        let tokens = &features.discrepancy.residual_tokens;
+        let tokens = FrameTokens::from(features);
         NormalFrame {
             vectors: features.into(),
-            distances: self.distances(tokens, light, scratch),
+            distances: self.distances(tokens.residual, light, scratch),
+            from_bank: self.bank_distance(tokens, scratch),
             light,
         }
     }
@@ -114,7 +118,7 @@ impl Fit {
         for frame in frames {
             draft.add(frame.light, &frame.distances);
         }
-        draft.finish()
+        Ok(draft.finish()?.with_bank(self.bank.clone()))
     }
 
     /// What held-out frames measured, moved by what `told` changes for frames outside of a fit.
@@ -161,7 +165,12 @@ impl Fit {
 
     /// Measures the `number`-th frame.
     fn of(&self, frame: &NormalFrame, number: usize) -> Result<Measured, FitError> {
-        let measured = self.gauge(&frame.vectors, &frame.distances, frame.light);
+        let measured = self.gauge(
+            &frame.vectors,
+            &frame.distances,
+            frame.from_bank,
+            frame.light,
+        );
         measured.map_err(|_| FitError::NotFinite { frame: number })
     }
 }
@@ -169,9 +178,10 @@ impl Fit {
 /// `measured` as it would be after what took another measurement from `before` to `after`: distances
 /// by the same factor, logarithms and the local score by the same difference.
 fn shifted(measured: &Measured, before: &Measured, after: &Measured) -> Measured {
-    let scaled = |part: usize| match before.q[part] {
-        0.0 => measured.q[part],
-        q => measured.q[part] * (after.q[part] / q),
+    let [own, before_q, after_q] = [measured, before, after].map(|measured| measured.parts.q);
+    let scaled = |part: usize| match before_q[part] {
+        0.0 => own[part],
+        q => own[part] * (after_q[part] / q),
     };
     let by = |of: fn(&Measured) -> f64| of(measured) + (of(after) - of(before));
     Measured {
@@ -179,7 +189,11 @@ fn shifted(measured: &Measured, before: &Measured, after: &Measured) -> Measured
             pretrained: by(|m| m.paper.pretrained),
             discrepancy: by(|m| m.paper.discrepancy),
         },
-        q: std::array::from_fn(scaled),
+        parts: PartDistances {
+            q: std::array::from_fn(scaled),
+            // No refit changes a bank.
+            bank: measured.parts.bank,
+        },
         local: by(|m| m.local),
         map: Vec::new(),
         light: measured.light,

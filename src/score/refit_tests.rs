@@ -1,6 +1,9 @@
 //! Refits of nothing, of frames that are near normal, and in any order.
 
-use super::super::fixture::{GRID, WIDTH, material, normal_frames, statistics, terms};
+use super::super::fixture::{
+    GRID, WIDTH, material, material_with_bank, normal_frames, statistics, statistics_with_bank,
+    terms,
+};
 use super::super::threshold::Threshold;
 use super::super::{Score, Scoring};
 use super::*;
@@ -142,6 +145,32 @@ fn two_refits_are_one_with_the_frames_of_both() {
     let (a, b) = (refit(&halfway, &both), refit(&before, &at_once));
     assert_eq!(a.statistics, b.statistics);
     assert_eq!(a.fine, b.fine);
+}
+
+#[test]
+fn a_memory_bank_stays_and_the_line_learns_how_far_fine_frames_are_from_it() {
+    let frames = normal_frames(80, 1);
+    let patches = Patches::all(GRID);
+    let statistics = statistics_with_bank(&frames, &patches);
+    let material = material_with_bank(&frames, &patches);
+    let nothing = refit(&statistics, &material);
+    let bank = |statistics: &Statistics| statistics.scales()[0].bank.unwrap();
+    is_near(
+        bank(&nothing.statistics).mean,
+        bank(&statistics).mean,
+        "mean",
+    );
+    let mut odd = normal_frames(3, 5);
+    let spoil = |frame: &mut Features| frame.blended_tokens[..5 * WIDTH].fill(30.0);
+    odd.iter_mut().for_each(spoil);
+    let before = score(&statistics, &odd[0]);
+    assert!(before.is_anomalous() && before.parts.bank.unwrap() > 10.0);
+    let told = telling(&statistics, &material, &odd);
+    let refitted = refit(&statistics, &told);
+    assert_eq!(refitted.statistics.fit().bank(), statistics.fit().bank());
+    let measured = refitted.fine[0].parts.bank.unwrap();
+    assert!(measured > 10.0 * bank(&statistics).mean, "{measured}");
+    assert!(score(&refitted.statistics, &odd[0]).value < before.value);
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Statistics {
             let own = held_out[..chosen]
                 .iter()
                 .filter(|frame| frame.light == light);
-            PartScales::calibrate(&own.map(|frame| frame.q).collect::<Vec<_>>())
+            PartScales::calibrate(&own.map(|frame| frame.parts).collect::<Vec<_>>())
         });
         let scales: Vec<PartScales> = scales.collect::<Result<_, _>>()?;
         let deciding: Vec<f64> = held_out
@@ -58,7 +58,7 @@ impl Statistics {
         let local: Vec<f64> = held_out.iter().map(|frame| frame.local).collect();
         let parts = held_out[..chosen]
             .iter()
-            .map(|frame| scales[frame.light].apply(&frame.q));
+            .map(|frame| scales[frame.light].apply(&frame.parts));
         let looks = looks(
             &deciding[..chosen],
             &local[..chosen],
@@ -105,8 +105,7 @@ impl Statistics {
         level: Level,
     ) -> Result<Score, Rejection> {
         let frame = FrameVectors::from(features);
-        let tokens = &features.discrepancy.residual_tokens;
-        let measured = self.fit.measure(&frame, tokens, light, scratch)?;
+        let measured = self.fit.measure(&frame, features.into(), light, scratch)?;
         Ok(self.judge_at(measured, level))
     }
 
@@ -118,7 +117,7 @@ impl Statistics {
     /// [`Statistics::judge`] with both thresholds moved to `level`: a frame stays anomalous exactly
     /// where its published value is above 0.5.
     pub fn judge_at(&self, measured: Measured, level: Level) -> Score {
-        let parts = self.scales[measured.light].apply(&measured.q);
+        let parts = self.scales[measured.light].apply(&measured.parts);
         let image = deciding(self.scoring, &self.scales, &measured);
         let is_alarm = |line: &Threshold, raw: f64| line.alarm_at(level).is_some_and(|at| raw > at);
         let by_local =
@@ -200,7 +199,7 @@ fn looks(deciding: &[f64], local: &[f64], parts: &[Parts]) -> [f64; 6] {
 /// The deciding score of a measured frame.
 fn deciding(scoring: Scoring, scales: &[PartScales], measured: &Measured) -> f64 {
     match scoring {
-        Scoring::Default => scales[measured.light].apply(&measured.q).sum(),
+        Scoring::Default => scales[measured.light].apply(&measured.parts).sum(),
         Scoring::Paper => measured.paper.sum(),
     }
 }
@@ -276,9 +275,8 @@ mod tests {
         let frames = normal_frames(60, 11);
         let statistics = statistics(&frames, Scoring::Paper);
         let frame = FrameVectors::from(&frames[0]);
-        let tokens = &frames[0].discrepancy.residual_tokens;
         let fit = &statistics.fit;
-        let measured = fit.measure(&frame, tokens, 0, &mut Scratch::default());
+        let measured = fit.measure(&frame, (&frames[0]).into(), 0, &mut Scratch::default());
         let measured = measured.unwrap();
         let above = |line: f64| [line - 9.0, line, line.next_up(), line + 9.0];
         for level in [0.05, 0.31, 0.5, 0.77, 0.95].map(|value| Level::new(value).unwrap()) {

@@ -6,14 +6,35 @@
 
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVector};
 
+use super::bank::BankScratch;
 use super::gaussian::Gaussian;
 use super::moments::Moments;
 use super::samples::FitError;
+use crate::infer::Features;
+
+/// The tokens of one frame, masked ones included.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameTokens<'a> {
+    /// Residual tokens, `[P, D]`.
+    pub residual: &'a [f32],
+    /// Those for a [`super::bank::MemoryBank`], `[P, D]`; empty where there is none.
+    pub blended: &'a [f32],
+}
+
+impl<'a> From<&'a Features> for FrameTokens<'a> {
+    fn from(features: &'a Features) -> Self {
+        FrameTokens {
+            residual: &features.discrepancy.residual_tokens,
+            blended: &features.blended_tokens,
+        }
+    }
+}
 
 /// Working memory of scoring, kept between frames so that a frame allocates little.
 #[derive(Debug, Default)]
 pub struct Scratch {
     projected: Vec<f32>,
+    pub(super) bank: BankScratch,
 }
 
 /// One Gaussian for the residual tokens of all positions.

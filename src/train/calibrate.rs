@@ -44,6 +44,8 @@ pub const USUAL_FPS: f64 = 2.0;
 pub struct Wishes {
     /// Which score decides; the paper's trains the whole student.
     pub scoring: Scoring,
+    /// Whether a memory bank is a part of the default score.
+    pub bank: bool,
     /// Epochs other than the recipe's.
     pub epochs: Option<usize>,
     /// Seed of all that is random.
@@ -80,7 +82,11 @@ impl Wishes {
     /// The memory that so many frames need.
     pub(super) fn needs(&self, frames: usize, info: &TeacherInfo) -> Needs {
         let is_examined = self.scoring == Scoring::Paper;
-        Needs::of(frames, info, &self.recipe(), is_examined)
+        let needs = Needs::of(frames, info, &self.recipe(), is_examined);
+        match self.bank {
+            true => needs.and_bank(info),
+            false => needs,
+        }
     }
 
     /// For footage with so many seconds from frame to frame.

@@ -18,7 +18,8 @@ use super::unfinished::{Unfinished, Watched};
 use super::{CalibrationError, Step, Supervisor};
 use crate::capture::{Frame, Opener, replay};
 use crate::infer::{
-    Patches, PretrainedFeatures, Teacher, TeacherRunner, pretrained_features, pretrained_streams,
+    Patches, PretrainedFeatures, Teacher, TeacherRunner, bank_streams, pretrained_features,
+    pretrained_streams,
 };
 use crate::preprocess::scene::SceneFootage;
 use crate::preprocess::{Prepared, Preprocessor};
@@ -112,7 +113,7 @@ pub(super) fn watch(
 ) -> Result<Seen, CalibrationError> {
     let info = teacher.info();
     let (view, bytes) = (&wishes.view, wishes.cache_bytes);
-    let kept = streams_of(blocks);
+    let kept = streams_of(blocks, wishes.bank.then(|| bank_streams(info)));
     let mut eye = Eye {
         runner: teacher.runner(&[kept.as_slice(), &pretrained_streams(info)].concat())?,
         preprocessor: Preprocessor::new(&info.preprocessing).looking_at(view.clone()),
@@ -228,9 +229,11 @@ impl Eye<'_> {
     }
 }
 
-/// The streams that students of `blocks` read and are compared with, rising.
-fn streams_of(blocks: &[usize]) -> Vec<usize> {
+/// The streams that students of `blocks` read and are compared with, and those of a memory bank, rising.
+fn streams_of(blocks: &[usize], bank: Option<[usize; 3]>) -> Vec<usize> {
     let mut streams: Vec<usize> = blocks.iter().flat_map(|&i| [i - 1, i]).collect();
+    streams.extend(bank.into_iter().flatten());
+    streams.sort_unstable();
     streams.dedup();
     streams
 }

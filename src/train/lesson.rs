@@ -8,17 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::alike::{first_alike, unit};
+use super::bank::{BlendedTokens, Candidates};
 use super::calibrate::Wishes;
 use super::footage::Seen;
 use super::student::{Exercise, Scratch, Student, Watch, train_students};
 use super::unfinished::{Digest, Unfinished};
 use super::{CalibrationError, Step, Supervisor};
 use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
+use crate::score::bank::MemoryBank;
 use crate::score::crossfit::{FOLDS, folds_of};
 use crate::score::fit::{Draft, Fit, Measured};
 use crate::score::moments::Moments;
 use crate::score::parts::FrameVectors;
-use crate::score::tokens;
+use crate::score::tokens::{self, FrameTokens};
 
 /// What every step of one calibration reads.
 pub(super) struct Lesson<'a> {
@@ -118,7 +120,23 @@ impl Lesson<'_> {
         self.each(mid, frames, |frame, features| {
             distances.push(draft.place(lights[frame], &features.residual_tokens));
         })?;
-        Ok((draft.finish()?, distances))
+        let bank = self.bank(frames)?;
+        Ok((draft.finish()?.with_bank(bank), distances))
+    }
+
+    /// A memory bank of these frames, where one is asked for.
+    fn bank(&self, frames: &[usize]) -> Result<Option<MemoryBank>, CalibrationError> {
+        if !self.wishes.bank {
+            return Ok(None);
+        }
+        let mut candidates = Candidates::new(self.info.width, frames.len(), self.wishes.seed);
+        let mut blended = self.blended_tokens();
+        for &frame in frames {
+            self.supervisor.check()?;
+            let tokens = blended.read(frame)?;
+            candidates.take(&self.patches.kept_tokens(&tokens, self.info.width));
+        }
+        Ok(Some(candidates.bank()))
     }
 
     /// The small vectors of all frames as this student sees them.
@@ -144,13 +162,24 @@ impl Lesson<'_> {
     ) -> Result<Vec<(usize, Measured)>, CalibrationError> {
         let mut measured = Vec::with_capacity(frames.len());
         let mut scratch = tokens::Scratch::default();
+        let mut blended = self.blended_tokens();
         self.each(self.mid(student), frames, |frame, features| {
             let (vectors, light) = (&vectors[frame], self.lights.0[frame]);
-            let own = fit.measure(vectors, &features.residual_tokens, light, &mut scratch);
-            measured.push(own.map(|own| (frame, own)));
+            let mut measure = || -> Result<Measured, CalibrationError> {
+                let tokens = FrameTokens {
+                    residual: &features.residual_tokens,
+                    blended: &blended.read(frame)?,
+                };
+                let own = fit.measure(vectors, tokens, light, &mut scratch);
+                own.map_err(|rejection| CalibrationError::Inference(rejection.to_string()))
+            };
+            measured.push(measure().map(|own| (frame, own)));
         })?;
-        let finite: Result<Vec<_>, _> = measured.into_iter().collect();
-        finite.map_err(|rejection| CalibrationError::Inference(rejection.to_string()))
+        measured.into_iter().collect()
+    }
+
+    fn blended_tokens(&self) -> BlendedTokens<'_> {
+        BlendedTokens::of(self.seen.watched.cache(), self.info, self.wishes.bank)
     }
 
     /// Runs the student on the cached features of `frames`.

@@ -8,11 +8,13 @@ use std::str::FromStr;
 
 use super::CalibrationError;
 use super::backward::Backward;
+use super::bank::CANDIDATES;
 use super::block::Forward;
 use super::parameters::Parameters;
 use super::recipe::Recipe;
 use crate::infer::TeacherInfo;
 use crate::infer::student_file::BlockShape;
+use crate::score::bank::MOST_TOKENS;
 
 /// Buffers that grow and shrink beside those that are counted: of the matrix products, of files read and
 /// written, of the allocator. Measured were 3 to 9 MB.
@@ -82,6 +84,18 @@ impl Needs {
         Needs {
             frames: frames as u64 * of_frame(info),
             student: of_student(shape, recipe, is_examined),
+        }
+    }
+}
+
+impl Needs {
+    /// The same with a memory bank: its candidates, twice as they are gathered, and what is chosen.
+    pub(super) fn and_bank(self, info: &TeacherInfo) -> Self {
+        let tokens = 2 * CANDIDATES + 3 * MOST_TOKENS;
+        let bytes = tokens * info.width * size_of::<f32>();
+        Needs {
+            frames: self.frames + bytes as u64,
+            ..self
         }
     }
 }

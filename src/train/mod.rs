@@ -41,6 +41,8 @@ mod footage;
 
 mod alike;
 
+mod bank;
+
 mod lesson;
 
 mod golden;

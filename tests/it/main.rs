@@ -18,6 +18,7 @@ mod filming_faults;
 mod full_disk;
 mod golden;
 mod lights;
+mod memory_bank;
 mod profile_command;
 mod refine;
 mod report;

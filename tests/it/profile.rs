@@ -15,8 +15,8 @@ use inspectd::train::calibrate::{Wishes, calibrate};
 use inspectd::train::memory::Memory;
 use inspectd::train::unfinished::Unfinished;
 
-/// Writes a Profile for the synthetic line of seed 1 to `dir`.
-pub(crate) fn make(dir: &Path) {
+/// Writes a Profile for the synthetic line of seed 1 to `dir`, with a memory bank or without.
+pub(crate) fn make(dir: &Path, bank: bool) {
     let teacher = Teacher::load(&TeacherFile::open(None).unwrap()).unwrap();
     let line = Synthetic {
         seed: 1,
@@ -25,6 +25,7 @@ pub(crate) fn make(dir: &Path) {
     };
     let wishes = Wishes {
         scoring: Scoring::Default,
+        bank,
         epochs: Some(4),
         seed: 1,
         budget: Budget::Share(0.01),

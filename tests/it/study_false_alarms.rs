@@ -23,7 +23,7 @@ use inspectd::score::fit::Measured;
 use inspectd::score::lines::Terms;
 use inspectd::score::parts::FrameVectors;
 use inspectd::score::statistics::Statistics;
-use inspectd::score::tokens::Scratch;
+use inspectd::score::tokens::{FrameTokens, Scratch};
 use inspectd::train::Supervisor;
 use inspectd::train::calibrate::{Calibration, Wishes, calibrate};
 use inspectd::train::memory::Memory;
@@ -249,6 +249,7 @@ fn studies() -> Vec<Study> {
 fn learn(teacher: &Teacher, footage: &Series) -> Calibration {
     let wishes = Wishes {
         scoring: Scoring::Default,
+        bank: false,
         epochs: None,
         seed: footage.seed,
         budget: Budget::Share(BUDGETS[0]),
@@ -290,7 +291,10 @@ fn measure(teacher: &TeacherRunner, learnt: &[Calibration], unseen: &Series) -> 
             let pairs = [(block, output.block(0), seen.stream(block))];
             let discrepancy = discrepancy_features(&pairs, info, &patches);
             let vectors = FrameVectors::new(&pretrained, &discrepancy);
-            let tokens = &discrepancy.residual_tokens;
+            let tokens = FrameTokens {
+                residual: &discrepancy.residual_tokens,
+                blended: &[],
+            };
             let fit = one.statistics.fit();
             let mut frame = fit.measure(&vectors, tokens, 0, &mut scratch).unwrap();
             frame.map = Vec::new();

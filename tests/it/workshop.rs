@@ -14,7 +14,7 @@ static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
     if dir.exists() {
         std::fs::remove_dir_all(&dir).unwrap();
     }
-    crate::profile::make(&dir);
+    crate::profile::make(&dir, false);
     dir
 });
 

@@ -117,6 +117,7 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
         teacher: args.teacher.clone(),
         wishes: Wishes {
             scoring: Scoring::Default,
+            bank: false,
             epochs: None,
             seed: args.seed,
             budget: BUDGET,

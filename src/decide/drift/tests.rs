@@ -105,6 +105,7 @@ impl Camera {
             pooled_mid: t(1),
             pooled_late: t(2),
             residual: t(3),
+            bank: None,
         };
         let score = &mut self.frame.score;
         (score.default, score.local, score.parts) = (values[0], values[1], parts);

@@ -1,8 +1,8 @@
 //! The statistics' arrays as one safetensors file.
 //!
-//! All are `f64`, so what is loaded scores as what was calibrated, to the last bit. Lower factors
-//! are packed row by row, `[D (D + 1) / 2]`. The few numbers beside the arrays stand in
-//! `profile.json`.
+//! Each is as it was calibrated, so what is loaded scores the same to the last bit: all `f64` but the
+//! tokens of a memory bank, which are `f32` as the models give them. Lower factors are packed row by
+//! row, `[D (D + 1) / 2]`. The few numbers beside the arrays stand in `profile.json`.
 
 use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -10,12 +10,13 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::Manifest;
 use crate::infer::{Grid, Patches};
 use crate::preprocess::SceneReference;
+use crate::score::bank::MemoryBank;
 use crate::score::fit::Fit;
 use crate::score::gaussian::Gaussian;
 use crate::score::light::{Light, Shift};
 use crate::score::map::MapStatistics;
 use crate::score::paper::PaperGaussians;
-use crate::score::parts::{NAMES, PartGaussians, PartOffset};
+use crate::score::parts::{BANK, NAMES, PartGaussians, PartOffset};
 use crate::score::statistics::Statistics;
 use crate::score::threshold::Threshold;
 use crate::score::tokens::TokenGaussian;
@@ -43,6 +44,9 @@ pub(super) fn encode(statistics: &Statistics, scene: Option<&SceneReference>) ->
         arrays.put_gaussian(&format!("part.{name}"), gaussian);
     }
     arrays.put_gaussian("tokens", fit.tokens.gaussian());
+    if let Some(bank) = fit.bank() {
+        arrays.put_narrow(BANK, &[bank.count(), bank.width()], bank.rows().as_slice());
+    }
     for (number, light) in fit.lights.iter().enumerate() {
         arrays.put_light(number, light, fit.patches().grid());
     }
@@ -85,6 +89,7 @@ pub(super) fn decode(
         },
         tokens,
         lights: lights?,
+        bank: arrays.bank(manifest)?,
     };
     check_widths(&fit, manifest)?;
     let threshold = |name: &str, numbers| {
@@ -152,9 +157,9 @@ fn unsound(name: &str) -> String {
     format!("holds values of {name} that calibration can't have written")
 }
 
-/// Arrays on their way to a file: name, shape, little-endian bytes.
+/// Arrays on their way to a file: name, type, shape, little-endian bytes.
 #[derive(Default)]
-struct Writer(Vec<(String, Vec<usize>, Vec<u8>)>);
+struct Writer(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
 
 impl Writer {
     fn put(&mut self, name: &str, shape: &[usize], values: &[f64]) {
@@ -162,7 +167,17 @@ impl Writer {
             .iter()
             .flat_map(|value| value.to_le_bytes())
             .collect();
-        self.0.push((name.to_owned(), shape.to_vec(), bytes));
+        self.0
+            .push((name.to_owned(), Dtype::F64, shape.to_vec(), bytes));
+    }
+
+    fn put_narrow(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        self.0
+            .push((name.to_owned(), Dtype::F32, shape.to_vec(), bytes));
     }
 
     fn put_gaussian(&mut self, name: &str, gaussian: &Gaussian) {
@@ -194,12 +209,9 @@ impl Writer {
     }
 
     fn finish(self) -> Vec<u8> {
-        let views = self.0.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F64, shape.clone(), bytes);
-            (
-                name,
-                view.expect("eight bytes were written for each value of the shape"),
-            )
+        let views = self.0.iter().map(|(name, dtype, shape, bytes)| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes);
+            (name, view.expect("the bytes are those of the shape"))
         });
         safetensors::serialize(views, None).expect("a few small arrays have a short header")
     }
@@ -245,6 +257,32 @@ impl Reader<'_> {
         };
         let factor = DMatrix::from_fn(width, width, entry);
         Gaussian::from_cholesky(DVector::from_vec(mean), factor).ok_or_else(|| unsound(name))
+    }
+
+    /// The memory bank, where the Profile has one.
+    fn bank(&self, manifest: &Manifest) -> Result<Option<MemoryBank>, String> {
+        let scales = [&[manifest.scales][..], &manifest.further_lights].concat();
+        let has_bank = scales[0].bank.is_some();
+        if scales.iter().any(|light| light.bank.is_some() != has_bank) {
+            return Err(unsound(BANK));
+        }
+        if !has_bank {
+            return Ok(None);
+        }
+        let array = self.0.tensor(BANK);
+        let array = array.map_err(|_| format!("holds no array {BANK}"))?;
+        let (values, _) = array.data().as_chunks::<4>();
+        let values: Vec<f32> = (values.iter())
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect();
+        let width = manifest.origin.teacher.width;
+        let bank = match (array.dtype(), array.shape()) {
+            (Dtype::F32, [_, columns]) if *columns == width => {
+                MemoryBank::from_rows(&values, width)
+            }
+            _ => None,
+        };
+        bank.map(Some).ok_or_else(|| unsound(BANK))
     }
 
     fn whitening(&self) -> Result<Whitening, String> {

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::Manifest;
 use crate::score::fit::Measured;
 use crate::score::paper::PaperScore;
-use crate::score::parts::FrameVectors;
+use crate::score::parts::{FrameVectors, PartDistances};
 use crate::score::refit::{FineFrame, Material, NormalFrame};
 
 /// Numbers of a held-out frame: `q` of the four parts, the paper's two branches, the local score.
@@ -26,6 +26,12 @@ pub(super) fn encode(material: &Material) -> Vec<u8> {
     arrays.put("held_out", Dtype::F64, rows, f64::to_le_bytes);
     let rows = fine.map(|fine| fine.sha256.bytes());
     arrays.put("fine.sha256", Dtype::U8, rows, |byte| [byte]);
+    let from_bank = |distance: Option<f64>| distance.map(|distance| [distance]);
+    let held_out = (material.held_out.iter()).filter_map(|own| from_bank(own.parts.bank));
+    arrays.put("held_out.bank", Dtype::F64, held_out, f64::to_le_bytes);
+    let fine = material.fine.iter();
+    let fine = fine.filter_map(|fine| from_bank(fine.frame.from_bank));
+    arrays.put("fine.bank", Dtype::F64, fine, f64::to_le_bytes);
     let rows = material.interval.map(|seconds| [seconds]);
     arrays.put("interval", Dtype::F64, rows.into_iter(), f64::to_le_bytes);
     arrays.finish()
@@ -39,6 +45,9 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, Stri
     let fine = arrays.frames("fine", manifest)?;
     let held_out = arrays.rows("held_out", Dtype::F64, NUMBERS, f64::from_le_bytes)?;
     let hashes = arrays.rows("fine.sha256", Dtype::U8, HASH, |[byte]: [u8; 1]| byte)?;
+    let from_bank = |name, frames| arrays.bank_distances(name, frames, manifest);
+    let held_out_from_bank = from_bank("held_out.bank", held_out.len())?;
+    let fine_from_bank = from_bank("fine.bank", fine.len())?;
     let interval = arrays.rows("interval", Dtype::F64, 1, f64::from_le_bytes)?;
     let interval: Vec<f64> = interval.into_iter().flatten().collect();
     let is_whole = frames.len() == manifest.origin.normal_frames
@@ -48,13 +57,15 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, Stri
     if !is_whole || !numbers.all(|number| number.is_finite()) {
         return Err(unsound("held_out"));
     }
-    let fine = hashes.into_iter().zip(fine).map(|(hash, frame)| {
+    let fine = hashes.into_iter().zip(fine).zip(fine_from_bank);
+    let fine = fine.map(|((hash, frame), from_bank)| {
         let sha256 = String::from_utf8(hash).map_err(|_| unsound("fine.sha256"))?;
+        let frame = NormalFrame { from_bank, ..frame };
         Ok(FineFrame { sha256, frame })
     });
     Ok(Material {
-        held_out: (held_out.iter().zip(&frames))
-            .map(|(row, frame)| measured(row, frame.light))
+        held_out: (held_out.iter().zip(held_out_from_bank).zip(&frames))
+            .map(|((row, bank), frame)| measured(row, bank, frame.light))
             .collect(),
         frames,
         fine: fine.collect::<Result<_, String>>()?,
@@ -63,7 +74,7 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, Stri
 }
 
 fn numbers(measured: &Measured) -> [f64; NUMBERS] {
-    let [z, mid, late, residual] = measured.q;
+    let [z, mid, late, residual] = measured.parts.q;
     let PaperScore {
         pretrained,
         discrepancy,
@@ -72,14 +83,17 @@ fn numbers(measured: &Measured) -> [f64; NUMBERS] {
     [z, mid, late, residual, pretrained, discrepancy, local]
 }
 
-/// Of a row of [`numbers`], of a frame in this light.
-fn measured(row: &[f64], light: usize) -> Measured {
+/// Of a row of [`numbers`], of a frame so far from the bank in this light.
+fn measured(row: &[f64], bank: Option<f64>, light: usize) -> Measured {
     Measured {
         paper: PaperScore {
             pretrained: row[4],
             discrepancy: row[5],
         },
-        q: [row[0], row[1], row[2], row[3]],
+        parts: PartDistances {
+            q: [row[0], row[1], row[2], row[3]],
+            bank,
+        },
         local: row[6],
         map: Vec::new(),
         light,
@@ -111,6 +125,7 @@ fn frame(row: &[f32], d: Vec<f64>, light: u8, width: usize) -> NormalFrame {
             d,
         },
         distances: row[6 * width..].to_vec(),
+        from_bank: None,
         light: light.into(),
     }
 }
@@ -192,6 +207,23 @@ impl Reader<'_> {
         Ok(rows
             .map(|row| row.iter().map(|&bytes| from_bytes(bytes)).collect())
             .collect())
+    }
+
+    /// The distances of so many frames from the memory bank, where the Profile has one. Files of earlier
+    /// versions know of none.
+    fn bank_distances(
+        &self,
+        name: &str,
+        frames: usize,
+        manifest: &Manifest,
+    ) -> Result<Vec<Option<f64>>, String> {
+        if manifest.scales.bank.is_none() {
+            return Ok(vec![None; frames]);
+        }
+        let rows = self.rows(name, Dtype::F64, 1, f64::from_le_bytes)?;
+        let is_sound = rows.len() == frames && rows.iter().flatten().all(|value| value.is_finite());
+        let distances = rows.into_iter().flatten().map(Some).collect();
+        is_sound.then_some(distances).ok_or_else(|| unsound(name))
     }
 
     fn frames(&self, name: &str, manifest: &Manifest) -> Result<Vec<NormalFrame>, String> {

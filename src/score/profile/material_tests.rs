@@ -17,7 +17,10 @@ const JPEG: &[u8] = b"\xff\xd8\xff bad";
 
 /// The fixture's material with two fine frames, and the manifest that it belongs to.
 fn material(count: usize, seed: u64) -> (Material, Manifest) {
-    let mut profile = fixture::profile(count, seed);
+    whole(fixture::profile(count, seed), seed)
+}
+
+fn whole(mut profile: Profile, seed: u64) -> (Material, Manifest) {
     let mut material = profile.take_material().unwrap();
     let fine = fixture::normal_frames(2, seed + 1);
     let fit = profile.statistics().fit();
@@ -44,6 +47,17 @@ fn material_comes_back_to_the_last_bit() {
         whole.fine.clear();
         assert_eq!(decode(&encode(&whole), &manifest).unwrap(), whole);
     }
+}
+
+#[test]
+fn distances_from_a_memory_bank_come_back_and_are_asked_for_where_there_is_one() {
+    let (whole, manifest) = whole(fixture::profile_with_bank(30, 1), 1);
+    assert!(whole.held_out.iter().all(|own| own.parts.bank.is_some()));
+    assert!(whole.fine[0].frame.from_bank.is_some());
+    assert_eq!(decode(&encode(&whole), &manifest).unwrap(), whole);
+    let without = encode(&material(30, 1).0);
+    let refused = decode(&without, &manifest).unwrap_err();
+    assert!(refused.contains("held_out.bank"), "{refused}");
 }
 
 #[test]

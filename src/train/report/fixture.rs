@@ -13,10 +13,8 @@ pub(super) fn learnt(count: usize) -> Calibration {
     let statistics = statistics(&frames, Scoring::Default);
     let mut scratch = Scratch::default();
     let measured = frames.iter().map(|frame| {
-        let tokens = &frame.discrepancy.residual_tokens;
-        let measured = statistics
-            .fit()
-            .measure(&frame.into(), tokens, 0, &mut scratch);
+        let fit = statistics.fit();
+        let measured = fit.measure(&frame.into(), frame.into(), 0, &mut scratch);
         measured.unwrap()
     });
     Calibration {
