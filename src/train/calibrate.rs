@@ -180,19 +180,12 @@ pub fn calibrate(
     let seen = watch(
         teacher, footage, &patches, &blocks, wishes, unfinished, supervisor,
     )?;
-    let used = seen.pretrained.len();
-    if used < FEWEST_FRAMES {
-        return Err(CalibrationError::TooFewFrames {
-            used,
-            wanted: seen.wanted,
-            frames: seen.frames,
-            rejected: seen.rejected,
-        });
-    }
+    check_enough(&seen)?;
     let scene = match wishes.scoring {
         Scoring::Default => seen.scene.fit(),
         Scoring::Paper => seen.scene.fit_as_one_light(),
     };
+    let used = seen.pretrained.len();
     let (lights, kinds) = match &scene {
         Some(scene) => (seen.scene.lights(scene), scene.lights()),
         None => (vec![0; used], 1),
@@ -208,61 +201,65 @@ pub fn calibrate(
         unfinished,
         supervisor,
     };
-    let (student, held_out, trained_before) = match wishes.scoring {
-        Scoring::Default => lesson.learn_light()?,
-        Scoring::Paper => lesson.learn_paper()?,
-    };
+    let learnt = lesson.learn()?;
+    let vectors = lesson.vectors(&learnt.student)?;
     let all: Vec<usize> = (0..used).collect();
-    let vectors = lesson.vectors(&student)?;
-    let (fit, distances) = lesson.fit(&student, &vectors, &all)?;
+    let (fit, distances) = lesson.fit(&learnt.student, &vectors, &all)?;
     let interval = seen.interval();
+    let held_out = learnt.held_out;
     let terms = wishes.terms(interval);
     let statistics = Statistics::calibrate(fit, &held_out, wishes.scoring, &terms)?;
     supervisor.at(Step::Fit, FOLDS + 1, FOLDS + 1)?;
-    let judged = held_out
+    let values = held_out
         .iter()
-        .map(|measured| statistics.judge(measured.clone()).value);
-    let values: Vec<(usize, f64)> = seen.indices.iter().copied().zip(judged).collect();
+        .map(|own| statistics.judge(own.clone()).value);
+    let values: Vec<(usize, f64)> = seen.indices.iter().copied().zip(values).collect();
     let (golden, not_golden) = fetch(footage, &choose(&values), supervisor)?;
-    let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
-    let (epochs, mlp_width) = (wishes.recipe().epochs, student[0].parameters.shape().hidden);
-    let student = to_onnx(&trained);
-    let clamped = seen.watched.cache().clamped();
-    let taken_over = TakenOver {
-        frames: seen.watched.taken_over(),
-        students: trained_before,
-    };
-    let Seen {
-        frames,
-        rejected,
-        size,
-        notes,
-        review,
-        ..
-    } = seen;
     Ok(Calibration {
         statistics,
-        student,
+        student: onnx(&learnt.student),
         blocks,
         used,
-        frames,
-        rejected,
-        size,
-        clamped,
+        frames: seen.frames,
+        rejected: seen.rejected,
+        size: seen.size,
+        clamped: seen.watched.cache().clamped(),
         vectors,
         distances,
         held_out,
         interval,
-        notes,
-        review,
+        notes: seen.notes,
+        review: seen.review,
         is_film: footage.is_film(),
-        epochs,
-        mlp_width,
+        epochs: wishes.recipe().epochs,
+        mlp_width: learnt.student[0].parameters.shape().hidden,
         scene,
         golden,
         not_golden,
-        taken_over,
+        taken_over: TakenOver {
+            frames: seen.watched.taken_over(),
+            students: learnt.trained_before,
+        },
     })
+}
+
+fn check_enough(seen: &Seen) -> Result<(), CalibrationError> {
+    let used = seen.pretrained.len();
+    if used >= FEWEST_FRAMES {
+        return Ok(());
+    }
+    Err(CalibrationError::TooFewFrames {
+        used,
+        wanted: seen.wanted,
+        frames: seen.frames,
+        rejected: seen.rejected.clone(),
+    })
+}
+
+/// The file of a student.
+fn onnx(student: &[Student]) -> Vec<u8> {
+    let trained: Vec<TrainedBlock<'_>> = student.iter().map(Student::trained).collect();
+    to_onnx(&trained)
 }
 
 /// The light student has the middle block, which residual and map need; the paper's all but the

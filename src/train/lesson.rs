@@ -15,6 +15,7 @@ use super::student::{Exercise, Scratch, Student, Watch, train_students};
 use super::unfinished::{Digest, Unfinished};
 use super::{CalibrationError, Step, Supervisor};
 use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_features};
+use crate::score::Scoring;
 use crate::score::bank::MemoryBank;
 use crate::score::crossfit::{FOLDS, folds_of};
 use crate::score::fit::{Draft, Fit, Measured};
@@ -41,13 +42,27 @@ pub(super) struct Lesson<'a> {
     pub(super) supervisor: Supervisor<'a>,
 }
 
-/// The blocks of a student, the measurements of all frames by those that did not see them, and how many
-/// blocks of all students a run before had trained.
-type Learnt = (Vec<Student>, Vec<Measured>, usize);
+/// What a lesson gives.
+pub(super) struct Learnt {
+    /// The blocks of the student.
+    pub(super) student: Vec<Student>,
+    /// The measurements of all frames, by students and fits that did not see them.
+    pub(super) held_out: Vec<Measured>,
+    /// How many blocks of all students a run before had trained.
+    pub(super) trained_before: usize,
+}
 
 impl Lesson<'_> {
+    /// As the scoring that is wished for needs it.
+    pub(super) fn learn(&self) -> Result<Learnt, CalibrationError> {
+        match self.wishes.scoring {
+            Scoring::Default => self.learn_light(),
+            Scoring::Paper => self.learn_paper(),
+        }
+    }
+
     /// One student on all frames, and one a fold on the frames outside of it.
-    pub(super) fn learn_light(&self) -> Result<Learnt, CalibrationError> {
+    fn learn_light(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
         let folds = self.folds();
         let mut courses: Vec<Vec<usize>> = (folds.iter().map(|fold| outside(&all, fold))).collect();
@@ -55,7 +70,7 @@ impl Lesson<'_> {
         let exercises = courses
             .iter()
             .flat_map(|frames| self.exercises(frames, &[]));
-        let (students, before) = self.train(&exercises.collect::<Vec<_>>())?;
+        let (students, trained_before) = self.train(&exercises.collect::<Vec<_>>())?;
         let mut students: Vec<&[Student]> = students.chunks(self.blocks.len()).collect();
         let last = students.pop().expect("there is a course on all frames");
         let mut held_out = Vec::new();
@@ -65,15 +80,19 @@ impl Lesson<'_> {
             let (fit, _) = self.fit(student, &vectors, &courses[number])?;
             held_out.extend(self.measure(student, &fit, &vectors, fold)?);
         }
-        Ok((last.to_vec(), in_order(held_out), before))
+        Ok(Learnt {
+            student: last.to_vec(),
+            held_out: in_order(held_out),
+            trained_before,
+        })
     }
 
     /// One student for all; only the Gaussians are cross-fitted. The last tenth of the footage
     /// chooses the epoch that is kept (METHOD.md, section 2).
-    pub(super) fn learn_paper(&self) -> Result<Learnt, CalibrationError> {
+    fn learn_paper(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
         let (training, choosing) = all.split_at(all.len() - all.len().div_ceil(10));
-        let (student, before) = self.train(&self.exercises(training, choosing))?;
+        let (student, trained_before) = self.train(&self.exercises(training, choosing))?;
         let vectors = self.vectors(&student)?;
         let mut held_out = Vec::new();
         for (number, fold) in self.folds().iter().enumerate() {
@@ -81,7 +100,11 @@ impl Lesson<'_> {
             let (fit, _) = self.fit(&student, &vectors, &outside(&all, fold))?;
             held_out.extend(self.measure(&student, &fit, &vectors, fold)?);
         }
-        Ok((student, in_order(held_out), before))
+        Ok(Learnt {
+            student,
+            held_out: in_order(held_out),
+            trained_before,
+        })
     }
 
     /// The frames of each fold, in order of time.

@@ -353,7 +353,7 @@ fn flags_that_say_nothing_to_a_refine_are_refused_and_so_is_a_profile_without_ma
     let output = bench.refine(&[], &[], &[]);
     assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
     let bare = bench.path("bare");
-    crate::profile::make(&bare);
+    crate::profile::make(&bare, false);
     let mut command = program();
     command.args(["calibrate", "--refine", "--out"]).arg(&bare);
     let output = command.arg("--fine").arg(&bench.fine).output().unwrap();

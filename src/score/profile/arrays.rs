@@ -5,9 +5,9 @@
 //! row, `[D (D + 1) / 2]`. The few numbers beside the arrays stand in `profile.json`.
 
 use nalgebra::{DMatrix, DVector};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Manifest;
+use super::tensors::{Reader, Writer, unsound};
 use crate::infer::{Grid, Patches};
 use crate::preprocess::SceneReference;
 use crate::score::bank::MemoryBank;
@@ -45,7 +45,8 @@ pub(super) fn encode(statistics: &Statistics, scene: Option<&SceneReference>) ->
     }
     arrays.put_gaussian("tokens", fit.tokens.gaussian());
     if let Some(bank) = fit.bank() {
-        arrays.put_narrow(BANK, &[bank.count(), bank.width()], bank.rows().as_slice());
+        let shape = [bank.count(), bank.width()];
+        arrays.put(BANK, &shape, bank.rows().as_slice());
     }
     for (number, light) in fit.lights.iter().enumerate() {
         arrays.put_light(number, light, fit.patches().grid());
@@ -68,8 +69,7 @@ pub(super) fn decode(
     bytes: &[u8],
     manifest: &Manifest,
 ) -> Result<(Statistics, Option<SceneReference>), String> {
-    let arrays = SafeTensors::deserialize(bytes);
-    let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
+    let arrays = Reader::open(bytes)?;
     let parts = |part: usize| arrays.gaussian(&format!("part.{}", NAMES[part]));
     let tokens = TokenGaussian::from_gaussian(arrays.gaussian("tokens")?);
     let patches = Patches::of(&manifest.origin.view, manifest.origin.teacher.grid)
@@ -153,33 +153,7 @@ fn check_widths(fit: &Fit, manifest: &Manifest) -> Result<(), String> {
     }
 }
 
-fn unsound(name: &str) -> String {
-    format!("holds values of {name} that calibration can't have written")
-}
-
-/// Arrays on their way to a file: name, type, shape, little-endian bytes.
-#[derive(Default)]
-struct Writer(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
-
 impl Writer {
-    fn put(&mut self, name: &str, shape: &[usize], values: &[f64]) {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        self.0
-            .push((name.to_owned(), Dtype::F64, shape.to_vec(), bytes));
-    }
-
-    fn put_narrow(&mut self, name: &str, shape: &[usize], values: &[f32]) {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        self.0
-            .push((name.to_owned(), Dtype::F32, shape.to_vec(), bytes));
-    }
-
     fn put_gaussian(&mut self, name: &str, gaussian: &Gaussian) {
         let width = gaussian.width();
         self.put(
@@ -207,40 +181,9 @@ impl Writer {
             self.put(&format!("{name}offset.{part}"), &[offset.len()], offset);
         }
     }
-
-    fn finish(self) -> Vec<u8> {
-        let views = self.0.iter().map(|(name, dtype, shape, bytes)| {
-            let view = TensorView::new(*dtype, shape.clone(), bytes);
-            (name, view.expect("the bytes are those of the shape"))
-        });
-        safetensors::serialize(views, None).expect("a few small arrays have a short header")
-    }
 }
 
-/// Arrays of a file.
-struct Reader<'a>(SafeTensors<'a>);
-
 impl Reader<'_> {
-    /// Shape and values of an array.
-    fn get(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>), String> {
-        let array = self
-            .0
-            .tensor(name)
-            .map_err(|_| format!("holds no array {name}"))?;
-        if array.dtype() != Dtype::F64 {
-            return Err(format!(
-                "holds {name} as {:?} instead of F64",
-                array.dtype()
-            ));
-        }
-        let (chunks, _) = array.data().as_chunks::<8>();
-        let values = chunks
-            .iter()
-            .map(|&bytes| f64::from_le_bytes(bytes))
-            .collect();
-        Ok((array.shape().to_vec(), values))
-    }
-
     fn gaussian(&self, name: &str) -> Result<Gaussian, String> {
         let (_, mean) = self.get(&format!("{name}.mean"))?;
         let (_, packed) = self.get(&format!("{name}.cholesky"))?;
@@ -269,17 +212,10 @@ impl Reader<'_> {
         if !has_bank {
             return Ok(None);
         }
-        let array = self.0.tensor(BANK);
-        let array = array.map_err(|_| format!("holds no array {BANK}"))?;
-        let (values, _) = array.data().as_chunks::<4>();
-        let values: Vec<f32> = (values.iter())
-            .map(|&bytes| f32::from_le_bytes(bytes))
-            .collect();
+        let (shape, tokens) = self.get(BANK)?;
         let width = manifest.origin.teacher.width;
-        let bank = match (array.dtype(), array.shape()) {
-            (Dtype::F32, [_, columns]) if *columns == width => {
-                MemoryBank::from_rows(&values, width)
-            }
+        let bank = match shape[..] {
+            [_, columns] if columns == width => MemoryBank::from_rows(&tokens, width),
             _ => None,
         };
         bank.map(Some).ok_or_else(|| unsound(BANK))

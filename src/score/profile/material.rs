@@ -3,9 +3,8 @@
 //! A row a frame. Features are `f32` as the models gave them, all else `f64`, so that a refit of nothing
 //! changes no bit. Whoever only scores neither loads nor checks it.
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-
 use super::Manifest;
+use super::tensors::{Reader, Writer, unsound};
 use crate::score::fit::Measured;
 use crate::score::paper::PaperScore;
 use crate::score::parts::{FrameVectors, PartDistances};
@@ -23,32 +22,31 @@ pub(super) fn encode(material: &Material) -> Vec<u8> {
     arrays.put_frames("frames", material.frames.iter());
     arrays.put_frames("fine", fine.clone().map(|fine| &fine.frame));
     let rows = material.held_out.iter().map(numbers);
-    arrays.put("held_out", Dtype::F64, rows, f64::to_le_bytes);
+    arrays.put_rows("held_out", rows);
     let rows = fine.map(|fine| fine.sha256.bytes());
-    arrays.put("fine.sha256", Dtype::U8, rows, |byte| [byte]);
+    arrays.put_rows("fine.sha256", rows);
     let from_bank = |distance: Option<f64>| distance.map(|distance| [distance]);
     let held_out = (material.held_out.iter()).filter_map(|own| from_bank(own.parts.bank));
-    arrays.put("held_out.bank", Dtype::F64, held_out, f64::to_le_bytes);
+    arrays.put_rows("held_out.bank", held_out);
     let fine = material.fine.iter();
     let fine = fine.filter_map(|fine| from_bank(fine.frame.from_bank));
-    arrays.put("fine.bank", Dtype::F64, fine, f64::to_le_bytes);
+    arrays.put_rows("fine.bank", fine);
     let rows = material.interval.map(|seconds| [seconds]);
-    arrays.put("interval", Dtype::F64, rows.into_iter(), f64::to_le_bytes);
+    arrays.put_rows("interval", rows.into_iter());
     arrays.finish()
 }
 
 /// The material again; the text of the error says what is wrong with the file.
 pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, String> {
-    let arrays = SafeTensors::deserialize(bytes);
-    let arrays = Reader(arrays.map_err(|error| format!("is no safetensors file ({error})"))?);
+    let arrays = Reader::open(bytes)?;
     let frames = arrays.frames("frames", manifest)?;
     let fine = arrays.frames("fine", manifest)?;
-    let held_out = arrays.rows("held_out", Dtype::F64, NUMBERS, f64::from_le_bytes)?;
-    let hashes = arrays.rows("fine.sha256", Dtype::U8, HASH, |[byte]: [u8; 1]| byte)?;
+    let held_out = arrays.rows::<f64>("held_out", NUMBERS)?;
+    let hashes = arrays.rows::<u8>("fine.sha256", HASH)?;
     let from_bank = |name, frames| arrays.bank_distances(name, frames, manifest);
     let held_out_from_bank = from_bank("held_out.bank", held_out.len())?;
     let fine_from_bank = from_bank("fine.bank", fine.len())?;
-    let interval = arrays.rows("interval", Dtype::F64, 1, f64::from_le_bytes)?;
+    let interval = arrays.rows::<f64>("interval", 1)?;
     let interval: Vec<f64> = interval.into_iter().flatten().collect();
     let is_whole = frames.len() == manifest.origin.normal_frames
         && (frames.len(), fine.len()) == (held_out.len(), hashes.len())
@@ -130,85 +128,24 @@ fn frame(row: &[f32], d: Vec<f64>, light: u8, width: usize) -> NormalFrame {
     }
 }
 
-fn unsound(name: &str) -> String {
-    format!("holds values of {name} that calibration can't have written")
-}
-
-/// Arrays on their way to a file: name, type, shape, little-endian bytes.
-#[derive(Default)]
-struct Writer(Vec<(String, Dtype, [usize; 2], Vec<u8>)>);
-
 impl Writer {
-    /// Rows of one length.
-    fn put<T, R: IntoIterator<Item = T>, const N: usize>(
-        &mut self,
-        name: &str,
-        dtype: Dtype,
-        rows: impl Iterator<Item = R>,
-        to_bytes: fn(T) -> [u8; N],
-    ) {
-        let (mut count, mut bytes) = (0, Vec::new());
-        for row in rows {
-            bytes.extend(row.into_iter().flat_map(to_bytes));
-            count += 1;
-        }
-        let width = bytes.len() / N / count.max(1);
-        self.0.push((name.to_owned(), dtype, [count, width], bytes));
-    }
-
     fn put_frames<'a>(
         &mut self,
         name: &str,
         frames: impl Iterator<Item = &'a NormalFrame> + Clone,
     ) {
         let d = frames.clone().map(|frame| frame.vectors.d.iter().copied());
-        self.put(&format!("{name}.d"), Dtype::F64, d, f64::to_le_bytes);
+        self.put_rows(&format!("{name}.d"), d);
         // A light has 40 frames at least, so a few megabytes of frames are of a few.
         let lights = frames.clone().map(|frame| [frame.light as u8]);
-        self.put(&format!("{name}.light"), Dtype::U8, lights, |light| [light]);
+        self.put_rows(&format!("{name}.light"), lights);
         let features = frames.map(features);
         let name = format!("{name}.features");
-        self.put(&name, Dtype::F32, features, f32::to_le_bytes);
-    }
-
-    fn finish(self) -> Vec<u8> {
-        let views = self.0.iter().map(|(name, dtype, shape, bytes)| {
-            let view = TensorView::new(*dtype, shape.to_vec(), bytes);
-            (name, view.expect("the bytes are those of the shape"))
-        });
-        safetensors::serialize(views, None).expect("a few arrays have a short header")
+        self.put_rows(&name, features);
     }
 }
 
-/// Arrays of a file.
-struct Reader<'a>(SafeTensors<'a>);
-
 impl Reader<'_> {
-    /// The rows of an array, each of `width` values.
-    fn rows<T, const N: usize>(
-        &self,
-        name: &str,
-        dtype: Dtype,
-        width: usize,
-        from_bytes: fn([u8; N]) -> T,
-    ) -> Result<Vec<Vec<T>>, String> {
-        let array = self.0.tensor(name);
-        let array = array.map_err(|_| format!("holds no array {name}"))?;
-        let (values, _) = array.data().as_chunks::<N>();
-        let is_sound = match array.shape() {
-            [0, _] => true,
-            [_, columns] => *columns == width,
-            _ => false,
-        };
-        if array.dtype() != dtype || !is_sound {
-            return Err(unsound(name));
-        }
-        let rows = values.chunks_exact(width.max(1));
-        Ok(rows
-            .map(|row| row.iter().map(|&bytes| from_bytes(bytes)).collect())
-            .collect())
-    }
-
     /// The distances of so many frames from the memory bank, where the Profile has one. Files of earlier
     /// versions know of none.
     fn bank_distances(
@@ -220,7 +157,7 @@ impl Reader<'_> {
         if manifest.scales.bank.is_none() {
             return Ok(vec![None; frames]);
         }
-        let rows = self.rows(name, Dtype::F64, 1, f64::from_le_bytes)?;
+        let rows = self.rows::<f64>(name, 1)?;
         let is_sound = rows.len() == frames && rows.iter().flatten().all(|value| value.is_finite());
         let distances = rows.into_iter().flatten().map(Some).collect();
         is_sound.then_some(distances).ok_or_else(|| unsound(name))
@@ -231,11 +168,11 @@ impl Reader<'_> {
         let (width, grid) = (origin.teacher.width, origin.teacher.grid);
         let columns = 6 * width + grid.rows * grid.columns;
         let features = format!("{name}.features");
-        let features = self.rows(&features, Dtype::F32, columns, f32::from_le_bytes)?;
+        let features = self.rows::<f32>(&features, columns)?;
         let blocks = origin.student.blocks.len();
-        let d = self.rows(&format!("{name}.d"), Dtype::F64, blocks, f64::from_le_bytes)?;
+        let d = self.rows::<f64>(&format!("{name}.d"), blocks)?;
         let lights = format!("{name}.light");
-        let lights = self.rows(&lights, Dtype::U8, 1, |[light]: [u8; 1]| light)?;
+        let lights = self.rows::<u8>(&lights, 1)?;
         let lights: Vec<u8> = lights.into_iter().flatten().collect();
         let is_known = |light: &u8| usize::from(*light) <= manifest.further_lights.len();
         let is_finite = features.iter().flatten().all(|value| value.is_finite())

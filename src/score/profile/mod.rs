@@ -15,6 +15,7 @@ mod recall;
 mod refined;
 mod rollback;
 mod save;
+mod tensors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
