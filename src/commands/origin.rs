@@ -33,25 +33,10 @@ pub(super) fn profile_of(
         seed: order.wishes.seed,
         camera: order.camera.clone(),
     };
-    let receipt = Receipt {
-        calibrated_at: jiff::Timestamp::now(),
-        refined_at: None,
-        seconds,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
-        teacher: order
-            .teacher
-            .as_deref()
-            .map(remembered)
-            .transpose()?
-            .flatten(),
-    };
-    let (vectors, distances) = (learnt.vectors.into_iter(), learnt.distances);
-    let lights: Vec<usize> = learnt.held_out.iter().map(|frame| frame.light).collect();
-    let frames = vectors.zip(distances).zip(lights);
+    let lights = learnt.held_out.iter().map(|frame| frame.light);
+    let frames = (learnt.vectors.into_iter())
+        .zip(learnt.distances)
+        .zip(lights);
     let frames = frames.map(|((vectors, distances), light)| NormalFrame {
         vectors,
         distances,
@@ -64,14 +49,25 @@ pub(super) fn profile_of(
         fine: Vec::new(),
         interval: learnt.interval,
     };
-    let profile = Profile::new(
-        origin,
-        learnt.statistics,
-        learnt.scene,
-        learnt.student,
-        receipt,
-    );
+    let (statistics, scene) = (learnt.statistics, learnt.scene);
+    let receipt = receipt(order, seconds)?;
+    let profile = Profile::new(origin, statistics, scene, learnt.student, receipt);
     Ok(profile.with_material(material))
+}
+
+fn receipt(order: &Order, seconds: f64) -> anyhow::Result<Receipt> {
+    let teacher = order.teacher.as_deref().map(remembered).transpose()?;
+    Ok(Receipt {
+        calibrated_at: jiff::Timestamp::now(),
+        refined_at: None,
+        seconds,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        teacher: teacher.flatten(),
+    })
 }
 
 /// The teacher's path as the receipt can hold it.
