@@ -128,7 +128,7 @@ impl Told {
             Verdict::Bad => self.bad.push(Bad {
                 name,
                 file,
-                before: judged.score.value,
+                before: Some(judged.score.value),
                 is_accepted: false,
             }),
         }

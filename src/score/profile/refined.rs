@@ -27,10 +27,10 @@ impl Manifest {
         self.recall.iter().filter(|frame| frame.is_missed).count()
     }
 
-    /// Recall frames that it would call normal with the threshold moved to `level`.
+    /// Recall frames that would pass with the threshold moved to `level`.
     pub fn missed_at(&self, level: Level) -> usize {
-        let values = self.recall.iter().map(|frame| frame.value);
-        values.filter(|value| *value <= level.get()).count()
+        let frames = self.recall.iter();
+        frames.filter(|frame| frame.passes_at(level)).count()
     }
 }
 
