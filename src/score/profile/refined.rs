@@ -22,7 +22,13 @@ impl Manifest {
         self.files.contains_key(MATERIAL)
     }
 
-    /// Recall frames that the Profile calls normal.
+    /// The hashes of the recall frames' files.
+    pub fn recall_hashes(&self) -> impl Iterator<Item = &String> {
+        let files = self.recall.iter().map(|frame| &frame.file);
+        files.filter_map(|file| self.files.get(file))
+    }
+
+    /// Recall frames that pass.
     pub fn missed(&self) -> usize {
         self.recall.iter().filter(|frame| frame.is_missed).count()
     }
