@@ -1,5 +1,5 @@
 //! Going on: a calibration that was stopped, killed or cut off keeps what it has done, and says how it
-//! goes on.
+//! goes on. No two commands work on one Profile.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +39,20 @@ pub(super) fn going_on<T>(
     }
     let folder = unfinished.folder().to_owned();
     Err(StoppedEarly { folder, again }.into())
+}
+
+/// Does `work` on the Profile that lies at `place`, while nobody else calibrates or refines it. What a
+/// calibration of it has left unfinished stays as it is.
+pub(super) fn alone<T>(
+    place: &Path,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let unfinished = Unfinished::open(place)?;
+    let done = work();
+    if unfinished.is_empty() {
+        unfinished.remove();
+    }
+    done
 }
 
 /// Whether a calibration that failed may come to its end on the same footage.
