@@ -242,7 +242,16 @@ fn what_is_bad_must_be_found_by_every_later_profile_or_nothing_is_written() {
     let made = json(&output);
     assert_eq!((&made["recall"], &made["missed"]), (&2.into(), &1.into()));
     let again = calibrate(normal(), &bench.dir, &["--false-alarms", "1/week"]);
-    refused(&again, 65, &["bad frames would pass", "recall-2.png"]);
+    refused(
+        &again,
+        65,
+        &[
+            "bad frames would pass",
+            "recall-2.png",
+            "kept in",
+            "press.unfinished: the same command goes on",
+        ],
+    );
     let again = calibrate(
         normal(),
         &bench.dir,
