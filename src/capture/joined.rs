@@ -1,8 +1,10 @@
 //! Several footages as one, each after the other: day and night, two shifts.
 //!
 //! Frames are counted on from one to the next, and their times go on, a second after the last of the
-//! footage before: whatever lies between two films is no time that anybody watched.
+//! footage before: whatever lies between two films is no time that anybody watched. One is open at a
+//! time, for a video takes a process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CaptureError, Frame, Next, Opener, Source};
@@ -12,7 +14,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Opens one footage after the other.
 pub struct Joined {
-    parts: Vec<Box<dyn Opener>>,
+    parts: Arc<[Box<dyn Opener>]>,
 }
 
 impl Joined {
@@ -20,19 +22,19 @@ impl Joined {
     pub fn of(mut parts: Vec<Box<dyn Opener>>) -> Box<dyn Opener> {
         match parts.len() {
             1 => parts.remove(0),
-            _ => Box::new(Joined { parts }),
+            _ => Box::new(Joined {
+                parts: parts.into(),
+            }),
         }
     }
 }
 
 impl Opener for Joined {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
-        // All of them, so that what is missing is known before the first frame.
-        let parts: Result<Vec<_>, _> = self.parts.iter().map(|part| part.open()).collect();
-        let mut parts = parts?;
-        parts.reverse();
         Ok(Box::new(OpenJoined {
-            parts,
+            parts: Arc::clone(&self.parts),
+            opened: 0,
+            current: None,
             frames: 0,
             first: None,
             from: Duration::ZERO,
@@ -63,8 +65,11 @@ impl Opener for Joined {
 }
 
 struct OpenJoined {
-    /// What is still to come, the next one last.
-    parts: Vec<Box<dyn Source>>,
+    parts: Arc<[Box<dyn Opener>]>,
+    /// How many of them have been opened, ...
+    opened: usize,
+    /// ... of which this one has not ended.
+    current: Option<Box<dyn Source>>,
     /// Frames given so far.
     frames: u64,
     /// When the first frame of this footage was taken, by its own clock ...
@@ -77,17 +82,26 @@ struct OpenJoined {
 
 impl Source for OpenJoined {
     fn next(&mut self, timeout: Duration) -> Result<Next, CaptureError> {
-        while let Some(part) = self.parts.last_mut() {
+        loop {
+            let part = match &mut self.current {
+                Some(part) => part,
+                None => match self.parts.get(self.opened) {
+                    Some(part) => {
+                        self.opened += 1;
+                        self.current.insert(part.open()?)
+                    }
+                    None => return Ok(Next::End),
+                },
+            };
             match part.next(timeout)? {
                 Next::Frame(frame) => return Ok(Next::Frame(self.counted_on(frame))),
                 Next::End => {
-                    self.parts.pop();
+                    self.current = None;
                     (self.first, self.from) = (None, self.last + BETWEEN);
                 }
                 other => return Ok(other),
             }
         }
-        Ok(Next::End)
     }
 }
 
@@ -107,12 +121,13 @@ mod tests {
     use super::*;
     use crate::capture::{Moment, Pixels, replay};
 
-    /// Frames at these seconds.
-    struct Film(Vec<u64>);
+    /// Frames at these seconds, and the films that are open.
+    struct Film(Vec<u64>, Arc<()>);
 
     impl Opener for Film {
         fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
-            Ok(Box::new(OpenFilm(self.0.clone().into_iter())))
+            let frames = self.0.clone().into_iter();
+            Ok(Box::new(OpenFilm(frames, Arc::clone(&self.1))))
         }
 
         fn describe(&self) -> String {
@@ -132,7 +147,7 @@ mod tests {
         }
     }
 
-    struct OpenFilm(std::vec::IntoIter<u64>);
+    struct OpenFilm(std::vec::IntoIter<u64>, #[expect(dead_code)] Arc<()>);
 
     impl Source for OpenFilm {
         fn next(&mut self, _: Duration) -> Result<Next, CaptureError> {
@@ -152,17 +167,17 @@ mod tests {
     #[test]
     fn frames_and_times_go_on_from_one_footage_to_the_next() {
         let films = [vec![100, 102, 104], vec![], vec![50, 52]];
-        let joined = Joined::of(
-            films
-                .map(|film| Box::new(Film(film)) as Box<dyn Opener>)
-                .into(),
-        );
+        let open = Arc::new(());
+        let film = |film| Box::new(Film(film, Arc::clone(&open))) as Box<dyn Opener>;
+        let joined = Joined::of(films.map(film).into());
         assert!(joined.is_film() && joined.keeps_time() && !joined.is_live());
         assert_eq!(joined.describe(), "3 frames, 0 frames, 2 frames");
-        let frames: Vec<Frame> = replay(joined.as_ref())
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        let one_at_a_time = Arc::strong_count(&open) + 1;
+        let mut frames = Vec::new();
+        for frame in replay(joined.as_ref()).unwrap() {
+            assert_eq!(Arc::strong_count(&open), one_at_a_time);
+            frames.push(frame.unwrap());
+        }
         let seen = frames
             .iter()
             .map(|frame| (frame.seq, frame.at.since_boot.as_secs()));

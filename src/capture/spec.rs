@@ -3,6 +3,7 @@
 //! The configuration and the commands make a [`SourceSpec`]; from it comes the [`Opener`] that the
 //! pipeline holds. Nothing is opened here.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::archive::{Kept, Notes};
@@ -12,7 +13,7 @@ use super::images::{Images, is_image_name};
 use super::nokhwa::Nokhwa;
 use super::synthetic::Synthetic;
 use super::v4l2::V4l2;
-use super::{CameraSettings, CaptureError, Device, Opener, nokhwa};
+use super::{CameraSettings, CaptureError, Device, Opener, images, nokhwa};
 
 /// A source, described.
 #[derive(Debug, Clone)]
@@ -93,15 +94,23 @@ impl SourceSpec {
 /// as asked.
 ///
 /// # Errors
-/// When there is nothing at `path`, or it may not be looked at; when it has notes that can't be read.
+/// When there is nothing at `path`, it may not be read, or it is a folder without images; when it has
+/// notes that can't be read.
 pub fn footage(path: &Path) -> Result<SourceSpec, CaptureError> {
-    let kind = std::fs::metadata(path).map_err(|source| CaptureError::Io {
-        what: format!(
-            "can't find the footage {}; give a folder of images or a video file",
+    let failed = |what: &str| {
+        let what = format!(
+            "can't {what} the footage {}; give a folder of images or a video file",
             path.display()
-        ),
-        source,
-    })?;
+        );
+        move |source| CaptureError::Io { what, source }
+    };
+    let kind = std::fs::metadata(path).map_err(failed("find"))?;
+    // Only a file: a pipe without a writer would wait for one.
+    if kind.is_file() {
+        File::open(path).map_err(failed("read"))?;
+    } else if kind.is_dir() {
+        images::list(path)?;
+    }
     if let Some(notes) = Notes::read(path)? {
         return Ok(SourceSpec::Kept(Kept {
             path: path.to_owned(),
@@ -165,7 +174,11 @@ mod tests {
             assert!(!opener.is_live());
         }
         let missing = folder.path().join("none");
-        let error = footage(&missing).unwrap_err().to_string();
-        assert!(error.contains(&missing.display().to_string()), "{error}");
+        let empty = folder.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        for path in [missing, empty] {
+            let error = footage(&path).unwrap_err().to_string();
+            assert!(error.contains(&path.display().to_string()), "{error}");
+        }
     }
 }

@@ -95,6 +95,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         return Some(match error {
             UnfinishedError::Busy { .. } => ExitCode::TempFail,
             UnfinishedError::Folder { .. } => ExitCode::CantCreat,
+            UnfinishedError::Foreign { .. } => ExitCode::DataErr,
         });
     }
     match error.downcast_ref::<CalibrationError>() {

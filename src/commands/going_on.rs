@@ -1,8 +1,10 @@
-//! Going on: a calibration that was stopped, killed or cut off keeps what it has done, and says how it
-//! goes on.
+//! Going on: a calibration that was stopped, killed, cut off or refused keeps what it has done, and says how
+//! it goes on. No two commands work on one Profile.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
 
 use crate::train::CalibrationError;
 use crate::train::unfinished::Unfinished;
@@ -34,11 +36,28 @@ pub(super) fn going_on<T>(
         unfinished.remove();
         return made;
     }
-    if !stop.load(Ordering::Relaxed) {
-        return made;
-    }
     let folder = unfinished.folder().to_owned();
-    Err(StoppedEarly { folder, again }.into())
+    if stop.load(Ordering::Relaxed) {
+        return Err(StoppedEarly { folder, again }.into());
+    }
+    made.with_context(|| {
+        let folder = folder.display();
+        format!("what was done is kept in {folder}: {again} goes on from there, or delete it")
+    })
+}
+
+/// Does `work` on the Profile that lies at `place`, while nobody else calibrates or refines it. What a
+/// calibration of it has left unfinished stays as it is.
+pub(super) fn alone<T>(
+    place: &Path,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let unfinished = Unfinished::open(place)?;
+    let done = work();
+    if unfinished.is_empty() {
+        unfinished.remove();
+    }
+    done
 }
 
 /// Whether a calibration that failed may come to its end on the same footage.

@@ -37,6 +37,8 @@ pub(super) struct Judged {
     pub(super) light: usize,
     /// Why the daemon would not score it.
     pub(super) fault: Option<SceneFault>,
+    /// Whether that is so whatever it scores.
+    pub(super) is_scene_fault: bool,
 }
 
 impl Judge {
@@ -108,12 +110,14 @@ impl Judge {
         let features = self.extractor.features(&prepared)?;
         let statistics = self.profile.statistics();
         let score = statistics.score(&features, lighting.light, &mut self.scratch)?;
+        let is_scene_fault = fault.is_some();
         let fault = fault.or(lighting.unlearnt.filter(|_| score.is_suspect()));
         Ok(Judged {
             features,
             score,
             light: lighting.light,
             fault,
+            is_scene_fault,
         })
     }
 }

@@ -52,23 +52,40 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
     let info = teacher.as_ref().map(|teacher| teacher.info());
     let profile = Profile::roll_back(&args.dir, info)?;
     // It is done: what lies beside is only told.
-    let previous = previous_of(&args.dir).and_then(|previous| of_any_teacher(&previous));
+    let at = previous_of(&args.dir);
+    let previous = (at.as_ref().ok()).and_then(|at| of_any_teacher(at).ok().map(|own| (own, at)));
+    let aside = previous.as_ref().map(|(own, _)| bad_only_in(own, &profile));
     if args.json {
         let mut json = described(&profile, &args.dir);
-        json["previous"] = previous.map_or(Value::Null, |previous| json!(previous.id()));
+        json["previous"] = json!(previous.as_ref().map(|(own, _)| own.id()));
+        json["bad_put_aside"] = json!(aside);
         return say!("{json}");
     }
     let dir = args.dir.display();
     let (id, made) = (&profile.id()[..SHORT], profile.receipt().made_at());
     say!("Profile {id}, made {made:.0}, is in {dir} again")?;
-    if let Ok(previous) = previous {
+    if let Some((previous, at)) = &previous {
         let id = &previous.id()[..SHORT];
         say!("  {id} is the previous one now; the same command takes it back")?;
+        if let Some(aside @ 1..) = aside {
+            say!(
+                "  {aside} bad frames go with it and test no Profile here any more; to tell them again: \
+                 inspectd calibrate --refine --out {dir} --bad {}/recall-*",
+                at.display()
+            )?;
+        }
     }
     say!(
         "A running daemon takes it at its next reload: systemctl reload inspectd, kill -HUP, or \
          request/reload. Before a start: inspectd check"
     )
+}
+
+/// How many bad frames `one` has that `other` has not.
+fn bad_only_in(one: &Profile, other: &Profile) -> usize {
+    let known: Vec<&String> = other.manifest().recall_hashes().collect();
+    let own = one.manifest().recall_hashes();
+    own.filter(|hash| !known.contains(hash)).count()
 }
 
 /// A Profile for the teacher that it asks for, whichever that is.

@@ -16,8 +16,9 @@ pub(super) struct Bad {
     pub(super) name: String,
     /// A JPEG or PNG file.
     pub(super) file: Vec<u8>,
-    /// What it scored by the Profile whose place is taken, as published.
-    pub(super) before: f64,
+    /// What it scored by the Profile whose place is taken, as published; none where its scene was at
+    /// fault.
+    pub(super) before: Option<f64>,
     /// Whether somebody has accepted already that it passes.
     pub(super) is_accepted: bool,
 }
@@ -29,14 +30,15 @@ impl Bad {
         Bad {
             name: dir.join(&recall.file).display().to_string(),
             file: frame.bytes().to_vec(),
-            before: recall.value,
+            before: (!recall.has_scene_fault()).then_some(recall.value),
             is_accepted: recall.is_missed,
         }
     }
 
     /// Whether the Profile whose place is taken finds it.
     pub(super) fn was_found(&self) -> bool {
-        self.before > Level::CALIBRATED.get()
+        self.before
+            .is_none_or(|value| value > Level::CALIBRATED.get())
     }
 }
 
@@ -110,23 +112,17 @@ pub(super) fn with_recall(
                 continue;
             }
         };
-        // What the scene as a whole tells is not taken for normal.
-        let is_missed = judged.fault.is_none() && !judged.score.is_anomalous();
-        let value = judged.score.value;
-        if is_missed {
-            let said = missing(&bad, value);
+        let (number, value) = (frames.len() + 1, judged.score.value);
+        let frame = RecallFrame::new(number, bad.file, value, judged.is_scene_fault);
+        if frame.scored().is_missed {
+            let said = missing(&bad.name, bad.before, value);
             if accepts_missed || bad.is_accepted {
                 tracing::warn!("a bad frame passes as normal: {said}");
             } else {
                 missed.push(said);
             }
         }
-        frames.push(RecallFrame::new(
-            frames.len() + 1,
-            bad.file,
-            value,
-            is_missed,
-        ));
+        frames.push(frame);
     }
     drop(judge);
     if !missed.is_empty() {
@@ -143,11 +139,12 @@ pub(super) fn with_recall(
 }
 
 /// How far a frame lies below the threshold.
-fn missing(bad: &Bad, value: f64) -> String {
-    let (name, line) = (&bad.name, Level::CALIBRATED.get());
-    let before = match bad.was_found() {
-        true => format!("{:.3} by the former Profile", bad.before),
-        false => "the former Profile does not find it either".to_owned(),
+fn missing(name: &str, before: Option<f64>, value: f64) -> String {
+    let line = Level::CALIBRATED.get();
+    let before = match before {
+        None => "the former Profile finds its scene at fault".to_owned(),
+        Some(value) if value > line => format!("{value:.3} by the former Profile"),
+        Some(_) => "the former Profile does not find it either".to_owned(),
     };
     format!("{name} ({value:.3} where more than {line} is anomalous; {before})")
 }

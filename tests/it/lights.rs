@@ -6,7 +6,7 @@ use std::path::Path;
 use image::RgbImage;
 use serde_json::Value;
 
-use crate::studio::{frame, names, program, refused, stderr, stdout};
+use crate::studio::{calibrate, frame, names, program, refused, stderr, stdout};
 
 /// The belt in a light that is `factor` times as bright, seen by a camera that has more noise for it.
 fn draw(folder: &Path, numbers: std::ops::Range<u64>, factor: f32, defects: bool) {
@@ -56,6 +56,8 @@ fn day_and_night_are_judged_by_their_own_statistics_and_dusk_is_no_anomaly() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(!text.contains("too few"), "{text}");
     let report: Value =
         serde_json::from_slice(&fs::read(path("belt").join("report.json")).unwrap()).unwrap();
     let kinds = report["light"]["kinds"].as_array().unwrap();
@@ -79,6 +81,22 @@ fn day_and_night_are_judged_by_their_own_statistics_and_dusk_is_no_anomaly() {
         assert_eq!(line["judged"], false, "{line}");
         assert!(line["reason"].as_str().unwrap().contains("light"), "{line}");
     }
+}
+
+#[test]
+fn a_light_of_too_few_frames_is_told_once_at_the_end_and_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    draw(&path("belt"), 0..60, 1.0, false);
+    draw(&path("belt"), 200..212, 0.2, false);
+    let out = path("press");
+    let output = calibrate(&path("belt"), &out, &["--epochs", "1"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let said = "12 frames are much darker than the others, too few for statistics of their own";
+    assert_eq!(text.matches(said).count(), 1, "{text}");
+    let report = fs::read_to_string(out.join("report.json")).unwrap();
+    assert!(report.contains(said), "{report}");
 }
 
 #[test]

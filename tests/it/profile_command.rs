@@ -89,6 +89,27 @@ fn a_profile_is_rolled_back_and_forth_and_each_time_it_is_said_what_is_in_place(
 }
 
 #[test]
+fn bad_frames_that_a_rollback_puts_aside_are_told_with_the_way_to_tell_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("p");
+    copy(&dir);
+    let mut command = program();
+    command.args(["calibrate", "--refine", "--accept-missed", "--out"]);
+    command
+        .arg(&dir)
+        .arg("--bad")
+        .arg(normal().join("0007.jpg"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&run("rollback", &dir, &[]));
+    for words in ["1 bad frames go with it", "p.previous/recall-*"] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    let back = json(&run("rollback", &dir, &["--json"]));
+    assert_eq!(back["bad_put_aside"], 0);
+}
+
+#[test]
 fn what_cannot_be_shown_or_taken_back_is_refused_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("p");

@@ -242,7 +242,16 @@ fn what_is_bad_must_be_found_by_every_later_profile_or_nothing_is_written() {
     let made = json(&output);
     assert_eq!((&made["recall"], &made["missed"]), (&2.into(), &1.into()));
     let again = calibrate(normal(), &bench.dir, &["--false-alarms", "1/week"]);
-    refused(&again, 65, &["bad frames would pass", "recall-2.png"]);
+    refused(
+        &again,
+        65,
+        &[
+            "bad frames would pass",
+            "recall-2.png",
+            "kept in",
+            "press.unfinished: the same command goes on",
+        ],
+    );
     let again = calibrate(
         normal(),
         &bench.dir,
@@ -262,6 +271,24 @@ fn what_is_bad_must_be_found_by_every_later_profile_or_nothing_is_written() {
         65,
         &["fine and to be bad"],
     );
+}
+
+#[test]
+fn a_bad_frame_whose_scene_is_at_fault_is_told_and_holds_up_no_calibration() {
+    let bench = Bench::new();
+    let accepted = labelled().normal.join("0300.jpg");
+    json(&bench.refine(&[], &[&accepted], &["--accept-missed", "--json"]));
+    let dark = bench.path("dark");
+    fs::create_dir(&dark).unwrap();
+    for number in 0..30 {
+        let picture = image::imageops::brighten(&frame(number, false), -60);
+        picture.save(dark.join(format!("{number:04}.png"))).unwrap();
+    }
+    let made = json(&calibrate(&dark, &bench.dir, &["--epochs", "1", "--json"]));
+    assert_eq!((&made["recall"], &made["missed"]), (&1.into(), &0.into()));
+    let manifest = fs::read(bench.dir.join("profile.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["recall"][0]["is_scene_fault"], true);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::filming::{BELT, Set, said, signal};
-use crate::studio::{calibrate, draw, names, normal, program, refused, stderr, stdout, truncate};
+use crate::studio::{
+    calibrate, draw, names, normal, profile, program, refused, stderr, stdout, truncate,
+};
 
 /// More frames than are kept at a time.
 const FRAMES: u64 = 160;
@@ -211,6 +213,29 @@ fn two_calibrations_of_one_profile_do_not_run_at_once_and_each_is_nice() {
         assert_eq!(rest.split(' ').nth(16), Some("10"), "task {task}");
     }
     kill(first);
+}
+
+#[test]
+fn a_refine_waits_for_no_calibration_of_its_profile_and_keeps_what_one_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("p");
+    copy(profile(), &out);
+    let refine = || {
+        let mut command = program();
+        command.args(["calibrate", "--refine", "--fine"]);
+        command.arg(normal().join("0007.jpg"));
+        command.arg("--out").arg(&out).output().unwrap()
+    };
+    let mut first = started(command(normal(), &out, ENDLESS));
+    wait(&mut first, || has_frames(&out));
+    refused(&refine(), 75, &["p.unfinished is being worked on"]);
+    kill(first);
+    let refined = refine();
+    assert_eq!(refined.status.code(), Some(0), "{}", stderr(&refined));
+    assert!(has_frames(&out));
+    fs::remove_dir_all(unfinished(&out)).unwrap();
+    assert_eq!(refine().status.code(), Some(0));
+    assert_eq!(names(folder.path()), ["p", "p.previous"]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Keeps the worst frame of each anomaly that is reported, for who says later whether the alert was right.
 //!
 //! One thread writes, and nobody waits for it: encoding a large picture takes a second of a board, and a disk
-//! may hang. Inspectors hand frames over by a [`Line`]; where many wait, the oldest gives way. Verdicts come
-//! from the supervisor, which takes the answers. A frame that can't be kept costs a line in the journal,
-//! never an alert. The thread ends when all lines are dropped.
+//! may hang. Inspectors hand frames over by a [`Line`]; where many wait, the oldest gives way, and its line and
+//! the thread are told. Verdicts come from the supervisor, which takes the answers. A frame that can't be kept
+//! costs a line in the journal, never an alert. The thread ends when all lines are dropped.
 
 mod files;
 mod shelf;
@@ -33,15 +33,27 @@ use crate::seam::caught;
 const DEPTH: usize = 8;
 /// Verdicts, and answers, that wait.
 const VERDICTS: usize = 16;
+/// Frames that gave way and are not noted yet; a disk that hangs for longer forgets why.
+const LOST: usize = 512;
 /// How long the end of the daemon waits for a disk that is slow.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An incident whose frame is to be kept.
 struct Handed {
     camera: Name,
-    id: String,
-    /// The worst so far, or why there is none.
+    worst: Worst,
+    /// Its picture, or why there is none.
     frame: Result<Arc<Pixels>, String>,
+    /// Where its line learns that it gave way.
+    back: Sender<Worst>,
+}
+
+/// The worst frame of an incident so far.
+#[derive(Debug, Clone, PartialEq)]
+struct Worst {
+    id: String,
+    seq: u64,
+    at: Moment,
 }
 
 /// What the supervisor asks for.
@@ -55,8 +67,10 @@ enum Order {
 pub(super) struct Line {
     camera: Name,
     to: Hands,
-    /// The frame that was handed over last, and its incident.
-    last: Option<(String, u64, Moment)>,
+    /// The frame that was handed over last.
+    last: Option<Worst>,
+    /// Those of this line that gave way.
+    back: (Sender<Worst>, Receiver<Worst>),
     losses: Ration,
 }
 
@@ -65,6 +79,13 @@ pub(super) struct Line {
 pub(super) struct Hands {
     to: Sender<Handed>,
     waiting: Receiver<Handed>,
+    lost: Sender<Handed>,
+}
+
+/// The other ends: what waits, and what gave way.
+struct Taken {
+    waiting: Receiver<Handed>,
+    lost: Receiver<Handed>,
 }
 
 /// The thread that keeps frames.
@@ -76,10 +97,14 @@ pub(super) struct Keeper {
 
 impl Hands {
     /// Where frames are handed over, and where they are taken.
-    fn new() -> (Hands, Receiver<Handed>) {
-        let (to, taken) = bounded(DEPTH);
-        let waiting = taken.clone();
-        (Hands { to, waiting }, taken)
+    fn new() -> (Hands, Taken) {
+        let (to, waiting) = bounded(DEPTH);
+        let (lost, gone) = bounded(LOST);
+        let taken = Taken {
+            waiting: waiting.clone(),
+            lost: gone,
+        };
+        (Hands { to, waiting, lost }, taken)
     }
 
     /// A line for a camera.
@@ -88,50 +113,73 @@ impl Hands {
             camera,
             to: self.clone(),
             last: None,
+            back: bounded(DEPTH),
             losses: Ration::default(),
         }
     }
 
-    /// Hands over and never waits; what had to give way.
-    fn give(&self, mut handed: Handed) -> Option<Handed> {
-        let mut lost = None;
+    /// Hands over and never waits; the camera and the incident of what had to give way.
+    fn give(&self, mut handed: Handed) -> Option<(Name, String)> {
+        let mut told = None;
         while let Err(TrySendError::Full(again)) = self.to.try_send(handed) {
-            lost = self.waiting.try_recv().ok().or(lost);
+            if let Ok(lost) = self.waiting.try_recv() {
+                told = Some((lost.camera.clone(), lost.worst.id.clone()));
+                self.let_go(lost);
+            }
             handed = again;
         }
-        lost
+        told
+    }
+
+    /// Tells what gave way to its line, which may hand it over again, and why to who answers verdicts.
+    fn let_go(&self, lost: Handed) {
+        let why = lost.frame.err().unwrap_or_else(|| {
+            "it gave way to newer ones: they come faster than the disk takes them".to_owned()
+        });
+        // Where nobody listens any more, or the disk hangs, it is forgotten.
+        let _ = lost.back.try_send(lost.worst.clone());
+        let _ = self.lost.try_send(Handed {
+            frame: Err(why),
+            ..lost
+        });
     }
 }
 
 impl Line {
     /// Hands over what is to be kept of incidents that are about to be reported.
     pub(super) fn keep(&mut self, changes: &[Incident]) {
+        for lost in self.back.1.try_iter() {
+            self.last.take_if(|last| *last == lost);
+        }
         for incident in changes {
+            let worst = Worst {
+                id: incident.id.clone(),
+                seq: incident.worst_seq,
+                at: incident.worst_at,
+            };
             let is_news = match incident.cause {
-                Cause::Anomaly => {
-                    let worst = (incident.id.clone(), incident.worst_seq, incident.worst_at);
-                    self.last.replace(worst.clone()) != Some(worst)
-                }
+                Cause::Anomaly => self.last.replace(worst.clone()).as_ref() != Some(&worst),
                 _ => incident.phase == Phase::Opened,
             };
             if is_news {
-                self.hand_over(incident);
+                self.hand_over(incident, worst);
             }
         }
     }
 
-    fn hand_over(&mut self, incident: &Incident) {
+    fn hand_over(&mut self, incident: &Incident, worst: Worst) {
         let lost = self.to.give(Handed {
             camera: self.camera.clone(),
-            id: incident.id.clone(),
+            worst,
             frame: frame_of(incident),
+            back: self.back.0.clone(),
         });
-        if let Some(lost) = lost
+        if let Some((camera, alert)) = lost
             && let Some(left_out) = self.losses.take(Instant::now())
         {
             warn!(
-                camera = %lost.camera,
-                alert = lost.id,
+                %camera,
+                alert,
                 left_out,
                 "the frame of an alert is not kept: they come faster than the disk takes them"
             );
@@ -157,7 +205,7 @@ impl Keeper {
     /// # Errors
     /// The system's answer where it could not be started.
     pub(super) fn start(state_dir: &Path, quota: u64) -> io::Result<Keeper> {
-        let (hands, handed) = Hands::new();
+        let (hands, taken) = Hands::new();
         let (orders, ordered) = bounded(VERDICTS);
         let (answer, answers) = bounded(VERDICTS);
         let state_dir = state_dir.to_owned();
@@ -168,7 +216,7 @@ impl Keeper {
                 refusals: Ration::default(),
             };
             writer.allow(quota);
-            writer.run(&handed, ordered, &answer);
+            writer.run(&taken, ordered, &answer);
         };
         thread::Builder::new()
             .name("keeper".to_owned())
@@ -247,35 +295,34 @@ struct Writer {
 
 impl Writer {
     /// Until all lines are dropped.
-    fn run(
-        &mut self,
-        handed: &Receiver<Handed>,
-        mut orders: Receiver<Order>,
-        answers: &Sender<Message>,
-    ) {
+    fn run(&mut self, taken: &Taken, mut orders: Receiver<Order>, answers: &Sender<Message>) {
         loop {
             select! {
-                recv(handed) -> one => match one {
+                recv(taken.waiting) -> one => match one {
                     Ok(one) => self.keep(one),
                     Err(_) => break,
                 },
+                recv(taken.lost) -> lost => lost.into_iter().for_each(|lost| self.keep(lost)),
                 recv(orders) -> order => match order {
                     Ok(order) => {
-                        // The frame that a verdict is of was handed over before it.
-                        handed.try_iter().for_each(|one| self.keep(one));
+                        // The frame that a verdict is of was handed over before it, or gave way.
+                        let handed = taken.waiting.try_iter().chain(taken.lost.try_iter());
+                        handed.for_each(|one| self.keep(one));
                         self.obey(order, answers);
                     }
                     Err(_) => orders = never(),
                 },
             }
         }
+        taken.lost.try_iter().for_each(|lost| self.keep(lost));
         orders
             .try_iter()
             .for_each(|order| self.obey(order, answers));
     }
 
-    fn keep(&mut self, Handed { camera, id, frame }: Handed) {
-        let pixels = match frame {
+    fn keep(&mut self, handed: Handed) {
+        let (camera, id) = (handed.camera, handed.worst.id);
+        let pixels = match handed.frame {
             Ok(pixels) => pixels,
             Err(why) => return self.store.note_gone(&id, why),
         };

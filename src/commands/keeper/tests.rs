@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -310,9 +311,41 @@ fn where_nobody_takes_frames_the_oldest_gives_way_and_nobody_waits() {
         // The same frame is not handed over again.
         line.keep(&[opened]);
     }
-    let kept: Vec<String> = taken.try_iter().map(|handed| handed.id).collect();
-    let expected = (12..20).map(|n| incident(n, Cause::Anomaly, b"\xff\xd8").id);
-    assert!(kept.into_iter().eq(expected));
+    let ids = |handed: &Receiver<Handed>| handed.try_iter().map(|handed| handed.worst.id).collect();
+    let [kept, lost]: [Vec<String>; 2] = [ids(&taken.waiting), ids(&taken.lost)];
+    let expected = |all: Range<u64>| all.map(|n| incident(n, Cause::Anomaly, b"\xff\xd8").id);
+    assert!(kept.into_iter().eq(expected(12..20)));
+    assert!(lost.into_iter().eq(expected(0..12)));
+}
+
+#[test]
+fn a_frame_that_gave_way_is_gone_with_its_reason_and_is_handed_over_again_with_the_next_report() {
+    let disk = Disk::new();
+    let (hands, taken) = Hands::new();
+    let [mut line, mut others] = [0, 1].map(|n| hands.line(camera(n)));
+    let worst = incident(0, Cause::Anomaly, b"\xff\xd8 of 0");
+    line.keep(std::slice::from_ref(&worst));
+    for n in 1..=DEPTH as u64 {
+        others.keep(&[incident(n, Cause::Anomaly, b"\xff\xd8")]);
+    }
+    let mut writer = Writer {
+        store: Store::open(disk.0.path(), 1000),
+        complaints: Complaints::default(),
+        refusals: Ration::default(),
+    };
+    for lost in taken.lost.try_iter().chain(taken.waiting.try_iter()) {
+        writer.keep(lost);
+    }
+    let (feedback, reply) = verdict(&worst.id, "bad");
+    let answer = data(&writer.judge(&feedback, &reply));
+    assert_eq!(answer["frame"], "gone");
+    assert!(
+        answer["why"].as_str().unwrap().contains("gave way"),
+        "{answer}"
+    );
+    line.keep(std::slice::from_ref(&worst));
+    line.keep(&[worst]);
+    assert_eq!(taken.waiting.try_iter().count(), 1);
 }
 
 #[test]

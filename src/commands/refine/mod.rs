@@ -15,6 +15,7 @@ use self::outcome::Outcome;
 use self::told::Told;
 use super::exit::DataError;
 use super::film::named;
+use super::going_on::alone;
 use super::golden::{self, with_golden};
 use super::judge::{Judge, teacher_of};
 use super::recall::{Bad, with_recall, within_bounds};
@@ -52,10 +53,12 @@ pub(super) fn refine(args: &CalibrateArgs) -> anyhow::Result<()> {
     let started = Instant::now();
     let stop = signals::stop_flag().context("can't listen for signals")?;
     let order = order(args)?;
-    check_target(&order.dir)?;
+    let place = check_target(&order.dir)?;
     let teacher = teacher_of(&order.dir, order.teacher.as_deref())?;
-    let refinable = Refinable::load(&order.dir, &teacher)?;
-    let mut outcome = carry_out(refinable, &order, &teacher, &stop)?;
+    let mut outcome = alone(&place, || {
+        let refinable = Refinable::load(&order.dir, &teacher)?;
+        carry_out(refinable, &order, &teacher, &stop)
+    })?;
     outcome.seconds = started.elapsed().as_secs_f64();
     if args.json {
         outcome.print_json()
@@ -140,6 +143,7 @@ fn carry_out(
     if !told.is_nothing() {
         let former = refinable.profile.manifest().clone();
         let profile = refinable.refined(told, order, teacher, &mut outcome)?;
+        // Whoever copies one there, or rolls back, asks for no lock.
         anyhow::ensure!(
             Profile::read_manifest(&order.dir)? == former,
             DataError(format!(

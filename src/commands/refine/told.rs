@@ -10,7 +10,7 @@ use super::super::judge::{Judge, frame_of_file};
 use super::super::recall::Bad;
 use crate::capture::images::read_bounded;
 use crate::preprocess::{SceneFault, SceneFaultKind};
-use crate::score::profile::{MOST_RECALL, Profile, RECALL_BYTES, RecallFrame, sha256};
+use crate::score::profile::{MOST_RECALL, RECALL_BYTES, RecallFrame, sha256};
 use crate::score::refit::{FineFrame, Material};
 use crate::score::tokens::Scratch;
 use crate::train::CalibrationError;
@@ -82,7 +82,10 @@ impl Told {
             }
             let is_known = match verdict {
                 Verdict::Fine => material.knows(&hash),
-                Verdict::Bad => recalls(judge.profile(), &hash),
+                Verdict::Bad => {
+                    let manifest = judge.profile().manifest();
+                    manifest.recall_hashes().any(|own| *own == hash)
+                }
             };
             if is_known {
                 told.verdicts.insert(hash, (verdict, false));
@@ -128,7 +131,7 @@ impl Told {
             Verdict::Bad => self.bad.push(Bad {
                 name,
                 file,
-                before: judged.score.value,
+                before: Some(judged.score.value),
                 is_accepted: false,
             }),
         }
@@ -158,13 +161,6 @@ impl Told {
     pub(super) fn has(&self, sha256: &str) -> bool {
         self.verdicts.get(sha256).is_some_and(|(_, is_new)| *is_new)
     }
-}
-
-/// Whether a file with this hash is among the Profile's recall frames.
-fn recalls(profile: &Profile, hash: &str) -> bool {
-    let manifest = profile.manifest();
-    let mut hashes = (manifest.recall.iter()).filter_map(|recall| manifest.files.get(&recall.file));
-    hashes.any(|own| own == hash)
 }
 
 /// Why a frame whose scene is at fault teaches nothing.

@@ -3,7 +3,8 @@
 //! The measures of the light are cut where they fall into two groups with next to nothing between them.
 //! The cells leave no gap: each frame is in exactly one, at calibration and later. A cell has the spread
 //! of its own frames, so light between two kinds is none of them. Light that varies little, or evenly,
-//! is one kind: where every picture is of another thing, how bright it is says what it shows.
+//! is one kind: where every picture is of another thing, how bright it is says what it shows. A group that
+//! has too few frames to be a kind is left with the others, and told.
 
 use super::check::LIGHTS;
 use super::spread::Spread;
@@ -47,22 +48,40 @@ pub(super) fn kinds(frames: &[[f64; 3]]) -> Vec<Light> {
     if kinds.len() > 1 { kinds } else { Vec::new() }
 }
 
+/// What the user should know of frames with these measures, of which these are the `kinds`: in which light
+/// there are too few, one sentence each.
+pub(super) fn too_few(frames: &[[f64; 3]], kinds: &[Light]) -> Vec<String> {
+    let of = |kind: &Light| {
+        frames
+            .iter()
+            .filter(|frame| kind.holds(frame))
+            .copied()
+            .collect()
+    };
+    let cells: Vec<Vec<_>> = match kinds {
+        [] => vec![frames.to_vec()],
+        kinds => kinds.iter().map(of).collect(),
+    };
+    // Of fewer frames than make one kind nothing is known; those that a spread sets aside are strays.
+    let cells = cells.iter().filter(|cell| cell.len() >= FEWEST);
+    let cuts = cells.filter_map(|cell| {
+        let cut = cut(cell, &spread_of(cell)?)?;
+        (cut.smaller < FEWEST && cut.smaller > Spread::set_aside(cell.len())).then_some(cut)
+    });
+    cuts.map(|cut| cut.say()).collect()
+}
+
 /// Cuts a cell as long as it is wide and has frames enough.
 fn divide(
     frames: Vec<[f64; 3]>,
     (from, below): ([Option<f64>; 3], [Option<f64>; 3]),
 ) -> Vec<Light> {
-    let of = |i: usize| Spread::of(frames.iter().map(|frame| frame[i]));
-    let (Some(light), Some(red), Some(blue)) = (of(0), of(1), of(2)) else {
+    let Some(spread) = spread_of(&frames) else {
         return Vec::new();
     };
-    let spread = [light, red, blue];
-    let margins = |i: usize| (spread[i].highest - spread[i].lowest) / LIGHTS[i].1;
-    let widest = (0..3).max_by(|&a, &b| margins(a).total_cmp(&margins(b)));
-    let cut = widest
-        .filter(|&i| margins(i) >= WIDE)
-        .and_then(|i| Some((i, cut(frames.iter().map(|frame| frame[i]), LIGHTS[i].1)?)));
-    let Some((i, at)) = cut else {
+    // A cut elsewhere would mix two lights.
+    let cut = cut(&frames, &spread).filter(|cut| cut.smaller >= FEWEST);
+    let Some(Cut { measure: i, at, .. }) = cut else {
         return vec![Light {
             from,
             below,
@@ -80,13 +99,62 @@ fn divide(
     kinds
 }
 
-/// Where values fall into two groups that vary least in themselves (Otsu 1979): in the gap, where there
-/// is one. None where one of them has fewer than [`FEWEST`], since a cut elsewhere would mix two lights,
-/// or where there is no gap of this `margin` between them, but for the few frames that a spread sets
-/// aside.
-fn cut(values: impl Iterator<Item = f64>, margin: f64) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.collect();
+/// Where frames fall into two lights.
+struct Cut {
+    /// The measure that tells them apart ...
+    measure: usize,
+    /// ... and where.
+    at: f64,
+    /// Frames of the light that has fewer, ...
+    smaller: usize,
+    /// ... and whether it lies below.
+    is_below: bool,
+}
+
+impl Cut {
+    fn say(&self) -> String {
+        let frames = self.smaller;
+        let light = match (self.measure, self.is_below) {
+            (0, true) => "much darker than",
+            (0, false) => "much brighter than",
+            _ => "in light of another colour than",
+        };
+        format!(
+            "{frames} frames are {light} the others, too few for statistics of their own: if they are \
+             normal, film {FEWEST} there at least, else leave them out"
+        )
+    }
+}
+
+/// How the measures of frames spread; none where there are no frames.
+fn spread_of(frames: &[[f64; 3]]) -> Option<[Spread; 3]> {
+    let of = |i: usize| Spread::of(frames.iter().map(|frame| frame[i]));
+    Some([of(0)?, of(1)?, of(2)?])
+}
+
+/// Where the measure that spreads widest falls into two groups that vary least in themselves (Otsu 1979):
+/// in the gap, where there is one. None where it is not wide, or where there is no gap of a margin between
+/// them, but for the few frames that a spread sets aside.
+fn cut(frames: &[[f64; 3]], spread: &[Spread; 3]) -> Option<Cut> {
+    let margins = |i: usize| (spread[i].highest - spread[i].lowest) / LIGHTS[i].1;
+    let widest = (0..3).max_by(|&a, &b| margins(a).total_cmp(&margins(b)));
+    let measure = widest.filter(|&i| margins(i) >= WIDE)?;
+    let mut sorted: Vec<f64> = frames.iter().map(|frame| frame[measure]).collect();
     sorted.sort_unstable_by(f64::total_cmp);
+    let (below, at) = otsu(&sorted)?;
+    let (low, high) = sorted.split_at(below);
+    let spread = |values: &[f64]| Spread::of(values.iter().copied());
+    let gap = spread(high)?.lowest - spread(low)?.highest;
+    (gap >= LIGHTS[measure].1).then_some(Cut {
+        measure,
+        at,
+        smaller: low.len().min(high.len()),
+        is_below: low.len() < high.len(),
+    })
+}
+
+/// How many of these values are in the lower of the two groups, and what lies between both.
+fn otsu(sorted: &[f64]) -> Option<(usize, f64)> {
     let (n, total) = (sorted.len() as f64, sorted.iter().sum::<f64>());
     let mut sum = 0.0;
     let mut best = (0.0, None);
@@ -100,11 +168,7 @@ fn cut(values: impl Iterator<Item = f64>, margin: f64) -> Option<f64> {
             best = (between, Some((below, middle)));
         }
     }
-    let (below, at) = best.1?;
-    let (low, high) = sorted.split_at(below);
-    let spread = |values: &[f64]| Spread::of(values.iter().copied());
-    let gap = spread(high)?.lowest - spread(low)?.highest;
-    (low.len().min(high.len()) >= FEWEST && gap >= margin).then_some(at)
+    best.1
 }
 
 #[cfg(test)]

@@ -45,8 +45,28 @@ fn light_that_varies_little_or_in_few_frames_has_one_kind() {
         })
         .collect();
     assert!(kinds(&few_at_night).is_empty(), "39 frames are no kind");
+    let said = too_few(&few_at_night, &[]);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("39 frames are much darker"), "{said:?}");
+    assert!(too_few(&steady, &[]).is_empty());
     assert!(kinds(&[]).is_empty());
     assert!(kinds(&[[0.0; 3]; 200]).is_empty());
+}
+
+#[test]
+fn too_few_frames_of_a_third_light_are_told_and_a_stray_one_is_not() {
+    let day = (0..100).map(|i| [0.05 * wave(i), 0.0, 0.0]);
+    let night = (0..100).map(|i| [-1.6 + 0.05 * wave(i), 0.0, 0.0]);
+    let both: Vec<[f64; 3]> = day.chain(night).collect();
+    assert!(too_few(&both, &kinds(&both)).is_empty());
+    for (count, is_told) in [(2, false), (3, true), (39, true), (40, false)] {
+        let lamp = (0..count).map(|i| [0.05 * wave(i), 0.8, 0.0]);
+        let frames: Vec<[f64; 3]> = both.iter().copied().chain(lamp).collect();
+        let said = too_few(&frames, &kinds(&frames));
+        assert_eq!(!said.is_empty(), is_told, "{count}: {said:?}");
+        let is_right = |said: &String| said.starts_with(&format!("{count} frames are in light of"));
+        assert!(said.iter().all(is_right), "{said:?}");
+    }
 }
 
 #[test]
@@ -54,7 +74,7 @@ fn light_that_varies_evenly_is_one_kind_however_wide() {
     let day: Vec<[f64; 3]> = (0..400)
         .map(|i| [-1.6 * (i as f64 / 400.0), 0.0, 0.0])
         .collect();
-    assert!(kinds(&day).is_empty());
+    assert!(kinds(&day).is_empty() && too_few(&day, &[]).is_empty());
 }
 
 #[test]

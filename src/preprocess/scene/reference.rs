@@ -36,6 +36,8 @@ pub struct SceneReference {
     histogram: [f32; BINS],
     /// What stands still in all frames, where there is a common view.
     pub(super) view: Option<CommonView>,
+    /// In which light there were too few frames, for who calibrates; a Profile does not keep it.
+    few: Vec<String>,
 }
 
 /// The numbers of a reference beside its arrays.
@@ -156,6 +158,7 @@ impl SceneReference {
             used,
             histogram,
             view,
+            few: Vec::new(),
         })
     }
 
@@ -172,7 +175,9 @@ impl SceneReference {
     /// The same, with the kinds of light of these frames told apart.
     pub(super) fn by_lights(mut self, frames: &[Appearance]) -> SceneReference {
         let lights = frames.iter().map(|frame| self.measure(frame).light);
-        self.numbers.lights = lights::kinds(&lights.collect::<Vec<_>>());
+        let lights: Vec<_> = lights.collect();
+        self.numbers.lights = lights::kinds(&lights);
+        self.few = lights::too_few(&lights, &self.numbers.lights);
         self
     }
 
@@ -242,7 +247,9 @@ impl SceneReference {
              that stands still, and is not looked for"
                 .to_owned()
         });
-        [aside, view, pauses].into_iter().flatten().collect()
+        let few = self.few.iter().cloned();
+        few.chain([aside, view, pauses].into_iter().flatten())
+            .collect()
     }
 
     /// The numbers beside the arrays.
@@ -317,6 +324,7 @@ impl SceneReference {
             used,
             histogram,
             view,
+            few: Vec::new(),
         })
     }
 }

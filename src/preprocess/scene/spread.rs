@@ -29,7 +29,7 @@ impl Spread {
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.collect();
         values.sort_unstable_by(f64::total_cmp);
-        let aside = values.len() / SET_ASIDE;
+        let aside = Spread::set_aside(values.len());
         let (&lowest, &highest) = (values.get(aside)?, values.iter().rev().nth(aside)?);
         let median = values[values.len() / 2];
         let mut off: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
@@ -41,6 +41,11 @@ impl Spread {
             highest,
         };
         spread.is_sound().then_some(spread)
+    }
+
+    /// Of so many values so many are set aside at each end.
+    pub(super) fn set_aside(values: usize) -> usize {
+        values / SET_ASIDE
     }
 
     /// Whether footage can be spread like this.

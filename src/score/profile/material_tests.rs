@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::score::fixture;
 use crate::score::profile::golden::{GoldenFrame, GoldenScores};
-use crate::score::profile::recall::is_recall_name;
+use crate::score::profile::recall::{Recall, is_recall_name};
 use crate::score::profile::{Profile, ProfileError, RecallFrame, Refined};
 use crate::score::threshold::Level;
 use crate::score::tokens::Scratch;
@@ -35,7 +35,7 @@ fn whole(mut profile: Profile, seed: u64) -> (Material, Manifest) {
 
 /// A recall frame that scored this.
 fn bad(number: usize, value: f64) -> RecallFrame {
-    RecallFrame::new(number, JPEG.to_vec(), value, value <= 0.5)
+    RecallFrame::new(number, JPEG.to_vec(), value, false)
 }
 
 #[test]
@@ -154,6 +154,22 @@ fn a_refined_profile_has_the_numbers_of_its_statistics_and_no_frame_that_was_not
     assert_eq!(manifest.missed(), 1);
     let at = |level: f64| manifest.missed_at(Level::new(level).unwrap());
     assert_eq!([at(0.3), at(0.5), at(0.7)], [0, 1, 2]);
+}
+
+#[test]
+fn a_recall_frame_whose_scene_is_at_fault_is_found_whatever_the_threshold() {
+    let normal = RecallFrame::new(1, JPEG.to_vec(), 0.3, true);
+    let anomalous = RecallFrame::new(2, JPEG.to_vec(), 0.7, true);
+    let frames = vec![normal, anomalous, bad(3, 0.6), bad(4, 0.4)];
+    let profile = fixture::profile(30, 1).with_recall(frames);
+    let manifest = profile.manifest();
+    let at = |level: f64| manifest.missed_at(Level::new(level).unwrap());
+    assert_eq!([at(0.3), at(0.5), at(0.9)], [0, 1, 2]);
+    assert_eq!(manifest.missed(), at(0.5));
+    // As an earlier version wrote of a scene at fault.
+    let former = r#"{"file":"recall-1.jpg","value":0.3}"#;
+    let former: Recall = serde_json::from_str(former).unwrap();
+    assert!(!former.passes_at(Level::new(0.9).unwrap()));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 
 use super::{Profile, sha256};
+use crate::score::threshold::Level;
 
 /// Recall frames of a Profile at most, and the bytes of all their files together: each is scored
 /// whenever a Profile takes another's place.
@@ -15,6 +16,10 @@ pub const MOST_RECALL: usize = 32;
 pub const RECALL_BYTES: usize = 16 << 20;
 
 /// A recall frame without its picture.
+///
+/// It is found where somebody hears of it: where its score is anomalous, and also where the scene as a
+/// whole is at fault in it, since the daemon tells that instead. It passes where its score is normal and
+/// its scene is not at fault.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recall {
@@ -22,9 +27,26 @@ pub struct Recall {
     pub file: String,
     /// What it scored, as published.
     pub value: f64,
-    /// Whether the Profile calls it normal, and somebody has accepted that.
+    /// Whether it passes, and somebody has accepted that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_missed: bool,
+    /// Whether the scene as a whole is at fault in it, whatever it scores.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_scene_fault: bool,
+}
+
+impl Recall {
+    /// Whether the scene is at fault. An earlier version said so only in that a normal score was not
+    /// missed.
+    pub fn has_scene_fault(&self) -> bool {
+        let is_normal = self.value <= Level::CALIBRATED.get();
+        self.is_scene_fault || (is_normal && !self.is_missed)
+    }
+
+    /// Whether it would pass with the threshold moved to `level`.
+    pub fn passes_at(&self, level: Level) -> bool {
+        !self.has_scene_fault() && self.value <= level.get()
+    }
 }
 
 /// A recall frame: its picture as a file, and what it scored.
@@ -35,14 +57,16 @@ pub struct RecallFrame {
 }
 
 impl RecallFrame {
-    /// The `number`-th of a Profile, counted from 1: a JPEG or PNG file, and what it scored.
-    pub fn new(number: usize, bytes: Vec<u8>, value: f64, is_missed: bool) -> Self {
+    /// The `number`-th of a Profile, counted from 1: a JPEG or PNG file, what it scored, and whether its
+    /// scene is at fault.
+    pub fn new(number: usize, bytes: Vec<u8>, value: f64, is_scene_fault: bool) -> Self {
         let is_png = bytes.starts_with(b"\x89PNG");
         let extension = if is_png { "png" } else { "jpg" };
         let recall = Recall {
             file: format!("recall-{number}.{extension}"),
             value,
-            is_missed,
+            is_missed: !is_scene_fault && value <= Level::CALIBRATED.get(),
+            is_scene_fault,
         };
         RecallFrame { recall, bytes }
     }

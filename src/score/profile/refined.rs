@@ -22,15 +22,21 @@ impl Manifest {
         self.files.contains_key(MATERIAL)
     }
 
-    /// Recall frames that the Profile calls normal.
+    /// The hashes of the recall frames' files.
+    pub fn recall_hashes(&self) -> impl Iterator<Item = &String> {
+        let files = self.recall.iter().map(|frame| &frame.file);
+        files.filter_map(|file| self.files.get(file))
+    }
+
+    /// Recall frames that pass.
     pub fn missed(&self) -> usize {
         self.recall.iter().filter(|frame| frame.is_missed).count()
     }
 
-    /// Recall frames that it would call normal with the threshold moved to `level`.
+    /// Recall frames that would pass with the threshold moved to `level`.
     pub fn missed_at(&self, level: Level) -> usize {
-        let values = self.recall.iter().map(|frame| frame.value);
-        values.filter(|value| *value <= level.get()).count()
+        let frames = self.recall.iter();
+        frames.filter(|frame| frame.passes_at(level)).count()
     }
 }
 

@@ -2,17 +2,20 @@
 //!
 //! The same command goes on from there after a stop, a kill or a power cut. Everything is known by the
 //! SHA-256 of what it was made of, so other footage or settings find nothing of theirs and write over it;
-//! what is torn or damaged is made anew and never an error. A lock of the kernel on the folder itself, which goes
+//! what is torn or damaged is made anew and never an error. A link, and a folder with anything else in it, are
+//! somebody's own and are left as they are. A lock of the kernel on the folder itself, which goes
 //! with its process, keeps two calibrations apart.
 
 mod student_note;
 mod watched;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::student::Student;
 use crate::infer::student_file::BlockShape;
@@ -38,6 +41,17 @@ pub enum UnfinishedError {
     Busy {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Something else lies there.
+    #[error(
+        "{} is where a calibration keeps what is done until its Profile is saved, but it {what}, so it is \
+         left as it is: move that away, or give another --out", .folder.display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// What is foreign.
+        what: String,
     },
     /// The system refused.
     #[error(
@@ -66,24 +80,29 @@ impl Unfinished {
     /// none.
     ///
     /// # Errors
-    /// When another process has it, or it can't be made.
+    /// When another process has it, it can't be made, or something else lies there.
     pub fn open(profile: &Path) -> Result<Self, UnfinishedError> {
         let mut folder: OsString = profile.as_os_str().to_owned();
         folder.push(".unfinished");
         let folder = PathBuf::from(folder);
-        let lock = lock(&folder).map_err(|source| match source.kind() {
-            io::ErrorKind::WouldBlock => UnfinishedError::Busy {
-                folder: folder.clone(),
-            },
-            _ => UnfinishedError::Folder {
-                folder: folder.clone(),
-                source,
-            },
-        })?;
-        Ok(Unfinished {
-            folder,
-            _lock: lock,
-        })
+        match lock(&folder).and_then(|lock| Ok((lock, stranger(&folder)?))) {
+            Ok((lock, None)) => Ok(Unfinished {
+                folder,
+                _lock: lock,
+            }),
+            Ok((_, Some(name))) => {
+                let what = format!("holds {}, which is none of that", name.display());
+                Err(UnfinishedError::Foreign { folder, what })
+            }
+            Err(source) => Err(match source.kind() {
+                io::ErrorKind::WouldBlock => UnfinishedError::Busy { folder },
+                io::ErrorKind::NotADirectory => {
+                    let what = "is a link or a file".to_owned();
+                    UnfinishedError::Foreign { folder, what }
+                }
+                _ => UnfinishedError::Folder { folder, source },
+            }),
+        }
     }
 
     /// Where it lies.
@@ -157,14 +176,29 @@ fn name_of(key: &Digest) -> String {
     format!("{STUDENT}{}", digits.collect::<String>())
 }
 
-fn is_student(name: &std::ffi::OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(STUDENT))
+/// Whether a student is called so, whole or not yet.
+fn is_student(name: &OsStr) -> bool {
+    let key = name.to_str().and_then(|name| name.strip_prefix(STUDENT));
+    let key = key.map(|key| key.strip_suffix(PART).unwrap_or(key));
+    key.is_some_and(|key| key.len() == 64 && key.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Whether a calibration writes files of this name.
-fn is_own(name: &std::ffi::OsStr) -> bool {
-    let is_stream = |name: &str| name.starts_with("x_");
-    is_student(name) || name == watched::NAME || name.to_str().is_some_and(is_stream)
+fn is_own(name: &OsStr) -> bool {
+    let stream = name.to_str().and_then(|name| name.strip_prefix("x_"));
+    let is_stream = stream.is_some_and(|number| number.bytes().all(|c| c.is_ascii_digit()));
+    is_stream || is_student(name) || name == watched::NAME
+}
+
+/// Something in the folder that no calibration put there.
+fn stranger(folder: &Path) -> io::Result<Option<OsString>> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !(is_own(&entry.file_name()) && entry.file_type()?.is_file()) {
+            return Ok(Some(entry.file_name()));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes the folder where there is none, and locks it.
@@ -174,7 +208,15 @@ fn lock(folder: &Path) -> io::Result<File> {
             Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
             _ => {}
         }
-        let lock = File::open(folder)?;
+        // A link is not followed: what it leads to may be anybody's.
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(flags.bits().cast_signed());
+        let lock = match options.open(folder) {
+            // One that finished has just removed it.
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock?,
+        };
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),

@@ -75,7 +75,8 @@ fn a_student_comes_back_to_the_bit_or_not_at_all() {
 fn students_that_nobody_will_ask_for_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let unfinished = Unfinished::open(&folder.path().join("p")).unwrap();
-    fs::write(unfinished.folder().join("student-00.part"), "cut off").unwrap();
+    let cut_off = format!("{}{PART}", name_of(&[9; 32]));
+    fs::write(unfinished.folder().join(cut_off), "cut off").unwrap();
     for key in [1, 2, 3] {
         unfinished.keep_student(&[key; 32], &student()).unwrap();
     }
@@ -84,6 +85,41 @@ fn students_that_nobody_will_ask_for_are_forgotten() {
     let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [name_of(&[2; 32]).as_str()]);
     assert!(!unfinished.is_empty());
+}
+
+#[test]
+fn what_somebody_else_put_there_is_named_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let refusal = |name: &str| {
+        let refusal = Unfinished::open(&path(name)).unwrap_err().to_string();
+        assert!(
+            refusal.contains("left as it is: move that away"),
+            "{refusal}"
+        );
+        refusal
+    };
+    for name in ["x_ray.png", "student-list.csv", "watched/"] {
+        let own = path("p.unfinished").join(name);
+        match name.strip_suffix('/') {
+            Some(_) => fs::create_dir_all(&own).unwrap(),
+            None => {
+                fs::create_dir_all(path("p.unfinished")).unwrap();
+                fs::write(&own, "mine").unwrap();
+            }
+        }
+        let named = format!("holds {}", name.trim_end_matches('/'));
+        assert!(refusal("p").contains(&named), "{named}");
+        assert!(own.exists());
+        fs::remove_dir_all(path("p.unfinished")).unwrap();
+    }
+    fs::create_dir(path("own")).unwrap();
+    std::os::unix::fs::symlink(path("own"), path("link.unfinished")).unwrap();
+    std::os::unix::fs::symlink(path("none"), path("void.unfinished")).unwrap();
+    fs::write(path("file.unfinished"), "mine").unwrap();
+    for name in ["link", "void", "file"] {
+        assert!(refusal(name).contains("is a link or a file"));
+    }
 }
 
 #[test]
