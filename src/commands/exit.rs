@@ -62,6 +62,24 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
+    if let Some(error) = error.downcast_ref::<CalibrationError>() {
+        return code_of_calibration(error);
+    }
+    code_of_storage(error).or_else(|| code_by_type(error))
+}
+
+/// Others of its kinds say no more than the error that they come from.
+fn code_of_calibration(error: &CalibrationError) -> Option<ExitCode> {
+    match error {
+        CalibrationError::Stopped => Some(ExitCode::TempFail),
+        CalibrationError::TooFewFrames { .. } | CalibrationError::Fit(_) => Some(ExitCode::DataErr),
+        CalibrationError::Memory { .. } => Some(ExitCode::Usage),
+        _ => None,
+    }
+}
+
+/// Where something is kept, and may be there, in use, or damaged.
+fn code_of_storage(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     if let Some(error) = error.downcast_ref::<TeacherError>() {
         return Some(match error {
             TeacherError::Read { .. } => ExitCode::NoInput,
@@ -98,14 +116,10 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
             UnfinishedError::Foreign { .. } => ExitCode::DataErr,
         });
     }
-    match error.downcast_ref::<CalibrationError>() {
-        Some(CalibrationError::Stopped) => return Some(ExitCode::TempFail),
-        Some(CalibrationError::TooFewFrames { .. } | CalibrationError::Fit(_)) => {
-            return Some(ExitCode::DataErr);
-        }
-        Some(CalibrationError::Memory { .. }) => return Some(ExitCode::Usage),
-        _ => {}
-    }
+    None
+}
+
+fn code_by_type(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     let by_type = [
         (error.is::<Issues>(), ExitCode::Config),
         (error.is::<OutputClosed>(), ExitCode::Ok),

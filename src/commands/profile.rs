@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::judge::load_teacher;
 use super::output::say;
 use crate::cli::{RollbackArgs, ShowArgs};
-use crate::score::profile::{Profile, ProfileError, previous_of};
+use crate::score::bank::MemoryBank;
+use crate::score::profile::{Golden, Origin, Profile, ProfileError, Receipt, previous_of};
 
 /// How much of an identity tells it from others, for people.
 const SHORT: usize = 19;
@@ -106,7 +107,9 @@ fn described(profile: &Profile, dir: &Path) -> Value {
         "scoring": manifest.scoring, "student_blocks": origin.student.blocks, "seed": origin.seed,
         "teacher": { "sha256": origin.teacher.sha256, "path": receipt.teacher },
         "frames": origin.normal_frames, "frame": origin.frame, "view": origin.view,
-        "camera": origin.camera, "deciding": manifest.deciding, "local": manifest.local,
+        "camera": origin.camera,
+        "memory_bank": profile.statistics().fit().bank().map(MemoryBank::count),
+        "deciding": manifest.deciding, "local": manifest.local,
         "calibrated_at": receipt.calibrated_at, "seconds": receipt.seconds,
         "version": receipt.version, "host": receipt.host, "golden": golden.collect::<Value>(),
         "refined_at": receipt.refined_at, "refined": manifest.refined, "recall": manifest.recall,
@@ -116,8 +119,6 @@ fn described(profile: &Profile, dir: &Path) -> Value {
 /// For people.
 fn print(profile: &Profile) -> anyhow::Result<()> {
     let (manifest, receipt) = (profile.manifest(), profile.receipt());
-    let origin = &manifest.origin;
-    let (deciding, local) = (&manifest.deciding, &manifest.local);
     say!("profile        {}", profile.id())?;
     say!(
         "made           {:.0}, in {:.0} s, by inspectd {} on {}",
@@ -131,14 +132,35 @@ fn print(profile: &Profile) -> anyhow::Result<()> {
         let times = manifest.refined.len();
         say!("refined        {times} x, with {fine} fine frames, last {at:.0}")?;
     }
+    print_origin(&manifest.origin, receipt)?;
+    if let Some(bank) = profile.statistics().fit().bank() {
+        say!("memory bank    {} patches", bank.count())?;
+    }
+    let (deciding, local) = (manifest.deciding.raw, manifest.local.raw);
+    say!("threshold      {deciding:.3}, local threshold {local:.3}")?;
+    match &manifest.promise {
+        Some(promise) => (promise.sentences().iter()).try_for_each(|line| say!("{line}"))?,
+        None => say!("false alarms   nothing is promised: it was made by an earlier version")?,
+    }
+    print_golden(&manifest.golden)?;
+    if let (all @ 1.., missed) = (manifest.recall.len(), manifest.missed()) {
+        say!("bad frames     {all}, of which it finds {}", all - missed)?;
+    }
+    if !manifest.has_material() {
+        say!("to refine      not possible: it was made by an earlier version")?;
+    }
+    Ok(())
+}
+
+/// What it was made of.
+fn print_origin(origin: &Origin, receipt: &Receipt) -> anyhow::Result<()> {
     let path = receipt.teacher.as_ref();
     let path = path.map_or("bundled".to_owned(), |path| path.display().to_string());
     say!("teacher        {path}, SHA-256 {}", origin.teacher.sha256)?;
-    let size = origin
-        .frame
-        .map_or("of different sizes".to_owned(), |size| {
-            format!("of {}x{}", size.width, size.height)
-        });
+    let size = origin.frame.map_or_else(
+        || "of different sizes".to_owned(),
+        |size| format!("of {}x{}", size.width, size.height),
+    );
     say!("frames         {} normal ones {size}", origin.normal_frames)?;
     if !origin.view.is_whole() {
         let view = serde_json::to_string(&origin.view)?;
@@ -147,34 +169,17 @@ fn print(profile: &Profile) -> anyhow::Result<()> {
     if let Some(camera) = &origin.camera {
         say!("camera         {}", serde_json::to_string(camera)?)?;
     }
-    say!(
-        "threshold      {:.3}, local threshold {:.3}",
-        deciding.raw,
-        local.raw
-    )?;
-    match &manifest.promise {
-        Some(promise) => (promise.sentences().iter()).try_for_each(|line| say!("{line}"))?,
-        None => say!("false alarms   nothing is promised: it was made by an earlier version")?,
-    }
-    match manifest.golden.as_slice() {
-        [] => say!("golden frames  none: machines that use it are not tested")?,
-        golden => {
-            let scores = golden
-                .iter()
-                .map(|golden| format!("{:.3}", golden.scores.value()));
-            let scores: Vec<String> = scores.collect();
-            say!(
-                "golden frames  {}, which scored {}",
-                golden.len(),
-                scores.join(", ")
-            )?;
-        }
-    }
-    if let (all @ 1.., missed) = (manifest.recall.len(), manifest.missed()) {
-        say!("bad frames     {all}, of which it finds {}", all - missed)?;
-    }
-    if !manifest.has_material() {
-        say!("to refine      not possible: it was made by an earlier version")?;
-    }
     Ok(())
+}
+
+/// What machines that use it are tested by.
+fn print_golden(golden: &[Golden]) -> anyhow::Result<()> {
+    if golden.is_empty() {
+        return say!("golden frames  none: machines that use it are not tested");
+    }
+    let scores = golden
+        .iter()
+        .map(|own| format!("{:.3}", own.scores.value()));
+    let scores = scores.collect::<Vec<_>>().join(", ");
+    say!("golden frames  {}, which scored {scores}", golden.len())
 }

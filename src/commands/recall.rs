@@ -126,16 +126,20 @@ pub(super) fn with_recall(
     }
     drop(judge);
     if !missed.is_empty() {
-        let count = missed.len();
-        let missed = missed.join(", ");
-        let fault = format!(
-            "{count} of {all} bad frames would pass, so nothing was written: {missed}; leave out \
-             fine frames that look like them, accept more false alarms (--false-alarms, in a new \
-             calibration), or write it all the same with --accept-missed"
-        );
-        return Err(DataError(fault).into());
+        return Err(refusal(&missed, all).into());
     }
     Ok(Arc::unwrap_or_clone(profile).with_recall(frames))
+}
+
+/// Why nothing was written, where these of all bad frames pass.
+fn refusal(missed: &[String], all: usize) -> DataError {
+    DataError(format!(
+        "{} of {all} bad frames would pass, so nothing was written: {}; leave out fine frames that look \
+         like them, accept more false alarms (--false-alarms, in a new calibration), or write it all the \
+         same with --accept-missed",
+        missed.len(),
+        missed.join(", ")
+    ))
 }
 
 /// How far a frame lies below the threshold.

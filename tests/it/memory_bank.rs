@@ -13,7 +13,7 @@ use crate::workshop::Workshop;
 /// A Profile whose score has a fifth part.
 fn banked(folder: &Path) -> PathBuf {
     let dir = folder.join("press");
-    let wishes = ["--memory-bank", "--epochs", "3", "--false-alarms", "2%"];
+    let wishes = ["--memory-bank", "--false-alarms", "2%"];
     let output = calibrate(normal(), &dir, &wishes);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     dir

@@ -18,7 +18,7 @@ const WIDE: f64 = 4.0;
 /// One kind of light.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Light {
+pub(super) struct LightCell {
     /// Each measure is at least this, where it is cut.
     from: [Option<f64>; 3],
     /// Each measure is below this, where it is cut.
@@ -27,7 +27,7 @@ pub(super) struct Light {
     pub(super) spread: [Spread; 3],
 }
 
-impl Light {
+impl LightCell {
     pub(super) fn holds(&self, measures: &[f64; 3]) -> bool {
         measures.iter().enumerate().all(|(i, value)| {
             self.from[i].is_none_or(|from| *value >= from)
@@ -42,7 +42,7 @@ impl Light {
 }
 
 /// The kinds of light of frames with these measures: more than one, or none at all.
-pub(super) fn kinds(frames: &[[f64; 3]]) -> Vec<Light> {
+pub(super) fn kinds(frames: &[[f64; 3]]) -> Vec<LightCell> {
     let whole = ([None; 3], [None; 3]);
     let kinds = divide(frames.to_vec(), whole);
     if kinds.len() > 1 { kinds } else { Vec::new() }
@@ -50,8 +50,8 @@ pub(super) fn kinds(frames: &[[f64; 3]]) -> Vec<Light> {
 
 /// What the user should know of frames with these measures, of which these are the `kinds`: in which light
 /// there are too few, one sentence each.
-pub(super) fn too_few(frames: &[[f64; 3]], kinds: &[Light]) -> Vec<String> {
-    let of = |kind: &Light| {
+pub(super) fn too_few(frames: &[[f64; 3]], kinds: &[LightCell]) -> Vec<String> {
+    let of = |kind: &LightCell| {
         frames
             .iter()
             .filter(|frame| kind.holds(frame))
@@ -75,14 +75,14 @@ pub(super) fn too_few(frames: &[[f64; 3]], kinds: &[Light]) -> Vec<String> {
 fn divide(
     frames: Vec<[f64; 3]>,
     (from, below): ([Option<f64>; 3], [Option<f64>; 3]),
-) -> Vec<Light> {
+) -> Vec<LightCell> {
     let Some(spread) = spread_of(&frames) else {
         return Vec::new();
     };
     // A cut elsewhere would mix two lights.
     let cut = cut(&frames, &spread).filter(|cut| cut.smaller >= FEWEST);
     let Some(Cut { measure: i, at, .. }) = cut else {
-        return vec![Light {
+        return vec![LightCell {
             from,
             below,
             spread,

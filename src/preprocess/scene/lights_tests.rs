@@ -8,7 +8,7 @@ fn wave(i: usize) -> f64 {
     (i as f64 * 1.7).sin()
 }
 
-fn kind_of(kinds: &[Light], frame: &[f64; 3]) -> usize {
+fn kind_of(kinds: &[LightCell], frame: &[f64; 3]) -> usize {
     kinds.iter().position(|kind| kind.holds(frame)).unwrap()
 }
 

@@ -7,7 +7,7 @@
 use super::super::SceneStatistics;
 use super::SceneZ;
 use super::footage::Pauses;
-use super::lights::{self, Light};
+use super::lights::{self, LightCell};
 use super::look::{Appearance, BINS, CELLS, GRID, Look, SIDE};
 use super::measures::{Arrays, Measures, fit_cells};
 use super::shift::{CommonView, Correlator};
@@ -56,7 +56,7 @@ pub struct SceneNumbers {
     pub(super) light: [Spread; 3],
     /// The kinds of light, where there are several; they then stand for `light`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    lights: Vec<Light>,
+    lights: Vec<LightCell>,
     pub(super) histogram: Spread,
     pub(super) changed: Spread,
     /// Where there is a common view: how it moves and how well it is found.
@@ -347,7 +347,7 @@ impl SceneNumbers {
         let noise = self
             .noise
             .is_none_or(|noise| noise.is_finite() && noise >= 0.0);
-        let lights = self.lights.iter().all(Light::is_sound);
+        let lights = self.lights.iter().all(LightCell::is_sound);
         noise && lights && self.pauses.is_sound() && all.into_iter().all(|spread| spread.is_sound())
     }
 }

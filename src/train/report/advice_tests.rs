@@ -1,7 +1,7 @@
 //! Advice: said where it should be, and not where it should not.
 
 use super::super::fixture::{learnt, scored};
-use super::super::{Kind, Light};
+use super::super::{Brightness, Kind};
 use super::*;
 use crate::score::fixture::{normal_frames, statistics_within};
 use crate::train::report::Report;
@@ -16,7 +16,7 @@ fn plain(count: usize) -> Vec<f64> {
 fn the_last_minutes_that_are_darker_are_named_with_their_length() {
     let mut report = scored(plain(600));
     let brightness: Vec<f32> = (0..600).map(|i| if i < 420 { 0.5 } else { 0.4 }).collect();
-    report.light = Light::of(&brightness, &[]);
+    report.light = Brightness::of(&brightness, &[]);
     let said = other_light(report.light.change.unwrap(), &report.frames);
     let expected = "the last 3 minutes are darker (mean 0.40, the others 0.50): if both are normal, film \
                     as long in either light, else leave them out";
@@ -25,7 +25,7 @@ fn the_last_minutes_that_are_darker_are_named_with_their_length() {
         frame.seconds = None;
     }
     let brightness: Vec<f32> = (0..600).map(|i| if i < 60 { 0.9 } else { 0.5 }).collect();
-    report.light = Light::of(&brightness, &[]);
+    report.light = Brightness::of(&brightness, &[]);
     let said = other_light(report.light.change.unwrap(), &report.frames);
     assert!(
         said.starts_with("the first 60 frames are brighter"),

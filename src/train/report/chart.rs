@@ -6,7 +6,7 @@
 
 use super::axis::Axis;
 use super::text::{Escaped, clock, label, number};
-use super::{FrameNote, Light, Trace, Worst};
+use super::{Brightness, FrameNote, Trace, Worst};
 use crate::score::Basis;
 
 /// Dots of a plot at most; with their names they take 150 kB.
@@ -70,7 +70,7 @@ pub(super) fn scores(trace: &Trace, frames: &[FrameNote], worst: &[Worst]) -> St
 }
 
 /// Brightness over the footage.
-pub(super) fn light(light: &Light, frames: &[FrameNote]) -> String {
+pub(super) fn light(light: &Brightness, frames: &[FrameNote]) -> String {
     let values: Vec<f64> = frames.iter().map(|f| f64::from(f.brightness)).collect();
     // A tenth of the range at least, so that a flicker looks like one.
     let middle = f64::from(light.least + light.most) / 2.0;

@@ -9,7 +9,7 @@ const LEAST: usize = 5;
 
 /// How bright the footage is; mean luma, 0..1.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Light {
+pub struct Brightness {
     /// Of all frames.
     pub mean: f32,
     /// Of the darkest.
@@ -44,14 +44,14 @@ pub struct LightChange {
     pub after: f32,
 }
 
-impl Light {
+impl Brightness {
     /// Of the brightness of each frame, in the footage's order; `kinds` has the kind of each and
     /// whether it is anomalous.
-    pub(super) fn of(brightness: &[f32], kinds: &[(usize, bool)]) -> Light {
+    pub(super) fn of(brightness: &[f32], kinds: &[(usize, bool)]) -> Brightness {
         let (mean, _) = moments(brightness);
         let bounds =
             |start, fold: fn(f32, f32) -> f32| brightness.iter().copied().fold(start, fold);
-        Light {
+        Brightness {
             mean,
             least: bounds(f32::INFINITY, f32::min).min(mean),
             most: bounds(f32::NEG_INFINITY, f32::max).max(mean),
@@ -133,7 +133,7 @@ mod tests {
     fn the_first_frame_of_the_darker_part_is_found() {
         let level = |i| if i < 85 { 0.5 } else { 0.4 };
         let footage: Vec<f32> = (0..120).map(|i| level(i) + flicker(i)).collect();
-        let found = Light::of(&footage, &[]).change.unwrap();
+        let found = Brightness::of(&footage, &[]).change.unwrap();
         assert_eq!(found.from, 85);
         assert!((found.before - 0.5).abs() < 0.01 && (found.after - 0.4).abs() < 0.01);
     }
@@ -141,28 +141,28 @@ mod tests {
     #[test]
     fn steady_or_flickering_light_has_no_change() {
         let steady: Vec<f32> = (0..120).map(|i| 0.5 + flicker(i)).collect();
-        assert_eq!(Light::of(&steady, &[]).change, None);
+        assert_eq!(Brightness::of(&steady, &[]).change, None);
         let wild: Vec<f32> = (0..120).map(|i| 0.5 + 30.0 * flicker(i)).collect();
-        assert_eq!(Light::of(&wild, &[]).change, None);
+        assert_eq!(Brightness::of(&wild, &[]).change, None);
     }
 
     #[test]
     fn several_kinds_of_light_are_counted_and_a_single_one_is_not_told() {
         let kinds = [(0, false), (1, true), (0, false), (1, false)];
-        let found = Light::of(&[0.5, 0.1, 0.7, 0.3], &kinds).kinds;
+        let found = Brightness::of(&[0.5, 0.1, 0.7, 0.3], &kinds).kinds;
         let kind = |mean, above| KindOfLight {
             frames: 2,
             mean,
             above,
         };
         assert_eq!(found, [kind(0.6, 0), kind(0.2, 1)]);
-        assert!(Light::of(&[0.5; 4], &[(0, false); 4]).kinds.is_empty());
+        assert!(Brightness::of(&[0.5; 4], &[(0, false); 4]).kinds.is_empty());
     }
 
     #[test]
     fn the_light_of_no_frames_or_of_equal_ones_is_finite() {
         for footage in [vec![], vec![0.0; 20], vec![0.7; 3]] {
-            let light = Light::of(&footage, &[]);
+            let light = Brightness::of(&footage, &[]);
             assert!(
                 light.mean.is_finite() && light.least <= light.most,
                 "{light:?}"

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use self::gallery::MOST_KINDS;
 pub use self::html::page;
-pub use self::light::{KindOfLight, Light, LightChange};
+pub use self::light::{Brightness, KindOfLight, LightChange};
 pub use self::promise::{Lines, Promise};
 pub use self::variety::{Kind, Variety};
 use super::calibrate::Calibration;
@@ -79,7 +79,7 @@ pub struct Report {
     /// How much the footage shows.
     pub variety: Variety,
     /// How bright it is.
-    pub light: Light,
+    pub light: Brightness,
     /// The frames used, in the footage's order: the indices above point here.
     pub frames: Vec<FrameNote>,
 }
@@ -194,7 +194,7 @@ impl Report {
             scores: traces(statistics, &scores),
             worst: worst(&scores),
             variety: Variety::of(&vectors),
-            light: Light::of(&brightness, &lights.collect::<Vec<_>>()),
+            light: Brightness::of(&brightness, &lights.collect::<Vec<_>>()),
             frames,
         };
         report.advice = advice::advice(&report, learnt);
