@@ -115,7 +115,7 @@ pub struct CalibrateArgs {
     /// Seed of all that is random: same seed, same machine, same Profile
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Which score decides: the four-part default, or the paper's (trains the whole student)
+    /// Which score decides: the default, a sum of parts, or the paper's (trains the whole student)
     #[arg(long, value_enum, default_value_t = Scoring::Default)]
     pub scoring: Scoring,
     /// Remembers a thousand normal patches as well, and scores how far a frame's are from them: finds

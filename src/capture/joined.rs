@@ -87,8 +87,9 @@ impl Source for OpenJoined {
                 Some(part) => part,
                 None => match self.parts.get(self.opened) {
                     Some(part) => {
+                        let part = part.open()?;
                         self.opened += 1;
-                        self.current.insert(part.open()?)
+                        self.current.insert(part)
                     }
                     None => return Ok(Next::End),
                 },

@@ -29,7 +29,8 @@ use crate::config::Camera;
 use crate::decide::Rules;
 use crate::evaluate::dump::Dump;
 use crate::evaluate::whole::WholeFile;
-use crate::preprocess::{Mask, SceneReference, View};
+use crate::preprocess::{Mask, View};
+use crate::score::Scoring;
 use crate::score::profile::check_target;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::unfinished::Unfinished;
@@ -337,7 +338,6 @@ fn stopped_or(error: CalibrationError, stop: &AtomicBool) -> CalibrationError {
 }
 
 fn warn(learnt: &Calibration, is_reviewed: bool) {
-    let has_bank = learnt.statistics.fit().bank().is_some();
     for (name, reason) in &learnt.rejected {
         tracing::warn!("{name} is left out: {reason}");
     }
@@ -354,15 +354,19 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
     for reason in &learnt.not_golden {
         tracing::warn!("one golden frame less, by which machines are tested: {reason}");
     }
-    let of_scene = learnt.scene.iter().flat_map(SceneReference::warnings);
-    of_scene.for_each(|warning| tracing::warn!("{warning}"));
+    for warning in &learnt.scene_warnings {
+        tracing::warn!("{warning}");
+    }
     if learnt.used < RECOMMENDED_FRAMES && !is_reviewed {
+        let statistics = &learnt.statistics;
+        let could_have_bank =
+            statistics.scoring() == Scoring::Default && statistics.fit().bank().is_none();
         tracing::warn!(
             "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better{}",
             learnt.used,
-            match has_bank {
-                true => "",
-                false => ", and --memory-bank finds more where there are no more",
+            match could_have_bank {
+                true => ", and where there are no more, --memory-bank finds more by these",
+                false => "",
             }
         );
     }

@@ -42,7 +42,10 @@ pub(super) fn going_on<T>(
     }
     made.with_context(|| {
         let folder = folder.display();
-        format!("what was done is kept in {folder}: {again} goes on from there, or delete it")
+        format!(
+            "what was done is kept in {folder}, and the next calibration of the same footage and Profile goes \
+             on from there; or delete it"
+        )
     })
 }
 

@@ -145,7 +145,7 @@ impl Judged {
         ];
         let is_whole = picture.is_finite()
             && score.map.iter().all(|cell| cell.is_finite())
-            && numbers.iter().all(|number| number.is_finite());
+            && (numbers.iter().chain(&score.parts.bank)).all(|number| number.is_finite());
         if is_whole {
             Ok(Judged {
                 score,

@@ -73,7 +73,7 @@ impl MemoryBank {
 
     /// From what a file holds, row by row; none where that is no bank.
     pub(super) fn from_rows(values: &[f32], width: usize) -> Option<MemoryBank> {
-        let count = values.len() / width;
+        let count = values.len().checked_div(width)?;
         let is_sound = (1..=MOST_TOKENS).contains(&count)
             && values.len().is_multiple_of(width)
             && values.iter().all(|value| value.is_finite());
@@ -81,7 +81,7 @@ impl MemoryBank {
     }
 
     /// Its tokens as columns, so that they lie one after the other.
-    pub(super) fn rows(&self) -> DMatrix<f32> {
+    pub(crate) fn rows(&self) -> DMatrix<f32> {
         self.tokens.transpose()
     }
 

@@ -25,7 +25,7 @@ pub struct Fit {
     pub(super) tokens: TokenGaussian,
     /// At least one.
     pub(super) lights: Vec<Light>,
-    /// One for all lights: the nearest token is of the frame's own.
+    /// One for all lights.
     pub(super) bank: Option<MemoryBank>,
 }
 

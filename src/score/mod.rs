@@ -64,7 +64,7 @@ pub(crate) use looks::frames_a_look;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Scoring {
-    /// The sum of the four calibrated parts (METHOD.md, section 3).
+    /// The sum of the calibrated parts (METHOD.md, section 3).
     #[default]
     Default,
     /// The paper's: minus the sum of both branches' log-likelihoods (METHOD.md, section 2).
@@ -129,7 +129,8 @@ impl Score {
     }
 }
 
-/// The four calibrated parts of the default score, and a fifth with a memory bank; each about 0 +- 1 on normal frames.
+/// The calibrated parts of the default score, four or with a memory bank five; each about 0 +- 1 on
+/// normal frames.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parts {

@@ -18,7 +18,9 @@ pub(super) const CANDIDATES: usize = 5000;
 pub(super) struct Candidates {
     tokens: Vec<f32>,
     width: usize,
-    of_frame: usize,
+    /// Frames that are to come in all, and so far.
+    frames: usize,
+    taken: usize,
     random: ChaCha8Rng,
 }
 
@@ -28,15 +30,20 @@ impl Candidates {
         Candidates {
             tokens: Vec::with_capacity(CANDIDATES * width),
             width,
-            of_frame: CANDIDATES.div_ceil(frames.max(1)),
+            frames,
+            taken: 0,
             random: ChaCha8Rng::seed_from_u64(seed),
         }
     }
 
-    /// Takes some of a frame's tokens, `[n, D]`.
+    /// Takes some of the next frame's tokens, `[n, D]`.
     pub(super) fn take(&mut self, tokens: &[f32]) {
         let count = tokens.len() / self.width;
-        for number in sample(&mut self.random, count, self.of_frame.min(count)) {
+        // As many of each as come to `CANDIDATES` with the last.
+        let share = |frames: usize| frames * CANDIDATES / self.frames;
+        let wanted = share(self.taken + 1) - share(self.taken);
+        self.taken += 1;
+        for number in sample(&mut self.random, count, wanted.min(count)) {
             let token = &tokens[number * self.width..][..self.width];
             self.tokens.extend_from_slice(token);
         }
@@ -82,5 +89,35 @@ impl<'a> BlendedTokens<'a> {
             streams.each_ref().map(Vec::as_slice),
             self.info,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bank of so many frames of 50 tokens that are all different.
+    fn bank(frames: usize, seed: u64) -> (usize, MemoryBank) {
+        let mut candidates = Candidates::new(1, frames, seed);
+        for frame in 0..frames {
+            let tokens: Vec<f32> = (0..50).map(|i| (50 * frame + i) as f32).collect();
+            candidates.take(&tokens);
+        }
+        (candidates.tokens.len(), candidates.bank())
+    }
+
+    #[test]
+    fn a_bank_is_chosen_from_five_thousand_tokens_at_most_evenly_and_by_its_seed() {
+        let counts = [20, 100, 300, 7000].map(|frames| bank(frames, 1).0);
+        assert_eq!(counts, [1000, 5000, 5000, 5000]);
+        assert_eq!(bank(300, 1), bank(300, 1));
+        assert_ne!(bank(300, 1), bank(300, 2));
+        let (_, bank) = bank(300, 1);
+        let of_last_third = bank
+            .rows()
+            .iter()
+            .filter(|token| **token >= 10_000.0)
+            .count();
+        assert!((250..420).contains(&of_last_third), "{of_last_third}");
     }
 }

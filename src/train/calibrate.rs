@@ -145,6 +145,8 @@ pub struct Calibration {
     pub mlp_width: usize,
     /// What the scene looks like as a whole.
     pub scene: Option<SceneReference>,
+    /// What the user should know of that, one sentence each.
+    pub scene_warnings: Vec<String>,
     /// Files of the frames that are to be golden, to be scored by the engine.
     pub golden: Vec<Vec<u8>>,
     /// Why a frame that was to be golden is not.
@@ -233,6 +235,9 @@ pub fn calibrate(
         is_film: footage.is_film(),
         epochs: wishes.recipe().epochs,
         mlp_width: learnt.student[0].parameters.shape().hidden,
+        scene_warnings: (scene.iter())
+            .flat_map(|scene| seen.scene.warnings(scene))
+            .collect(),
         scene,
         golden,
         not_golden,

@@ -124,6 +124,7 @@ pub(super) fn watch(
     let room = frames_that_fit(eye.kept.len(), info.tokens, info.width, bytes);
     let wanted = spread(frames, room.min(wishes.most_frames));
     wishes.memory.check(wishes.needs(wanted.len(), info))?;
+    unfinished.forget_other_streams(&eye.kept);
     let folder = unfinished.folder();
     let cache = FeatureCache::open(folder, &eye.kept, info.tokens, info.width, bytes)?;
     let mut seen = Seen {

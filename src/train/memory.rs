@@ -86,9 +86,7 @@ impl Needs {
             student: of_student(shape, recipe, is_examined),
         }
     }
-}
 
-impl Needs {
     /// The same with a memory bank: its candidates, twice as they are gathered, and what is chosen.
     pub(super) fn and_bank(self, info: &TeacherInfo) -> Self {
         let tokens = 2 * CANDIDATES + 3 * MOST_TOKENS;

@@ -151,6 +151,12 @@ impl SceneFootage {
         frames.map(|frame| reference.kind_of(frame)).collect()
     }
 
+    /// What the user should know of these frames as a whole, one sentence each.
+    pub fn warnings(&self, reference: &SceneReference) -> Vec<String> {
+        let few = reference.too_few(&self.frames);
+        few.into_iter().chain(reference.warnings()).collect()
+    }
+
     fn fit_one_light(&self) -> Option<SceneReference> {
         let mut differences = self.differences.clone();
         differences.sort_unstable_by(f64::total_cmp);

@@ -36,8 +36,6 @@ pub struct SceneReference {
     histogram: [f32; BINS],
     /// What stands still in all frames, where there is a common view.
     pub(super) view: Option<CommonView>,
-    /// In which light there were too few frames, for who calibrates; a Profile does not keep it.
-    few: Vec<String>,
 }
 
 /// The numbers of a reference beside its arrays.
@@ -158,7 +156,6 @@ impl SceneReference {
             used,
             histogram,
             view,
-            few: Vec::new(),
         })
     }
 
@@ -177,8 +174,13 @@ impl SceneReference {
         let lights = frames.iter().map(|frame| self.measure(frame).light);
         let lights: Vec<_> = lights.collect();
         self.numbers.lights = lights::kinds(&lights);
-        self.few = lights::too_few(&lights, &self.numbers.lights);
         self
+    }
+
+    /// In which light these frames are too few for statistics of their own, one sentence each.
+    pub(super) fn too_few(&self, frames: &[Appearance]) -> Vec<String> {
+        let lights = frames.iter().map(|frame| self.measure(frame).light);
+        lights::too_few(&lights.collect::<Vec<_>>(), &self.numbers.lights)
     }
 
     /// How many kinds of light the footage shows, which are judged by statistics of their own.
@@ -247,9 +249,7 @@ impl SceneReference {
              that stands still, and is not looked for"
                 .to_owned()
         });
-        let few = self.few.iter().cloned();
-        few.chain([aside, view, pauses].into_iter().flatten())
-            .collect()
+        [aside, view, pauses].into_iter().flatten().collect()
     }
 
     /// The numbers beside the arrays.
@@ -324,7 +324,6 @@ impl SceneReference {
             used,
             histogram,
             view,
-            few: Vec::new(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The statistics' arrays as one safetensors file.
 //!
 //! Each is as it was calibrated, so what is loaded scores the same to the last bit: all `f64` but the
-//! tokens of a memory bank, which are `f32` as the models give them. Lower factors are packed row by
+//! tokens of a memory bank, which are `f32`. Lower factors are packed row by
 //! row, `[D (D + 1) / 2]`. The few numbers beside the arrays stand in `profile.json`.
 
 use nalgebra::{DMatrix, DVector};

@@ -82,7 +82,7 @@ impl GoldenScores {
     }
 
     /// Each with its name and its tolerance.
-    fn each(&self) -> [(&'static str, f64, f64); 10] {
+    fn each(&self) -> [(&'static str, f64, f64); 11] {
         [
             ("value of the image", self.image_value, OF_VALUE),
             ("value of the local score", self.local_value, OF_VALUE),
@@ -94,6 +94,7 @@ impl GoldenScores {
             ("part pooled_mid", self.parts.pooled_mid, OF_PARTS),
             ("part pooled_late", self.parts.pooled_late, OF_PARTS),
             ("part residual", self.parts.residual, OF_PARTS),
+            ("part bank", self.parts.bank.unwrap_or_default(), OF_PARTS),
         ]
     }
 

@@ -25,12 +25,12 @@ pub(super) fn encode(material: &Material) -> Vec<u8> {
     arrays.put_rows("held_out", rows);
     let rows = fine.map(|fine| fine.sha256.bytes());
     arrays.put_rows("fine.sha256", rows);
-    let from_bank = |distance: Option<f64>| distance.map(|distance| [distance]);
-    let held_out = (material.held_out.iter()).filter_map(|own| from_bank(own.parts.bank));
-    arrays.put_rows("held_out.bank", held_out);
-    let fine = material.fine.iter();
-    let fine = fine.filter_map(|fine| from_bank(fine.frame.from_bank));
-    arrays.put_rows("fine.bank", fine);
+    if material.held_out.iter().any(|own| own.parts.bank.is_some()) {
+        let rows = material.held_out.iter().map(|own| own.parts.bank);
+        arrays.put_rows("held_out.bank", rows);
+        let rows = material.fine.iter().map(|fine| fine.frame.from_bank);
+        arrays.put_rows("fine.bank", rows);
+    }
     let rows = material.interval.map(|seconds| [seconds]);
     arrays.put_rows("interval", rows.into_iter());
     arrays.finish()
@@ -43,9 +43,8 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, Stri
     let fine = arrays.frames("fine", manifest)?;
     let held_out = arrays.rows::<f64>("held_out", NUMBERS)?;
     let hashes = arrays.rows::<u8>("fine.sha256", HASH)?;
-    let from_bank = |name, frames| arrays.bank_distances(name, frames, manifest);
-    let held_out_from_bank = from_bank("held_out.bank", held_out.len())?;
-    let fine_from_bank = from_bank("fine.bank", fine.len())?;
+    let held_out_from_bank = arrays.bank_distances("held_out.bank", held_out.len(), manifest)?;
+    let fine_from_bank = arrays.bank_distances("fine.bank", fine.len(), manifest)?;
     let interval = arrays.rows::<f64>("interval", 1)?;
     let interval: Vec<f64> = interval.into_iter().flatten().collect();
     let is_whole = frames.len() == manifest.origin.normal_frames

@@ -42,7 +42,7 @@ use crate::preprocess::{Rejection, SceneReference, View};
 /// The version of the format that is written, and the newest that is read.
 ///
 /// 2: the view, the camera's settings, what the scene looks like. 3: the promise, the alarm line,
-/// golden frames, several lights, the material, recall frames. A Profile of a former format is read as one
+/// golden frames, several lights, the material, recall frames, the memory bank. A Profile of a former format is read as one
 /// without them.
 pub const FORMAT: u32 = 3;
 

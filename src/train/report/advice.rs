@@ -5,7 +5,6 @@
 
 use super::text::{place, shortened, span};
 use super::{FrameNote, LightChange, Report, Variety};
-use crate::preprocess::SceneReference;
 use crate::score::Scoring;
 use crate::score::crossfit::{FOLDS, contiguous_folds};
 use crate::train::calibrate::Calibration;
@@ -46,7 +45,7 @@ pub(super) fn advice(report: &Report, learnt: &Calibration) -> Vec<String> {
     advice.extend(learnt.size.is_none().then(|| {
         "the frames are of different sizes: a camera's frames of any size will be judged".to_owned()
     }));
-    advice.extend(learnt.scene.iter().flat_map(SceneReference::warnings));
+    advice.extend(learnt.scene_warnings.iter().cloned());
     advice
 }
 

@@ -36,6 +36,7 @@ pub(super) fn learnt(count: usize) -> Calibration {
         epochs: 1,
         mlp_width: 6,
         scene: None,
+        scene_warnings: Vec::new(),
         golden: Vec::new(),
         not_golden: Vec::new(),
         taken_over: TakenOver {

@@ -152,7 +152,7 @@ fn scores(report: &Report) -> String {
 
 fn figure(report: &Report, trace: &Trace) -> String {
     let (title, what) = match (trace.basis, report.scoring) {
-        (Basis::Image, Scoring::Default) => ("Picture as a whole", "the sum of four parts"),
+        (Basis::Image, Scoring::Default) => ("Picture as a whole", "the sum of its parts"),
         (Basis::Image, Scoring::Paper) => ("Picture as a whole", "the paper's score"),
         (Basis::Local, _) => (
             "Worst spot",

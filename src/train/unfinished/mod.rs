@@ -158,15 +158,24 @@ impl Unfinished {
         written.and_then(|()| File::open(&self.folder)?.sync_all())
     }
 
+    /// Removes all streams but these: they are of a calibration that asked for others.
+    pub(super) fn forget_other_streams(&self, streams: &[usize]) {
+        self.forget(|name| stream(name).is_some_and(|number| !streams.contains(&number)));
+    }
+
     /// Removes all students but those of these keys: nobody will ask for them.
     pub(super) fn forget_other_students(&self, keys: &[Digest]) {
         let names: Vec<String> = keys.iter().map(name_of).collect();
+        self.forget(|student| {
+            is_student(student) && !names.iter().any(|name| student == name.as_str())
+        });
+    }
+
+    fn forget(&self, is_useless: impl Fn(&OsStr) -> bool) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| is_student(&entry.file_name())) {
-            if !names.iter().any(|name| entry.file_name() == name.as_str()) {
-                // What stays for now goes with the folder.
-                let _ = fs::remove_file(entry.path());
-            }
+        for entry in entries.filter(|entry| is_useless(&entry.file_name())) {
+            // What stays for now goes with the folder.
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -185,9 +194,12 @@ fn is_student(name: &OsStr) -> bool {
 
 /// Whether a calibration writes files of this name.
 fn is_own(name: &OsStr) -> bool {
-    let stream = name.to_str().and_then(|name| name.strip_prefix("x_"));
-    let is_stream = stream.is_some_and(|number| number.bytes().all(|c| c.is_ascii_digit()));
-    is_stream || is_student(name) || name == watched::NAME
+    stream(name).is_some() || is_student(name) || name == watched::NAME
+}
+
+/// The number of the stream that a file is called after.
+fn stream(name: &OsStr) -> Option<usize> {
+    name.to_str()?.strip_prefix("x_")?.parse().ok()
 }
 
 /// Something in the folder that no calibration put there.
