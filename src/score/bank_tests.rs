@@ -66,6 +66,23 @@ fn a_bank_holds_what_lies_furthest_apart_and_equal_tokens_once() {
 }
 
 #[test]
+fn what_no_calibration_has_written_is_no_bank() {
+    let sound = tokens(3, 6);
+    assert!(MemoryBank::from_rows(&sound, WIDE).is_some());
+    let many = tokens(MOST_TOKENS + 1, 6);
+    for (values, width) in [
+        (&sound[..], 0),
+        (&[][..], 0),
+        (&[][..], WIDE),
+        (&sound[1..], WIDE),
+        (&many[..], WIDE),
+        (&[f32::NAN, 1.0][..], 2),
+    ] {
+        assert_eq!(MemoryBank::from_rows(values, width), None, "{width}");
+    }
+}
+
+#[test]
 fn a_token_that_is_not_finite_has_no_distance() {
     let bank = MemoryBank::choose(&tokens(20, 4), WIDE);
     let grid = Grid {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::SafeTensors;
+use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::*;
 use crate::infer::Features;
@@ -29,7 +29,10 @@ fn scores(statistics: &Statistics, frame: &Features) -> GoldenScores {
 
 /// A Profile with three golden frames, and their features.
 fn with_golden() -> (Profile, Vec<Features>) {
-    let profile = fixture::profile(60, 1);
+    golden_in(fixture::profile(60, 1))
+}
+
+fn golden_in(profile: Profile) -> (Profile, Vec<Features>) {
     let frames = fixture::normal_frames(3, 2);
     let scored = (1..).zip(&frames).map(|(number, frame)| {
         GoldenFrame::new(number, JPEG.to_vec(), scores(profile.statistics(), frame))
@@ -102,14 +105,24 @@ fn the_published_value_and_both_thresholds_are_among_what_is_compared() {
 /// The Profile's statistics with all values of one array changed, as they are loaded.
 fn with_array(profile: &Profile, name: &str, change: fn(f64) -> f64) -> Result<Statistics, String> {
     let mut bytes = arrays::encode(profile.statistics(), None);
-    let start = {
+    let (place, dtype) = {
         let arrays = SafeTensors::deserialize(&bytes).unwrap();
-        let data = arrays.tensor(name).unwrap().data();
-        let start = data.as_ptr() as usize - bytes.as_ptr() as usize;
-        start..start + data.len()
+        let array = arrays.tensor(name).unwrap();
+        let start = array.data().as_ptr() as usize - bytes.as_ptr() as usize;
+        (start..start + array.data().len(), array.dtype())
     };
-    for value in bytes[start].as_chunks_mut::<8>().0 {
-        *value = change(f64::from_le_bytes(*value)).to_le_bytes();
+    match dtype {
+        Dtype::F32 => {
+            for value in bytes[place].as_chunks_mut::<4>().0 {
+                let changed = change(f32::from_le_bytes(*value).into());
+                *value = (changed as f32).to_le_bytes();
+            }
+        }
+        _ => {
+            for value in bytes[place].as_chunks_mut::<8>().0 {
+                *value = change(f64::from_le_bytes(*value)).to_le_bytes();
+            }
+        }
     }
     let manifest = Manifest {
         scene: None,
@@ -120,7 +133,12 @@ fn with_array(profile: &Profile, name: &str, change: fn(f64) -> f64) -> Result<S
 
 #[test]
 fn an_array_that_is_read_otherwise_than_it_was_written_is_noticed_whichever_it_is() {
-    let (profile, frames) = with_golden();
+    each_array_is_noticed(fixture::profile(60, 1), 12);
+    each_array_is_noticed(fixture::profile_with_bank(60, 1), 13);
+}
+
+fn each_array_is_noticed(profile: Profile, at_least: usize) {
+    let (profile, frames) = golden_in(profile);
     let bytes = arrays::encode(profile.statistics(), None);
     let arrays = SafeTensors::deserialize(&bytes).unwrap();
     // Held-out scores make p-values, which nothing is decided by.
@@ -129,7 +147,7 @@ fn an_array_that_is_read_otherwise_than_it_was_written_is_noticed_whichever_it_i
         .into_iter()
         .filter(|name| !name.starts_with("held_out."));
     let names: Vec<String> = names.map(str::to_owned).collect();
-    assert!(names.len() > 12, "{names:?}");
+    assert!(names.len() > at_least, "{names:?}");
     for name in names {
         let differs = |statistics: &Statistics| {
             profile
