@@ -90,7 +90,7 @@ fn a_light_of_too_few_frames_is_told_once_at_the_end_and_in_the_report() {
     draw(&path("belt"), 0..60, 1.0, false);
     draw(&path("belt"), 200..212, 0.2, false);
     let out = path("press");
-    let output = calibrate(&path("belt"), &out, &["--epochs", "1"]);
+    let output = calibrate(&path("belt"), &out, &[]);
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     let said = "12 frames are much darker than the others, too few for statistics of their own";
