@@ -171,14 +171,18 @@ impl Easel<'_> {
     }
 }
 
-/// The kind and the last name of a source: a report is mailed, and where the footage lies is nobody's
+/// The kinds and the last names of sources: a report is mailed, and where the footage lies is nobody's
 /// business.
-fn without_folders(source: &str) -> String {
-    let kind = source.split(' ').next().unwrap_or_default();
-    match source.trim_end_matches('/').rsplit_once('/') {
-        Some((_, last)) => format!("{kind} {last}"),
-        None => source.to_owned(),
-    }
+fn without_folders(sources: &str) -> String {
+    let told = sources.split(", ").map(|source| {
+        let kind = source.split(' ').next().filter(|word| !word.contains('/'));
+        match (source.trim_end_matches('/').rsplit_once('/'), kind) {
+            (Some((_, last)), Some(kind)) => format!("{kind} {last}"),
+            (Some((_, last)), None) => last.to_owned(),
+            (None, _) => source.to_owned(),
+        }
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// With `side` as its longer side, where it is larger.
@@ -211,6 +215,8 @@ mod tests {
         let told = without_folders("images /home/alice/acme/normal/");
         assert_eq!(told, "images normal");
         assert_eq!(without_folders("ffmpeg normal.mp4"), "ffmpeg normal.mp4");
+        let told = without_folders("images /home/alice/day, ffmpeg /home/alice/a, b/night.mp4");
+        assert_eq!(told, "images day, ffmpeg a, night.mp4");
     }
 
     #[test]
