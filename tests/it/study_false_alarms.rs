@@ -2,8 +2,8 @@
 //! them: parts come one after the other, each stays for three frames, light and position wander, the
 //! sensor has noise. For each of twenty footages and three budgets, the share of unseen normal frames
 //! that is called anomalous is held against the interval that calibration promised. Reads the folder
-//! that INSPECTD_DATA names; the bundled teacher looks, since what is promised must hold with any; half an
-//! hour of one core.
+//! that INSPECTD_DATA names; the bundled teacher looks, since what is promised must hold with any; an
+//! hour of two cores.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -305,7 +305,7 @@ fn measure(teacher: &TeacherRunner, learnt: &[Calibration], unseen: &Series) -> 
 }
 
 #[test]
-#[ignore = "needs INSPECTD_DATA, see README; half an hour"]
+#[ignore = "needs INSPECTD_DATA, see README; an hour"]
 fn study_of_the_promise_of_false_alarms_on_three_kinds_of_footage() {
     let teacher = Teacher::load(&TeacherFile::open(None).unwrap()).unwrap();
     let mut streams = pretrained_streams(teacher.info()).to_vec();
@@ -313,16 +313,10 @@ fn study_of_the_promise_of_false_alarms_on_three_kinds_of_footage() {
     let runner = teacher.runner(&streams).unwrap();
     let mut broken = Vec::new();
     for study in studies() {
-        let learnt: Vec<Calibration> = std::thread::scope(|scope| {
-            let half = study.footage.len() / 2;
-            let (first, last) = study.footage.split_at(half);
-            let learn = |all: &[Series]| all.iter().map(|one| learn(&teacher, one)).collect();
-            let last = scope.spawn(move || -> Vec<Calibration> { learn(last) });
-            let mut learnt: Vec<Calibration> = learn(first);
-            learnt.extend(last.join().unwrap());
-            learnt
+        let learnt = by_halves(&study.footage, |footage| {
+            footage.iter().map(|one| learn(&teacher, one)).collect()
         });
-        let measured = measure(&runner, &learnt, &study.unseen);
+        let measured = by_halves(&learnt, |learnt| measure(&runner, learnt, &study.unseen));
         for budget in BUDGETS {
             let held = judge(&study, &learnt, &measured, budget);
             if held < 18 {
@@ -331,6 +325,17 @@ fn study_of_the_promise_of_false_alarms_on_three_kinds_of_footage() {
         }
     }
     assert!(broken.is_empty(), "{broken:?}");
+}
+
+/// What `work` gives for all of them, each half in a thread of its own.
+fn by_halves<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
+    let (first, last) = all.split_at(all.len() / 2);
+    std::thread::scope(|scope| {
+        let last = scope.spawn(|| work(last));
+        let mut done = work(first);
+        done.extend(last.join().unwrap());
+        done
+    })
 }
 
 /// Prints a row of the table and gives the number of promises that held.
