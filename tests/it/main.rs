@@ -48,6 +48,7 @@ mod watchdog;
 mod authority;
 mod broker;
 mod fake_camera;
+mod parts_camera;
 mod profile;
 mod secure_broker;
 mod studio;
