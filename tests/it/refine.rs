@@ -249,7 +249,7 @@ fn what_is_bad_must_be_found_by_every_later_profile_or_nothing_is_written() {
             "bad frames would pass",
             "recall-2.png",
             "kept in",
-            "press.unfinished: the same command goes on",
+            "press.unfinished, and the next calibration of the same footage",
         ],
     );
     let again = calibrate(
