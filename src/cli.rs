@@ -119,7 +119,8 @@ pub struct CalibrateArgs {
     #[arg(long, value_enum, default_value_t = Scoring::Default)]
     pub scoring: Scoring,
     /// Remembers a thousand normal patches as well, and scores how far a frame's are from them: finds
-    /// more with few frames (README, "Figures"), for a few percent of the time of a frame
+    /// more with few frames (README, "Figures"), for a tenth of the time of a frame. A part of the default
+    /// score
     #[arg(long, conflicts_with = "scoring")]
     pub memory_bank: bool,
     /// The false alarms that you accept: incidents per hour, shift, day or week, or a share of frames
