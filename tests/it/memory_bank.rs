@@ -6,9 +6,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::broker::{Received, schema};
 use crate::studio::{calibrate, inspectd, labelled, names, normal, program, stderr, stdout};
-use crate::workshop::Workshop;
+use crate::workshop::{Workshop, check_alert};
 
 /// A Profile whose score has a fifth part.
 fn banked(folder: &Path) -> PathBuf {
@@ -105,13 +104,7 @@ fn alerts_tell_the_distance_from_the_bank_as_the_contract_says() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let mut told = 0;
     for line in stdout(&output).lines() {
-        schema::check(&Received {
-            topic: "inspectd/press/cam0/alert".to_owned(),
-            payload: line.to_owned(),
-            bytes: line.as_bytes().to_vec(),
-            retained: false,
-            qos: 1,
-        });
+        check_alert(line);
         let alert: Value = serde_json::from_str(line).unwrap();
         told += usize::from(alert["data"]["score"]["parts"]["bank"].is_number());
     }

@@ -4,9 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::broker::schema;
-use crate::broker::{Broker, Received, Subscriber};
-use crate::workshop::Workshop;
+use crate::broker::{Broker, Subscriber};
+use crate::workshop::{Workshop, check_alert};
 
 const FOOTAGE: &str = "{ kind = \"synthetic\", seed = 1, frames = 240, defects = true }";
 
@@ -14,13 +13,7 @@ const FOOTAGE: &str = "{ kind = \"synthetic\", seed = 1, frames = 240, defects =
 fn ids(lines: &str) -> Vec<String> {
     let event = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
     for line in lines.lines() {
-        schema::check(&Received {
-            topic: "inspectd/press/cam0/alert".to_owned(),
-            payload: line.to_owned(),
-            bytes: line.as_bytes().to_vec(),
-            retained: false,
-            qos: 1,
-        });
+        check_alert(line);
     }
     lines
         .lines()

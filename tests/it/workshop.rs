@@ -5,6 +5,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::broker::{Received, schema};
+
 /// The picture of noise.
 const NOISE: &str = "noise.png";
 
@@ -202,4 +204,16 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Fails where a line of a sink is no alert of the workshop's camera as the contract has it.
+#[track_caller]
+pub(crate) fn check_alert(line: &str) {
+    schema::check(&Received {
+        topic: "inspectd/press/cam0/alert".to_owned(),
+        payload: line.to_owned(),
+        bytes: line.as_bytes().to_vec(),
+        retained: false,
+        qos: 1,
+    });
 }
