@@ -118,9 +118,9 @@ pub struct CalibrateArgs {
     /// Which score decides: the default, a sum of parts, or the paper's (trains the whole student)
     #[arg(long, value_enum, default_value_t = Scoring::Default)]
     pub scoring: Scoring,
-    /// Remembers a thousand normal patches as well, and scores how far a frame's are from them: finds
-    /// more with few frames (README, "Figures"), for a tenth of the time of a frame. A part of the default
-    /// score
+    /// Remembers a thousand normal patches as well, and scores how far a frame's are from them: may
+    /// find more with few frames (README, "Figures"), for a tenth of the time of a frame. A part of the
+    /// default score
     #[arg(long, conflicts_with = "scoring")]
     pub memory_bank: bool,
     /// The false alarms that you accept: incidents per hour, shift, day or week, or a share of frames

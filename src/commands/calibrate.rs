@@ -365,7 +365,7 @@ fn warn(learnt: &Calibration, is_reviewed: bool) {
             "{} frames are few: thresholds will be rough; {RECOMMENDED_FRAMES} or more are better{}",
             learnt.used,
             match could_have_bank {
-                true => ", and where there are no more, --memory-bank finds more by these",
+                true => ", and where there are no more, --memory-bank may find more by these",
                 false => "",
             }
         );
