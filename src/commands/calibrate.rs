@@ -279,8 +279,8 @@ fn make(
     warn(&learnt, order.is_reviewed);
     let mut dump = Dump::default();
     if order.dump.is_some() {
-        let frames = learnt.vectors.iter();
-        frames.for_each(|frame| dump.push_features(&frame.z, &frame.d));
+        let vectors = learnt.taught.iter().map(|frame| &frame.vectors);
+        vectors.for_each(|frame| dump.push_features(&frame.z, &frame.d));
     }
     let shown = (order.out.as_path(), &order.wishes.view);
     let draft = draft(&learnt, footage, shown, &bars, stop)?;

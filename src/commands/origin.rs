@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf, absolute};
 use super::calibrate::Order;
 use crate::infer::Teacher;
 use crate::score::profile::{FrameSize, Origin, Profile, Receipt, StudentShape};
-use crate::score::refit::{Material, NormalFrame};
+use crate::score::refit::Material;
 use crate::train::calibrate::Calibration;
 
 /// The Profile that `order` asks for, which took so many seconds.
@@ -33,18 +33,9 @@ pub(super) fn profile_of(
         seed: order.wishes.seed,
         camera: order.camera.clone(),
     };
-    let lights = learnt.held_out.iter().map(|frame| frame.light);
-    let frames = (learnt.vectors.into_iter())
-        .zip(learnt.distances)
-        .zip(lights);
-    let frames = frames.map(|((vectors, distances), light)| NormalFrame {
-        vectors,
-        distances,
-        from_bank: None,
-        light,
-    });
     let material = Material {
-        frames: frames.collect(),
+        frames: learnt.taught,
+        relit: learnt.relit,
         held_out: learnt.held_out,
         fine: Vec::new(),
         interval: learnt.interval,

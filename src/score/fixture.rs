@@ -194,6 +194,7 @@ fn material_of(frames: &[Features], patches: &Patches, has_bank: bool) -> Materi
         frames: frames_of
             .map(|frame| whole.normal_frame(frame, 0, &mut scratch))
             .collect(),
+        relit: Vec::new(),
         held_out: held_out
             .map(|measured| Measured {
                 map: Vec::new(),

@@ -197,6 +197,7 @@ fn a_refit_leaves_the_lights_as_they_are_and_takes_a_fine_frame_into_its_own() {
             .map(|(frame, light)| normal(frame, *light))
             .collect(),
         held_out,
+        relit: Vec::new(),
         fine: Vec::new(),
         interval: None,
     };

@@ -29,6 +29,15 @@ pub struct NormalFrame {
     pub light: usize,
 }
 
+/// A frame calibrated on, as it would be in other light.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RelitFrame {
+    /// Of which of the frames calibrated on it is a copy.
+    pub of: usize,
+    /// What is fitted of it.
+    pub frame: NormalFrame,
+}
+
 /// A normal frame that people told of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FineFrame {
@@ -43,7 +52,9 @@ pub struct FineFrame {
 pub struct Material {
     /// The frames calibrated on, in order of time.
     pub frames: Vec<NormalFrame>,
-    /// What they measured at calibration, by fits and students that did not see them; without maps.
+    /// Copies of some of them.
+    pub relit: Vec<RelitFrame>,
+    /// What the frames measured at calibration, by fits and students that did not see them; without maps.
     pub held_out: Vec<Measured>,
     /// The frames that people called fine, in the order of their telling.
     pub fine: Vec<FineFrame>,
@@ -61,6 +72,20 @@ pub struct Refit {
 }
 
 impl Material {
+    /// The frames calibrated on, of the numbers that are not within, each followed by its copy.
+    fn outside_of(&self, is_within: impl Fn(usize) -> bool) -> Vec<&NormalFrame> {
+        let mut relit = self.relit.iter().peekable();
+        let mut frames = Vec::with_capacity(self.frames.len() + self.relit.len());
+        for (number, frame) in self.frames.iter().enumerate() {
+            let copy = relit.next_if(|copy| copy.of == number);
+            if !is_within(number) {
+                frames.push(frame);
+                frames.extend(copy.map(|copy| &copy.frame));
+            }
+        }
+        frames
+    }
+
     /// Whether a fine frame's file has this hash.
     pub fn knows(&self, sha256: &str) -> bool {
         self.fine.iter().any(|fine| fine.sha256 == sha256)
@@ -73,10 +98,10 @@ impl Statistics {
     /// # Errors
     /// Any [`FitError`].
     pub fn refit(&self, material: &Material, terms: &Terms) -> Result<Refit, FitError> {
-        let old: Vec<&NormalFrame> = material.frames.iter().collect();
+        let old = material.outside_of(|_| false);
         let told: Vec<&NormalFrame> = material.fine.iter().map(|fine| &fine.frame).collect();
         let fine = self.fit().unseen(&old, &told)?;
-        let mut held_out = self.fit().moved(&material.held_out, &old, &told)?;
+        let mut held_out = self.fit().moved(material, &told)?;
         held_out.extend(fine.iter().cloned());
         let fit = self.fit().again(&[old, told].concat())?;
         let terms = Terms {
@@ -122,23 +147,18 @@ impl Fit {
     }
 
     /// What held-out frames measured, moved by what `told` changes for frames outside of a fit.
-    fn moved(
-        &self,
-        held_out: &[Measured],
-        old: &[&NormalFrame],
-        told: &[&NormalFrame],
-    ) -> Result<Vec<Measured>, FitError> {
+    fn moved(&self, material: &Material, told: &[&NormalFrame]) -> Result<Vec<Measured>, FitError> {
+        let (old, held_out) = (&material.frames, &material.held_out);
         let lights: Vec<usize> = old.iter().map(|frame| frame.light).collect();
         let apart: Vec<usize> = (0..old.len()).collect();
         let folds = folds_of(&lights, &apart, FOLDS);
-        let mut moved = held_out.to_vec();
+        let mut moved = held_out.clone();
         for fold in 0..FOLDS {
-            let rest = old.iter().zip(&folds).filter(|(_, of)| **of != fold);
-            let rest: Vec<&NormalFrame> = rest.map(|(frame, _)| *frame).collect();
+            let rest = material.outside_of(|number| folds[number] == fold);
             let without = self.again(&rest)?;
             let with = self.again(&[&rest, told].concat())?;
             for frame in (0..old.len()).filter(|frame| folds[*frame] == fold) {
-                let [before, after] = [&without, &with].map(|fit| fit.of(old[frame], frame));
+                let [before, after] = [&without, &with].map(|fit| fit.of(&old[frame], frame));
                 moved[frame] = shifted(&held_out[frame], &before?, &after?);
             }
         }

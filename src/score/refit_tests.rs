@@ -174,6 +174,44 @@ fn a_memory_bank_stays_and_the_line_learns_how_far_fine_frames_are_from_it() {
 }
 
 #[test]
+fn a_copy_in_other_light_comes_after_its_frame_and_goes_with_it() {
+    let (_, mut material) = calibrated(Scoring::Default);
+    let copy = |of: usize| RelitFrame {
+        of,
+        frame: material.frames[40 + of].clone(),
+    };
+    material.relit = [copy(2), copy(6)].into();
+    let frames = |is_within: fn(usize) -> bool| -> Vec<NormalFrame> {
+        material
+            .outside_of(is_within)
+            .into_iter()
+            .cloned()
+            .collect()
+    };
+    let number = |number: usize| material.frames[number].clone();
+    assert_eq!(frames(|n| n < 2 || n > 3), [2, 42, 3].map(number));
+    assert_eq!(frames(|n| n != 5 && n != 7), [5, 7].map(number));
+}
+
+#[test]
+fn copies_widen_what_is_normal_where_they_lie() {
+    let (before, material) = calibrated(Scoring::Default);
+    let mut relit = material.clone();
+    let odd = unfilmed(20, 7);
+    for (number, odd) in odd.iter().enumerate() {
+        let frame = before.fit().normal_frame(odd, 0, &mut Scratch::default());
+        relit.relit.push(RelitFrame {
+            of: 4 * number,
+            frame,
+        });
+    }
+    let after = refit(&before, &relit).statistics;
+    let other = &unfilmed(1, 8)[0];
+    let (before, after) = (score(&before, other), score(&after, other));
+    assert!(after.default < 0.5 * before.default, "{before:?} {after:?}");
+}
+
+#[test]
 fn a_frame_that_is_not_finite_is_refused_by_its_number() {
     let (before, material) = calibrated(Scoring::Default);
     let mut fine = unfilmed(1, 7);

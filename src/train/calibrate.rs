@@ -29,6 +29,7 @@ use crate::score::crossfit::FOLDS;
 use crate::score::fit::Measured;
 use crate::score::lines::Terms;
 use crate::score::parts::FrameVectors;
+use crate::score::refit::{NormalFrame, RelitFrame};
 use crate::score::statistics::Statistics;
 
 /// Fewer usable frames than this are refused.
@@ -79,7 +80,12 @@ impl Wishes {
         }
     }
 
-    /// The memory that so many frames need.
+    /// Whether some frames are learnt from in other light too; the paper's recipe does not know it.
+    pub(super) fn relights(&self) -> bool {
+        self.scoring == Scoring::Default
+    }
+
+    /// The memory that so many frames need, copies among them.
     pub(super) fn needs(&self, frames: usize, info: &TeacherInfo) -> Needs {
         let is_examined = self.scoring == Scoring::Paper;
         let needs = Needs::of(frames, info, &self.recipe(), is_examined);
@@ -126,9 +132,9 @@ pub struct Calibration {
     /// Values of the teacher that the cache could not hold.
     pub clamped: u64,
     /// What the statistics were fitted on, one per frame used.
-    pub vectors: Vec<FrameVectors>,
-    /// The distances of the same frames' residual tokens by the final token Gaussian, `[P]` each.
-    pub distances: Vec<Vec<f32>>,
+    pub taught: Vec<NormalFrame>,
+    /// The same of some frames in other light.
+    pub relit: Vec<RelitFrame>,
     /// The same frames, measured by statistics that did not see their block of time.
     pub held_out: Vec<Measured>,
     /// Seconds from one of them to the next, where the footage keeps time.
@@ -187,11 +193,12 @@ pub fn calibrate(
         Scoring::Default => seen.scene.fit(),
         Scoring::Paper => seen.scene.fit_as_one_light(),
     };
-    let used = seen.pretrained.len();
+    let used = seen.indices.len();
     let (lights, kinds) = match &scene {
         Some(scene) => (seen.scene.lights(scene), scene.lights()),
         None => (vec![0; used], 1),
     };
+    let lights = seen.with_copies(lights);
     let lesson = Lesson {
         info,
         patches: &patches,
@@ -205,8 +212,9 @@ pub fn calibrate(
     };
     let learnt = lesson.learn()?;
     let vectors = lesson.vectors(&learnt.student)?;
-    let all: Vec<usize> = (0..used).collect();
+    let all: Vec<usize> = (0..vectors.len()).collect();
     let (fit, distances) = lesson.fit(&learnt.student, &vectors, &all)?;
+    let (taught, relit) = apart(&seen, vectors, distances, &lights);
     let interval = seen.interval();
     let held_out = learnt.held_out;
     let terms = wishes.terms(interval);
@@ -226,8 +234,8 @@ pub fn calibrate(
         rejected: seen.rejected,
         size: seen.size,
         clamped: seen.watched.cache().clamped(),
-        vectors,
-        distances,
+        taught,
+        relit,
         held_out,
         interval,
         notes: seen.notes,
@@ -242,14 +250,14 @@ pub fn calibrate(
         golden,
         not_golden,
         taken_over: TakenOver {
-            frames: seen.watched.taken_over(),
+            frames: seen.taken_over,
             students: learnt.trained_before,
         },
     })
 }
 
 fn check_enough(seen: &Seen) -> Result<(), CalibrationError> {
-    let used = seen.pretrained.len();
+    let used = seen.indices.len();
     if used >= FEWEST_FRAMES {
         return Ok(());
     }
@@ -259,6 +267,31 @@ fn check_enough(seen: &Seen) -> Result<(), CalibrationError> {
         frames: seen.frames,
         rejected: seen.rejected.clone(),
     })
+}
+
+/// What was fitted on the frames that were used, and on their copies in other light.
+fn apart(
+    seen: &Seen,
+    vectors: Vec<FrameVectors>,
+    distances: Vec<Vec<f32>>,
+    lights: &[usize],
+) -> (Vec<NormalFrame>, Vec<RelitFrame>) {
+    let (mut taught, mut relit) = (Vec::new(), Vec::new());
+    for (at, (vectors, distances)) in vectors.into_iter().zip(distances).enumerate() {
+        let frame = NormalFrame {
+            vectors,
+            distances,
+            from_bank: None,
+            light: lights[at],
+        };
+        if seen.is_copy[at] {
+            let of = taught.len() - 1;
+            relit.push(RelitFrame { of, frame });
+        } else {
+            taught.push(frame);
+        }
+    }
+    (taught, relit)
 }
 
 /// The file of a student.

@@ -1,8 +1,9 @@
 //! Footage to features: the teacher's pass over the normal frames, which calibration makes once.
 //!
 //! What later steps need of each frame is kept: the small pre-trained vectors in memory, the
-//! student's inputs and targets in a [`FeatureCache`] on disk. Where a run before has watched a frame of
-//! the same prepared input, the teacher is spared. Long footage is thinned evenly; a frame that can't be
+//! student's inputs and targets in a [`FeatureCache`] on disk. Some frames are followed by a copy in other
+//! light ([`super::relit`]). Where a run before has watched a frame of the same prepared input, the teacher
+//! is spared. Long footage is thinned evenly; a frame that can't be
 //! decoded is left out and named.
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::{FeatureCache, frames_that_fit, spread};
 use super::calibrate::Wishes;
+use super::relit;
 use super::report::FrameNote;
 use super::review::{Review, Thumbnail};
 use super::unfinished::{Unfinished, Watched};
@@ -22,19 +24,23 @@ use crate::infer::{
     pretrained_streams,
 };
 use crate::preprocess::scene::SceneFootage;
-use crate::preprocess::{Prepared, Preprocessor};
+use crate::preprocess::{Prepared, Preprocessor, relight};
 
 /// Quarters of footage of one pace differ by no more than this factor in the median step.
 const SAME_PACE: f64 = 1.25;
 
 /// What the teacher alone saw in the footage.
 pub(super) struct Seen {
-    /// One per frame that was used, in the footage's order.
+    /// One per frame that was used, in the footage's order, each copy after its frame.
     pub(super) pretrained: Vec<PretrainedFeatures>,
-    /// Which frames of the footage they are, counted from 0.
-    pub(super) indices: Vec<usize>,
-    /// The streams of the same frames.
+    /// Which of them are copies.
+    pub(super) is_copy: Vec<bool>,
+    /// The streams of all of them.
     pub(super) watched: Watched,
+    /// Which frames of the footage were used, counted from 0.
+    pub(super) indices: Vec<usize>,
+    /// How many of them a run before had watched.
+    pub(super) taken_over: usize,
     /// Frames in the footage.
     pub(super) frames: usize,
     /// Names and reasons of the frames that could not be used.
@@ -54,6 +60,32 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Where the frames that were used, which are no copies, are among all, in the footage's order.
+    pub(super) fn own(&self) -> Vec<usize> {
+        let all = 0..self.is_copy.len();
+        all.filter(|&at| !self.is_copy[at]).collect()
+    }
+
+    /// The frame itself, or the one that it is a copy of.
+    pub(super) fn original(&self, at: usize) -> usize {
+        at - usize::from(self.is_copy[at])
+    }
+
+    /// The value of each frame that was used, for it and for its copy.
+    pub(super) fn with_copies<T: Copy>(&self, own: Vec<T>) -> Vec<T> {
+        let mut number = 0;
+        let of = |is_copy: &bool| {
+            number += usize::from(!is_copy);
+            own[number - 1]
+        };
+        self.is_copy.iter().map(of).collect()
+    }
+
+    fn push(&mut self, features: PretrainedFeatures, is_copy: bool) {
+        self.pretrained.push(features);
+        self.is_copy.push(is_copy);
+    }
+
     /// Notes what is told of a frame beside its features.
     fn note(
         &mut self,
@@ -98,6 +130,8 @@ struct Eye<'a> {
     /// The streams that the students need.
     kept: Vec<usize>,
     patches: &'a Patches,
+    /// Whether some frames are looked at in other light too.
+    relights: bool,
 }
 
 /// Runs the teacher over that part of `footage` which is looked at, and keeps the streams that the
@@ -119,18 +153,29 @@ pub(super) fn watch(
         preprocessor: Preprocessor::new(&info.preprocessing).looking_at(view.clone()),
         kept,
         patches,
+        relights: wishes.relights(),
     };
     let frames = count(footage, &mut eye, supervisor)?;
     let room = frames_that_fit(eye.kept.len(), info.tokens, info.width, bytes);
+    let room = match wishes.relights() {
+        true => relit::without_copies(room),
+        false => room,
+    };
     let wanted = spread(frames, room.min(wishes.most_frames));
-    wishes.memory.check(wishes.needs(wanted.len(), info))?;
+    let looks = match wishes.relights() {
+        true => relit::with_copies(wanted.len()),
+        false => wanted.len(),
+    };
+    wishes.memory.check(wishes.needs(looks, info))?;
     unfinished.forget_other_streams(&eye.kept);
     let folder = unfinished.folder();
     let cache = FeatureCache::open(folder, &eye.kept, info.tokens, info.width, bytes)?;
     let mut seen = Seen {
         pretrained: Vec::new(),
-        indices: Vec::new(),
+        is_copy: Vec::new(),
         watched: Watched::open(folder, cache, info, view, &eye.kept)?,
+        indices: Vec::new(),
+        taken_over: 0,
         frames,
         rejected: Vec::new(),
         wanted: wanted.len(),
@@ -172,14 +217,14 @@ impl Eye<'_> {
                 }
                 continue;
             }
-            let done = seen.pretrained.len() + seen.rejected.len();
+            let done = seen.indices.len() + seen.rejected.len();
             supervisor.at(Step::Watch, done, total)?;
             self.look_at(frame, index, at, seen)?;
         }
         supervisor.at(Step::Watch, total, total)
     }
 
-    /// Looks at one frame, or names it where it can't be used.
+    /// Looks at one frame, and at its copy where it has one, or names it where it can't be used.
     fn look_at(
         &mut self,
         frame: Frame,
@@ -197,36 +242,44 @@ impl Eye<'_> {
                 return Ok(());
             }
         };
-        let features = self.features(&prepared, &mut seen.watched)?;
+        let (features, is_known) = self.features(&prepared, &mut seen.watched)?;
+        seen.taken_over += usize::from(is_known);
         seen.scene.take(index, at, self.preprocessor.look());
-        seen.note(index, at, frame.name, &self.preprocessor);
+        seen.note(index, at, frame.name.clone(), &self.preprocessor);
         let size = Some((prepared.width, prepared.height));
-        if seen.pretrained.is_empty() {
+        if seen.indices.is_empty() {
             seen.size = size;
         } else if seen.size != size {
             seen.size = None;
         }
+        let factor = relit::factor(seen.indices.len()).filter(|_| self.relights);
         seen.indices.push(index);
-        seen.pretrained.push(features);
+        seen.push(features, false);
+        // What could be prepared can be in other light.
+        let copy = factor.map(|factor| self.preprocessor.prepare(&relight(&frame, factor)?));
+        if let Some(Ok(copy)) = copy {
+            let (features, _) = self.features(&copy, &mut seen.watched)?;
+            seen.push(features, true);
+        }
         Ok(())
     }
 
-    /// The features of the next frame, from a run before or from the teacher.
+    /// The features of the next frame, and whether they come from a run before; else the teacher looks.
     fn features(
         &self,
         prepared: &Prepared,
         watched: &mut Watched,
-    ) -> Result<PretrainedFeatures, CalibrationError> {
+    ) -> Result<(PretrainedFeatures, bool), CalibrationError> {
         let input = Sha256::digest(bytemuck::cast_slice::<f32, u8>(&prepared.input)).into();
         if let Some(features) = watched.recall(&input)? {
-            return Ok(features);
+            return Ok((features, true));
         }
         let output = self.runner.run(&prepared.input);
         let output = output.map_err(CalibrationError::Inference)?;
         let features = pretrained_features(&output, self.runner.info(), self.patches);
         let streams: Vec<&[f32]> = self.kept.iter().map(|&i| output.stream(i)).collect();
         watched.push(&input, &streams, &features)?;
-        Ok(features)
+        Ok((features, false))
     }
 }
 

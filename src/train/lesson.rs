@@ -32,7 +32,7 @@ pub(super) struct Lesson<'a> {
     /// The student's blocks, 1-based, rising.
     pub(super) blocks: &'a [usize],
     pub(super) seen: &'a Seen,
-    /// Of which kind of light each frame is, and how many there are.
+    /// Of which kind of light each frame is, copies among them, and how many there are.
     pub(super) lights: (&'a [usize], usize),
     /// Whether the frames follow each other in time; else those that show the same stay together.
     pub(super) is_film: bool,
@@ -46,7 +46,7 @@ pub(super) struct Lesson<'a> {
 pub(super) struct Learnt {
     /// The blocks of the student.
     pub(super) student: Vec<Student>,
-    /// The measurements of all frames, by students and fits that did not see them.
+    /// The measurements of all frames that are no copies, by students and fits that did not see them.
     pub(super) held_out: Vec<Measured>,
     /// How many blocks of all students a run before had trained.
     pub(super) trained_before: usize,
@@ -65,7 +65,7 @@ impl Lesson<'_> {
     fn learn_light(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
         let folds = self.folds();
-        let mut courses: Vec<Vec<usize>> = (folds.iter().map(|fold| outside(&all, fold))).collect();
+        let mut courses: Vec<Vec<usize>> = (folds.iter().map(|fold| self.outside(fold))).collect();
         courses.push(all);
         let exercises = courses
             .iter()
@@ -97,7 +97,7 @@ impl Lesson<'_> {
         let mut held_out = Vec::new();
         for (number, fold) in self.folds().iter().enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
-            let (fit, _) = self.fit(&student, &vectors, &outside(&all, fold))?;
+            let (fit, _) = self.fit(&student, &vectors, &self.outside(fold))?;
             held_out.extend(self.measure(&student, &fit, &vectors, fold)?);
         }
         Ok(Learnt {
@@ -107,18 +107,28 @@ impl Lesson<'_> {
         })
     }
 
-    /// The frames of each fold, in order of time.
+    /// The frames of each fold, in order of time, without copies.
     fn folds(&self) -> Vec<Vec<usize>> {
-        let frames = self.frames();
+        let own = self.seen.own();
         let firsts = if self.is_film {
-            frames
+            (0..own.len()).collect()
         } else {
-            let z = self.seen.pretrained.iter().map(|features| &features.z);
+            let z = own.iter().map(|&frame| &self.seen.pretrained[frame].z);
             first_alike(&z.map(|z| unit(z)).collect::<Vec<_>>())
         };
-        let of = folds_of(self.lights.0, &firsts, FOLDS);
-        let frames = |fold| (0..of.len()).filter(|&frame| of[frame] == fold).collect();
+        let lights: Vec<usize> = own.iter().map(|&frame| self.lights.0[frame]).collect();
+        let of = folds_of(&lights, &firsts, FOLDS);
+        let frames = |fold| {
+            let numbers = (0..of.len()).filter(|&number| of[number] == fold);
+            numbers.map(|number| own[number]).collect()
+        };
         (0..FOLDS).map(frames).collect()
+    }
+
+    /// The frames outside of a fold, and their copies, in order.
+    fn outside(&self, fold: &[usize]) -> Vec<usize> {
+        let is_outside = |at: &usize| fold.binary_search(&self.seen.original(*at)).is_err();
+        self.frames().into_iter().filter(is_outside).collect()
     }
 
     /// What `frames` teach, given the vectors of all; and the distances of their residual tokens.
@@ -240,6 +250,7 @@ impl Lesson<'_> {
         Ok(())
     }
 
+    /// All frames, copies among them.
     fn frames(&self) -> Vec<usize> {
         (0..self.seen.pretrained.len()).collect()
     }
@@ -315,13 +326,6 @@ impl Lesson<'_> {
         let needs = self.wishes.needs(self.seen.pretrained.len(), self.info);
         cores.min(self.wishes.memory.students(needs))
     }
-}
-
-/// The frames outside of a fold, in order.
-fn outside(all: &[usize], fold: &[usize]) -> Vec<usize> {
-    let rest = all.iter().copied();
-    rest.filter(|frame| fold.binary_search(frame).is_err())
-        .collect()
 }
 
 /// Measurements in the order of their frames.

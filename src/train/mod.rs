@@ -39,6 +39,8 @@ mod timing_tests;
 
 mod footage;
 
+mod relit;
+
 mod alike;
 
 mod bank;

@@ -25,9 +25,9 @@ pub(super) const LIGHTS: [(&str, f64); 3] = [
     ("red beside green", 0.1),
     ("blue beside green", 0.1),
 ];
-/// Light so far beyond that of all the footage is no fault, but explains a score that is anomalous. A grey
-/// level of 8 bits is as much below level 12.
-const OTHER_LIGHT: f64 = 0.05;
+/// Light so far beyond that of all the footage, as a logarithm, is no fault, but explains a score that is
+/// anomalous. A grey level of 8 bits is as much below level 12.
+pub const OTHER_LIGHT: f64 = 0.05;
 /// The histogram is far off when so much of the range is moved beyond the footage's, ...
 const HISTOGRAM: f64 = 0.08;
 /// ... while more than 60 % of the cells changed, and so many more than in the footage.

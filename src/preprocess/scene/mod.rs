@@ -18,7 +18,7 @@ mod spread;
 mod unmasked;
 mod watch;
 
-pub use check::{Lighting, SceneCheck};
+pub use check::{Lighting, OTHER_LIGHT, SceneCheck};
 pub use drift::{Drift, Moved};
 pub use footage::SceneFootage;
 pub use look::{GRID, Look};

@@ -8,7 +8,7 @@ use super::tensors::{Reader, Writer, unsound};
 use crate::score::fit::Measured;
 use crate::score::paper::PaperScore;
 use crate::score::parts::{FrameVectors, PartDistances};
-use crate::score::refit::{FineFrame, Material, NormalFrame};
+use crate::score::refit::{FineFrame, Material, NormalFrame, RelitFrame};
 
 /// Numbers of a held-out frame: `q` of the four parts, the paper's two branches, the local score.
 const NUMBERS: usize = 7;
@@ -21,6 +21,9 @@ pub(super) fn encode(material: &Material) -> Vec<u8> {
     let fine = material.fine.iter();
     arrays.put_frames("frames", material.frames.iter());
     arrays.put_frames("fine", fine.clone().map(|fine| &fine.frame));
+    let relit = material.relit.iter();
+    arrays.put_frames("relit", relit.clone().map(|copy| &copy.frame));
+    arrays.put_rows("relit.of", relit.map(|copy| [copy.of as u32]));
     let rows = material.held_out.iter().map(numbers);
     arrays.put_rows("held_out", rows);
     let rows = fine.map(|fine| fine.sha256.bytes());
@@ -41,6 +44,7 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, Stri
     let arrays = Reader::open(bytes)?;
     let frames = arrays.frames("frames", manifest)?;
     let fine = arrays.frames("fine", manifest)?;
+    let relit = arrays.relit(frames.len(), manifest)?;
     let held_out = arrays.rows::<f64>("held_out", NUMBERS)?;
     let hashes = arrays.rows::<u8>("fine.sha256", HASH)?;
     let held_out_from_bank = arrays.bank_distances("held_out.bank", held_out.len(), manifest)?;
@@ -65,6 +69,7 @@ pub(super) fn decode(bytes: &[u8], manifest: &Manifest) -> Result<Material, Stri
             .map(|((row, bank), frame)| measured(row, bank, frame.light))
             .collect(),
         frames,
+        relit,
         fine: fine.collect::<Result<_, String>>()?,
         interval: interval.first().copied(),
     })
@@ -160,6 +165,21 @@ impl Reader<'_> {
         let is_sound = rows.len() == frames && rows.iter().flatten().all(|value| value.is_finite());
         let distances = rows.into_iter().flatten().map(Some).collect();
         is_sound.then_some(distances).ok_or_else(|| unsound(name))
+    }
+
+    /// Copies of so many frames in other light, in the order of those.
+    fn relit(&self, frames: usize, manifest: &Manifest) -> Result<Vec<RelitFrame>, String> {
+        let copies = self.frames("relit", manifest)?;
+        let of = self.rows::<u32>("relit.of", 1)?;
+        let of: Vec<usize> = of.iter().flatten().map(|&of| of as usize).collect();
+        let is_sound = of.len() == copies.len()
+            && of.is_sorted_by(|a, b| a < b)
+            && of.last().is_none_or(|last| *last < frames);
+        if !is_sound {
+            return Err(unsound("relit.of"));
+        }
+        let copies = of.into_iter().zip(copies);
+        Ok(copies.map(|(of, frame)| RelitFrame { of, frame }).collect())
     }
 
     fn frames(&self, name: &str, manifest: &Manifest) -> Result<Vec<NormalFrame>, String> {

@@ -30,6 +30,14 @@ fn whole(mut profile: Profile, seed: u64) -> (Material, Manifest) {
             frame: fit.normal_frame(frame, 0, &mut Scratch::default()),
         });
     }
+    let copies = [2, 6].map(|of| {
+        let frame = NormalFrame {
+            distances: vec![of as f32; material.frames[of].distances.len()],
+            ..material.frames[of].clone()
+        };
+        RelitFrame { of, frame }
+    });
+    material.relit = copies.into();
     (material, profile.manifest().clone())
 }
 
@@ -45,6 +53,7 @@ fn material_comes_back_to_the_last_bit() {
         whole.interval = interval;
         assert_eq!(decode(&encode(&whole), &manifest).unwrap(), whole);
         whole.fine.clear();
+        whole.relit.clear();
         assert_eq!(decode(&encode(&whole), &manifest).unwrap(), whole);
     }
 }
@@ -75,6 +84,18 @@ fn material_of_another_footage_or_student_is_refused() {
     let (mut infinite, manifest) = material(30, 1);
     infinite.frames[3].distances[2] = f32::INFINITY;
     assert!(decode(&encode(&infinite), &manifest).is_err());
+}
+
+#[test]
+fn copies_of_no_frame_or_in_no_order_are_refused() {
+    let (whole, manifest) = material(30, 1);
+    for of in [[2, 30], [6, 2], [2, 2]] {
+        let mut copies = whole.clone();
+        copies.relit[0].of = of[0];
+        copies.relit[1].of = of[1];
+        let refused = decode(&encode(&copies), &manifest).unwrap_err();
+        assert!(refused.contains("relit.of"), "{of:?}: {refused}");
+    }
 }
 
 proptest! {

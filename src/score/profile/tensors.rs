@@ -32,6 +32,7 @@ macro_rules! element {
 
 element!(f64, F64);
 element!(f32, F32);
+element!(u32, U32);
 element!(u8, U8);
 
 /// Arrays on their way to a file: name, type, shape, bytes.

@@ -17,10 +17,15 @@ pub(super) fn learnt(count: usize) -> Calibration {
         let measured = fit.measure(&frame.into(), frame.into(), 0, &mut scratch);
         measured.unwrap()
     });
+    let measured = measured.collect();
+    let taught = frames.iter();
+    let taught = taught.map(|frame| statistics.fit().normal_frame(frame, 0, &mut scratch));
+    let taught = taught.collect();
     Calibration {
-        distances: Vec::new(),
+        taught,
+        relit: Vec::new(),
         interval: Some(1.0),
-        held_out: measured.collect(),
+        held_out: measured,
         statistics,
         student: Vec::new(),
         blocks: vec![6, 8],
@@ -29,7 +34,6 @@ pub(super) fn learnt(count: usize) -> Calibration {
         rejected: Vec::new(),
         size: Some((640, 480)),
         clamped: 0,
-        vectors: frames.iter().map(Into::into).collect(),
         notes: (0..count).map(note).collect(),
         review: Review::default(),
         is_film: true,

@@ -168,7 +168,11 @@ impl Report {
             .iter()
             .map(|measured| statistics.judge(measured.clone()))
             .collect();
-        let vectors: Vec<&[f32]> = learnt.vectors.iter().map(|frame| &frame.z[..]).collect();
+        let vectors: Vec<&[f32]> = learnt
+            .taught
+            .iter()
+            .map(|frame| &frame.vectors.z[..])
+            .collect();
         let brightness: Vec<f32> = frames.iter().map(|frame| frame.brightness).collect();
         let lights = learnt.held_out.iter().map(|frame| frame.light);
         let lights = lights.zip(scores.iter().map(Score::is_anomalous));

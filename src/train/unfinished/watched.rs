@@ -39,7 +39,6 @@ pub(in crate::train) struct Watched {
     /// Entries yet to be written, from this number on.
     pending: (usize, Vec<u8>),
     kept_at: Instant,
-    taken_over: usize,
 }
 
 impl Watched {
@@ -65,7 +64,6 @@ impl Watched {
             width: info.width,
             pending: (0, Vec::new()),
             kept_at: Instant::now(),
-            taken_over: 0,
         })
     }
 
@@ -80,7 +78,6 @@ impl Watched {
         };
         // The entry is there; those before it may yet be on their way.
         self.keep()?;
-        self.taken_over += 1;
         Ok(Some(features))
     }
 
@@ -151,11 +148,6 @@ impl Watched {
     /// The streams of the frames.
     pub(in crate::train) fn cache(&self) -> &FeatureCache {
         &self.cache
-    }
-
-    /// How many of the frames a run before had watched.
-    pub(in crate::train) fn taken_over(&self) -> usize {
-        self.taken_over
     }
 
     fn entry_bytes(&self) -> usize {
