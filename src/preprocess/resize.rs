@@ -88,7 +88,32 @@ impl Preprocessor {
     /// # Errors
     /// A [`Rejection`] where the frame holds no sound picture.
     pub fn prepare(&mut self, frame: &Frame) -> Result<Prepared, Rejection> {
+        self.prepare_from(frame, |_| ())
+    }
+
+    /// The same in other light: every level of the frame is `factor` times as high, up to white. Levels
+    /// are multiplied as they are stored; what a lamp, a cloud or an exposure does is next to a factor there too.
+    ///
+    /// # Errors
+    /// As [`Preprocessor::prepare`].
+    pub fn prepare_relit(&mut self, frame: &Frame, factor: f32) -> Result<Prepared, Rejection> {
+        let levels: [u8; 256] =
+            std::array::from_fn(|level| (level as f32 * factor).round().clamp(0.0, 255.0) as u8);
+        self.prepare_from(frame, |picture| {
+            for value in picture.data.to_mut() {
+                *value = levels[usize::from(*value)];
+            }
+        })
+    }
+
+    /// With what `change` makes of the picture, before masks are laid on it.
+    fn prepare_from(
+        &mut self,
+        frame: &Frame,
+        change: impl FnOnce(&mut Picture<'_>),
+    ) -> Result<Prepared, Rejection> {
         let mut picture = decode_into(std::mem::take(&mut self.memory), &frame.pixels)?;
+        change(&mut picture);
         let (width, height) = (picture.width, picture.height);
         self.cover.lay(&self.view, &mut picture);
         self.resize(width, height, &picture.data)?;

@@ -209,6 +209,28 @@ fn what_is_under_the_mask_changes_not_one_bit_of_the_input_and_what_is_beside_it
 }
 
 #[test]
+fn other_light_multiplies_every_level_up_to_white_but_not_what_a_mask_hides() {
+    let half = vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]];
+    let mut preprocessor = looking_at([0.0, 0.0, 1.0, 1.0], vec![half]);
+    let mut plain = |level: u8, factor: Option<f32>| {
+        let frame = frame(64, 64, vec![level; 3 * 64 * 64]);
+        let prepared = match factor {
+            Some(factor) => preprocessor.prepare_relit(&frame, factor),
+            None => preprocessor.prepare(&frame),
+        };
+        prepared.unwrap()
+    };
+    for (level, factor, lit) in [(100, 1.05, 105), (200, 0.5, 100), (250, 1.05, 255)] {
+        assert_eq!(
+            plain(level, Some(factor)),
+            plain(lit, None),
+            "{level} {factor}"
+        );
+    }
+    assert_ne!(plain(100, None), plain(105, None));
+}
+
+#[test]
 fn what_is_outside_of_the_crop_changes_not_one_bit_of_the_input() {
     let mut preprocessor = looking_at([0.25, 0.2, 0.5, 0.5], Vec::new());
     let rect = preprocessor.view.crop().pixels(97, 61);

@@ -44,6 +44,17 @@ pub struct Measured {
     pub light: usize,
 }
 
+/// A normal frame that a fit learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct Taught<'f> {
+    /// What the models see of it.
+    pub vectors: &'f FrameVectors,
+    /// The light that it is of.
+    pub light: usize,
+    /// Whether it is a copy of another frame, in other light: the paper's Gaussians don't learn from it.
+    pub is_copy: bool,
+}
+
 /// A fit whose map is yet to be learnt.
 #[derive(Debug)]
 pub struct Draft {
@@ -55,8 +66,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Fits the Gaussians on `frames`, each of the light that stands beside it, and on the moments of
-    /// their residual tokens, one set for each light.
+    /// Fits the Gaussians on `frames`, and on the moments of their residual tokens, one set for each light.
     ///
     /// # Errors
     /// Any [`FitError`]; the text says which part and what to do.
@@ -64,7 +74,7 @@ impl Draft {
     /// # Panics
     /// Without a light, or if a frame's is none of them.
     pub fn new(
-        frames: &[(&FrameVectors, usize)],
+        frames: &[Taught<'_>],
         tokens: &[Moments],
         patches: &Patches,
     ) -> Result<Self, FitError> {
@@ -82,15 +92,16 @@ impl Draft {
     pub(super) fn about(
         shifts: Vec<Option<Shift>>,
         tokens: TokenGaussian,
-        frames: &[(&FrameVectors, usize)],
+        frames: &[Taught<'_>],
         patches: &Patches,
     ) -> Result<Self, FitError> {
-        let z = Samples::gather(frames.iter().map(|(frame, _)| frame.z.as_slice()))?;
-        let d = Samples::gather(frames.iter().map(|(frame, _)| frame.d.as_slice()))?;
+        let own = frames.iter().filter(|frame| !frame.is_copy);
+        let z = Samples::gather(own.clone().map(|frame| frame.vectors.z.as_slice()))?;
+        let d = Samples::gather(own.map(|frame| frame.vectors.d.as_slice()))?;
         let paper = PaperGaussians::fit(&z, &d)?;
         let level: Vec<_> = frames
             .iter()
-            .map(|(frame, light)| level(shifts[*light].as_ref(), frame))
+            .map(|frame| level(shifts[frame.light].as_ref(), frame.vectors))
             .collect();
         let positions = PositionMoments::new(patches.clone());
         Ok(Draft {
@@ -139,10 +150,10 @@ impl Draft {
 }
 
 /// How the frames of one light differ from all.
-fn offset(frames: &[(&FrameVectors, usize)], light: usize) -> Result<PartOffset, FitError> {
-    let all: Vec<&FrameVectors> = frames.iter().map(|(frame, _)| *frame).collect();
-    let own = frames.iter().filter(|(_, of)| *of == light);
-    PartOffset::of(&own.map(|(frame, _)| *frame).collect::<Vec<_>>(), &all)
+fn offset(frames: &[Taught<'_>], light: usize) -> Result<PartOffset, FitError> {
+    let all: Vec<&FrameVectors> = frames.iter().map(|frame| frame.vectors).collect();
+    let own = frames.iter().filter(|frame| frame.light == light);
+    PartOffset::of(&own.map(|frame| frame.vectors).collect::<Vec<_>>(), &all)
 }
 
 impl Fit {

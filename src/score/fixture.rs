@@ -9,7 +9,7 @@ use super::Scoring;
 use super::bank::MemoryBank;
 use super::budget::{Budget, Pace};
 use super::crossfit::{FOLDS, contiguous_folds};
-use super::fit::{Draft, Fit, Measured};
+use super::fit::{Draft, Fit, Measured, Taught};
 use super::lines::Terms;
 use super::moments::Moments;
 use super::parts::FrameVectors;
@@ -79,15 +79,28 @@ pub(crate) fn fit(frames: &[&Features], patches: &Patches) -> Fit {
 
 /// The same where each frame is of the light that stands beside it.
 pub(crate) fn fit_in_lights(frames: &[&Features], lights: &[usize], patches: &Patches) -> Fit {
-    let kinds = 1 + lights.iter().max().unwrap();
+    let frames = frames.iter().zip(lights);
+    let frames: Vec<_> = frames
+        .map(|(&frame, &light)| (frame, light, false))
+        .collect();
+    fit_with_copies(&frames, patches)
+}
+
+/// The same where what stands beside a frame also says whether it is a copy.
+pub(crate) fn fit_with_copies(frames: &[(&Features, usize, bool)], patches: &Patches) -> Fit {
+    let kinds = 1 + frames.iter().map(|(_, light, _)| light).max().unwrap();
     let mut moments = vec![Moments::new(WIDTH); kinds];
-    for (frame, light) in frames.iter().zip(lights) {
+    for (frame, light, _) in frames {
         moments[*light].add(&patches.kept_tokens(&frame.discrepancy.residual_tokens, WIDTH));
     }
-    let vectors: Vec<FrameVectors> = frames.iter().map(|&frame| frame.into()).collect();
-    let vectors: Vec<(&FrameVectors, usize)> = vectors.iter().zip(lights.iter().copied()).collect();
-    let mut draft = Draft::new(&vectors, &moments, patches).unwrap();
-    for (frame, light) in frames.iter().zip(lights) {
+    let vectors: Vec<FrameVectors> = frames.iter().map(|(frame, ..)| (*frame).into()).collect();
+    let taught = vectors.iter().zip(frames).map(|(vectors, own)| Taught {
+        vectors,
+        light: own.1,
+        is_copy: own.2,
+    });
+    let mut draft = Draft::new(&taught.collect::<Vec<_>>(), &moments, patches).unwrap();
+    for (frame, light, _) in frames {
         draft.place(*light, &frame.discrepancy.residual_tokens);
     }
     draft.finish().unwrap()

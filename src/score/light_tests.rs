@@ -1,7 +1,7 @@
 //! Several lights: each judged about its own mean, by what all of them taught, and kept in the Profile.
 
 use super::super::budget::Pace;
-use super::super::fit::{Draft, Fit, Measured};
+use super::super::fit::{Draft, Fit, Measured, Taught};
 use super::super::fixture::{self, GRID, WIDTH, fit, fit_in_lights, normal_frames};
 use super::super::lines::Terms;
 use super::super::moments::Moments;
@@ -101,12 +101,20 @@ fn a_frame_scores_by_night_as_the_same_frame_does_by_day() {
 fn a_light_whose_frames_are_all_missing_is_refused() {
     let frames = normal_frames(20, 5);
     let vectors: Vec<FrameVectors> = frames.iter().map(FrameVectors::from).collect();
-    let vectors: Vec<(&FrameVectors, usize)> = vectors.iter().map(|frame| (frame, 0)).collect();
+    let taught = vectors.iter().map(|vectors| Taught {
+        vectors,
+        light: 0,
+        is_copy: false,
+    });
     let mut moments = Moments::new(WIDTH);
     for frame in &frames {
         moments.add(&frame.discrepancy.residual_tokens);
     }
-    let refused = Draft::new(&vectors, &[moments.clone(), moments], &Patches::all(GRID));
+    let refused = Draft::new(
+        &taught.collect::<Vec<_>>(),
+        &[moments.clone(), moments],
+        &Patches::all(GRID),
+    );
     let expected = FitError::TooFew { needed: 1, got: 0 };
     assert_eq!(refused.unwrap_err(), expected);
 }

@@ -7,7 +7,7 @@
 //! order of refits does not matter.
 
 use super::crossfit::{FOLDS, contiguous_folds, folds_of};
-use super::fit::{Draft, Fit, Measured};
+use super::fit::{Draft, Fit, Measured, Taught};
 use super::lines::Terms;
 use super::paper::PaperScore;
 use super::parts::{FrameVectors, PartDistances};
@@ -62,6 +62,14 @@ pub struct Material {
     pub interval: Option<f64>,
 }
 
+/// A frame to fit on, and whether it is a copy.
+type Known<'m> = (&'m NormalFrame, bool);
+
+/// One that is none.
+fn known(frame: &NormalFrame) -> Known<'_> {
+    (frame, false)
+}
+
 /// Statistics refitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refit {
@@ -73,14 +81,14 @@ pub struct Refit {
 
 impl Material {
     /// The frames calibrated on, of the numbers that are not within, each followed by its copy.
-    fn outside_of(&self, is_within: impl Fn(usize) -> bool) -> Vec<&NormalFrame> {
+    fn outside_of(&self, is_within: impl Fn(usize) -> bool) -> Vec<Known<'_>> {
         let mut relit = self.relit.iter().peekable();
         let mut frames = Vec::with_capacity(self.frames.len() + self.relit.len());
         for (number, frame) in self.frames.iter().enumerate() {
             let copy = relit.next_if(|copy| copy.of == number);
             if !is_within(number) {
-                frames.push(frame);
-                frames.extend(copy.map(|copy| &copy.frame));
+                frames.push(known(frame));
+                frames.extend(copy.map(|copy| (&copy.frame, true)));
             }
         }
         frames
@@ -99,7 +107,11 @@ impl Statistics {
     /// Any [`FitError`].
     pub fn refit(&self, material: &Material, terms: &Terms) -> Result<Refit, FitError> {
         let old = material.outside_of(|_| false);
-        let told: Vec<&NormalFrame> = material.fine.iter().map(|fine| &fine.frame).collect();
+        let told: Vec<Known<'_>> = material
+            .fine
+            .iter()
+            .map(|fine| known(&fine.frame))
+            .collect();
         let fine = self.fit().unseen(&old, &told)?;
         let mut held_out = self.fit().moved(material, &told)?;
         held_out.extend(fine.iter().cloned());
@@ -131,23 +143,27 @@ impl Fit {
     }
 
     /// The same tokens and lights, with all else fitted on `frames`.
-    fn again(&self, frames: &[&NormalFrame]) -> Result<Fit, FitError> {
+    fn again(&self, frames: &[Known<'_>]) -> Result<Fit, FitError> {
         let shifts = self.lights.iter().map(|light| light.shift.clone());
-        let vectors = frames.iter().map(|frame| (&frame.vectors, frame.light));
+        let taught = frames.iter().map(|(frame, is_copy)| Taught {
+            vectors: &frame.vectors,
+            light: frame.light,
+            is_copy: *is_copy,
+        });
         let mut draft = Draft::about(
             shifts.collect(),
             self.tokens.clone(),
-            &vectors.collect::<Vec<_>>(),
+            &taught.collect::<Vec<_>>(),
             self.patches(),
         )?;
-        for frame in frames {
+        for (frame, _) in frames {
             draft.add(frame.light, &frame.distances);
         }
         Ok(draft.finish()?.with_bank(self.bank.clone()))
     }
 
     /// What held-out frames measured, moved by what `told` changes for frames outside of a fit.
-    fn moved(&self, material: &Material, told: &[&NormalFrame]) -> Result<Vec<Measured>, FitError> {
+    fn moved(&self, material: &Material, told: &[Known<'_>]) -> Result<Vec<Measured>, FitError> {
         let (old, held_out) = (&material.frames, &material.held_out);
         let lights: Vec<usize> = old.iter().map(|frame| frame.light).collect();
         let apart: Vec<usize> = (0..old.len()).collect();
@@ -167,17 +183,13 @@ impl Fit {
 
     /// Measures the frames of `told` by fits on all of `old` and on those of `told` that are not near
     /// them in time.
-    fn unseen(
-        &self,
-        old: &[&NormalFrame],
-        told: &[&NormalFrame],
-    ) -> Result<Vec<Measured>, FitError> {
+    fn unseen(&self, old: &[Known<'_>], told: &[Known<'_>]) -> Result<Vec<Measured>, FitError> {
         let mut unseen = Vec::with_capacity(told.len());
         for fold in contiguous_folds(told.len(), FOLDS) {
             let rest = [&told[..fold.start], &told[fold.end..]].concat();
             let fit = self.again(&[old, &rest].concat())?;
             for frame in fold {
-                unseen.push(fit.of(told[frame], old.len() + frame)?);
+                unseen.push(fit.of(told[frame].0, old.len() + frame)?);
             }
         }
         Ok(unseen)

@@ -1,8 +1,8 @@
 //! Refits of nothing, of frames that are near normal, and in any order.
 
 use super::super::fixture::{
-    GRID, WIDTH, material, material_with_bank, normal_frames, statistics, statistics_with_bank,
-    terms,
+    GRID, WIDTH, fit_with_copies, material, material_with_bank, normal_frames, statistics,
+    statistics_with_bank, terms,
 };
 use super::super::threshold::Threshold;
 use super::super::{Score, Scoring};
@@ -60,10 +60,73 @@ fn is_near(a: f64, b: f64, what: &str) {
     );
 }
 
+/// The same 80 frames, every fourth of them with a copy; the held-out scores are those without.
+fn calibrated_with_copies() -> (Statistics, Material) {
+    let (without, mut material) = calibrated(Scoring::Default);
+    let frames = normal_frames(80, 1);
+    let mut copies: Vec<Features> = frames.iter().skip(2).step_by(4).cloned().collect();
+    for (number, copy) in copies.iter_mut().enumerate() {
+        let light = if number % 2 == 0 { 0.5 } else { -0.5 };
+        copy.pretrained
+            .z
+            .iter_mut()
+            .for_each(|value| *value += light);
+        let tokens = &mut copy.discrepancy.residual_tokens;
+        tokens.iter_mut().for_each(|value| *value += light);
+    }
+    let mut taught: Vec<(&Features, usize, bool)> = Vec::new();
+    for (number, frame) in frames.iter().enumerate() {
+        taught.push((frame, 0, false));
+        if number % 4 == 2 {
+            taught.push((&copies[number / 4], 0, true));
+        }
+    }
+    let fit = fit_with_copies(&taught, &Patches::all(GRID));
+    let mut scratch = Scratch::default();
+    let mut known = |frame| fit.normal_frame(frame, 0, &mut scratch);
+    material.frames = frames.iter().map(&mut known).collect();
+    let relit = copies.iter().enumerate().map(|(number, copy)| RelitFrame {
+        of: 4 * number + 2,
+        frame: known(copy),
+    });
+    material.relit = relit.collect();
+    let (scoring, terms) = (without.scoring(), terms("5%".parse().unwrap()));
+    let statistics = Statistics::calibrate(fit, &material.held_out, scoring, &terms).unwrap();
+    (statistics, material)
+}
+
+#[test]
+fn the_paper_learns_from_no_copy_and_all_else_does() {
+    let (without, _) = calibrated(Scoring::Default);
+    let (with, _) = calibrated_with_copies();
+    let mut brighter = normal_frames(1, 9).remove(0);
+    brighter
+        .pretrained
+        .z
+        .iter_mut()
+        .for_each(|value| *value += 0.5);
+    let q = |statistics: &Statistics| {
+        let mut scratch = Scratch::default();
+        let frame = (&brighter).into();
+        let measured = statistics
+            .fit()
+            .measure(&frame, (&brighter).into(), 0, &mut scratch);
+        let measured = measured.unwrap();
+        (measured.paper, measured.parts.q[0])
+    };
+    let (without, with) = (q(&without), q(&with));
+    assert_eq!(without.0, with.0);
+    assert!(with.1 < 0.8 * without.1, "{with:?} {without:?}");
+}
+
 #[test]
 fn a_refit_of_nothing_gives_the_same_statistics() {
-    for scoring in [Scoring::Default, Scoring::Paper] {
-        let (before, material) = calibrated(scoring);
+    let footages = [
+        calibrated(Scoring::Default),
+        calibrated(Scoring::Paper),
+        calibrated_with_copies(),
+    ];
+    for (before, material) in footages {
         let after = refit(&before, &material).statistics;
         let lines = |t: &Threshold| {
             let held_out = t.held_out().iter().copied();
@@ -182,11 +245,8 @@ fn a_copy_in_other_light_comes_after_its_frame_and_goes_with_it() {
     };
     material.relit = [copy(2), copy(6)].into();
     let frames = |is_within: fn(usize) -> bool| -> Vec<NormalFrame> {
-        material
-            .outside_of(is_within)
-            .into_iter()
-            .cloned()
-            .collect()
+        let frames = material.outside_of(is_within).into_iter();
+        frames.map(|(frame, _)| frame.clone()).collect()
     };
     let number = |number: usize| material.frames[number].clone();
     assert_eq!(frames(|n| n < 2 || n > 3), [2, 42, 3].map(number));

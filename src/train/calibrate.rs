@@ -80,9 +80,10 @@ impl Wishes {
         }
     }
 
-    /// Whether some frames are learnt from in other light too; the paper's recipe does not know it.
-    pub(super) fn relights(&self) -> bool {
-        self.scoring == Scoring::Default
+    /// What it is drawn by which frames are learnt from in other light too; none where the paper's recipe,
+    /// which does not know it, is asked for.
+    pub(super) fn relit_by(&self) -> Option<u64> {
+        (self.scoring == Scoring::Default).then_some(self.seed)
     }
 
     /// The memory that so many frames need, copies among them.
@@ -198,7 +199,7 @@ pub fn calibrate(
         Some(scene) => (seen.scene.lights(scene), scene.lights()),
         None => (vec![0; used], 1),
     };
-    let lights = seen.with_copies(lights);
+    let lights = seen.copies.shared(&lights);
     let lesson = Lesson {
         info,
         patches: &patches,
@@ -284,7 +285,7 @@ fn apart(
             from_bank: None,
             light: lights[at],
         };
-        if seen.is_copy[at] {
+        if seen.copies.is_copy(at) {
             let of = taught.len() - 1;
             relit.push(RelitFrame { of, frame });
         } else {

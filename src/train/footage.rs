@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::{FeatureCache, frames_that_fit, spread};
 use super::calibrate::Wishes;
-use super::relit;
+use super::relit::{self, Copies};
 use super::report::FrameNote;
 use super::review::{Review, Thumbnail};
 use super::unfinished::{Unfinished, Watched};
@@ -24,7 +24,7 @@ use crate::infer::{
     pretrained_streams,
 };
 use crate::preprocess::scene::SceneFootage;
-use crate::preprocess::{Prepared, Preprocessor, relight};
+use crate::preprocess::{Prepared, Preprocessor};
 
 /// Quarters of footage of one pace differ by no more than this factor in the median step.
 const SAME_PACE: f64 = 1.25;
@@ -34,7 +34,7 @@ pub(super) struct Seen {
     /// One per frame that was used, in the footage's order, each copy after its frame.
     pub(super) pretrained: Vec<PretrainedFeatures>,
     /// Which of them are copies.
-    pub(super) is_copy: Vec<bool>,
+    pub(super) copies: Copies,
     /// The streams of all of them.
     pub(super) watched: Watched,
     /// Which frames of the footage were used, counted from 0.
@@ -60,30 +60,9 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Where the frames that were used, which are no copies, are among all, in the footage's order.
-    pub(super) fn own(&self) -> Vec<usize> {
-        let all = 0..self.is_copy.len();
-        all.filter(|&at| !self.is_copy[at]).collect()
-    }
-
-    /// The frame itself, or the one that it is a copy of.
-    pub(super) fn original(&self, at: usize) -> usize {
-        at - usize::from(self.is_copy[at])
-    }
-
-    /// The value of each frame that was used, for it and for its copy.
-    pub(super) fn with_copies<T: Copy>(&self, own: Vec<T>) -> Vec<T> {
-        let mut number = 0;
-        let of = |is_copy: &bool| {
-            number += usize::from(!is_copy);
-            own[number - 1]
-        };
-        self.is_copy.iter().map(of).collect()
-    }
-
     fn push(&mut self, features: PretrainedFeatures, is_copy: bool) {
         self.pretrained.push(features);
-        self.is_copy.push(is_copy);
+        self.copies.push(is_copy);
     }
 
     /// Notes what is told of a frame beside its features.
@@ -130,8 +109,8 @@ struct Eye<'a> {
     /// The streams that the students need.
     kept: Vec<usize>,
     patches: &'a Patches,
-    /// Whether some frames are looked at in other light too.
-    relights: bool,
+    /// What it is drawn by which frames are looked at in other light too, where some are.
+    relit_by: Option<u64>,
 }
 
 /// Runs the teacher over that part of `footage` which is looked at, and keeps the streams that the
@@ -153,18 +132,18 @@ pub(super) fn watch(
         preprocessor: Preprocessor::new(&info.preprocessing).looking_at(view.clone()),
         kept,
         patches,
-        relights: wishes.relights(),
+        relit_by: wishes.relit_by(),
     };
     let frames = count(footage, &mut eye, supervisor)?;
     let room = frames_that_fit(eye.kept.len(), info.tokens, info.width, bytes);
-    let room = match wishes.relights() {
-        true => relit::without_copies(room),
-        false => room,
+    let room = match wishes.relit_by() {
+        Some(_) => relit::without_copies(room),
+        None => room,
     };
     let wanted = spread(frames, room.min(wishes.most_frames));
-    let looks = match wishes.relights() {
-        true => relit::with_copies(wanted.len()),
-        false => wanted.len(),
+    let looks = match wishes.relit_by() {
+        Some(_) => relit::with_copies(wanted.len()),
+        None => wanted.len(),
     };
     wishes.memory.check(wishes.needs(looks, info))?;
     unfinished.forget_other_streams(&eye.kept);
@@ -172,7 +151,7 @@ pub(super) fn watch(
     let cache = FeatureCache::open(folder, &eye.kept, info.tokens, info.width, bytes)?;
     let mut seen = Seen {
         pretrained: Vec::new(),
-        is_copy: Vec::new(),
+        copies: Copies::default(),
         watched: Watched::open(folder, cache, info, view, &eye.kept)?,
         indices: Vec::new(),
         taken_over: 0,
@@ -252,12 +231,13 @@ impl Eye<'_> {
         } else if seen.size != size {
             seen.size = None;
         }
-        let factor = relit::factor(seen.indices.len()).filter(|_| self.relights);
+        let factor = (self.relit_by).and_then(|seed| relit::factor(seen.indices.len(), seed));
         seen.indices.push(index);
         seen.push(features, false);
-        // What could be prepared can be in other light.
-        let copy = factor.map(|factor| self.preprocessor.prepare(&relight(&frame, factor)?));
-        if let Some(Ok(copy)) = copy {
+        if let Some(factor) = factor {
+            let copy = self.preprocessor.prepare_relit(&frame, factor);
+            // The frame itself was sound.
+            let copy = copy.map_err(|fault| CalibrationError::Inference(fault.to_string()))?;
             let (features, _) = self.features(&copy, &mut seen.watched)?;
             seen.push(features, true);
         }

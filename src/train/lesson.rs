@@ -18,7 +18,7 @@ use crate::infer::{DiscrepancyFeatures, Patches, TeacherInfo, discrepancy_featur
 use crate::score::Scoring;
 use crate::score::bank::MemoryBank;
 use crate::score::crossfit::{FOLDS, folds_of};
-use crate::score::fit::{Draft, Fit, Measured};
+use crate::score::fit::{Draft, Fit, Measured, Taught};
 use crate::score::moments::Moments;
 use crate::score::parts::FrameVectors;
 use crate::score::tokens::{self, FrameTokens};
@@ -65,7 +65,8 @@ impl Lesson<'_> {
     fn learn_light(&self) -> Result<Learnt, CalibrationError> {
         let all = self.frames();
         let folds = self.folds();
-        let mut courses: Vec<Vec<usize>> = (folds.iter().map(|fold| self.outside(fold))).collect();
+        let mut courses: Vec<Vec<usize>> =
+            (folds.iter().map(|fold| self.seen.copies.outside(fold))).collect();
         courses.push(all);
         let exercises = courses
             .iter()
@@ -97,7 +98,7 @@ impl Lesson<'_> {
         let mut held_out = Vec::new();
         for (number, fold) in self.folds().iter().enumerate() {
             self.supervisor.at(Step::Fit, number, FOLDS + 1)?;
-            let (fit, _) = self.fit(&student, &vectors, &self.outside(fold))?;
+            let (fit, _) = self.fit(&student, &vectors, &self.seen.copies.outside(fold))?;
             held_out.extend(self.measure(&student, &fit, &vectors, fold)?);
         }
         Ok(Learnt {
@@ -109,7 +110,7 @@ impl Lesson<'_> {
 
     /// The frames of each fold, in order of time, without copies.
     fn folds(&self) -> Vec<Vec<usize>> {
-        let own = self.seen.own();
+        let own = self.seen.copies.frames();
         let firsts = if self.is_film {
             (0..own.len()).collect()
         } else {
@@ -123,12 +124,6 @@ impl Lesson<'_> {
             numbers.map(|number| own[number]).collect()
         };
         (0..FOLDS).map(frames).collect()
-    }
-
-    /// The frames outside of a fold, and their copies, in order.
-    fn outside(&self, fold: &[usize]) -> Vec<usize> {
-        let is_outside = |at: &usize| fold.binary_search(&self.seen.original(*at)).is_err();
-        self.frames().into_iter().filter(is_outside).collect()
     }
 
     /// What `frames` teach, given the vectors of all; and the distances of their residual tokens.
@@ -145,9 +140,12 @@ impl Lesson<'_> {
             let tokens = &features.residual_tokens;
             moments[lights[frame]].add(&self.patches.kept_tokens(tokens, self.info.width));
         })?;
-        let chosen: Vec<(&FrameVectors, usize)> = (frames.iter())
-            .map(|&frame| (&vectors[frame], lights[frame]))
-            .collect();
+        let taught = |&frame: &usize| Taught {
+            vectors: &vectors[frame],
+            light: lights[frame],
+            is_copy: self.seen.copies.is_copy(frame),
+        };
+        let chosen: Vec<Taught<'_>> = frames.iter().map(taught).collect();
         let mut draft = Draft::new(&chosen, &moments, self.patches)?;
         let mut distances = Vec::with_capacity(frames.len());
         self.each(mid, frames, |frame, features| {
@@ -157,14 +155,16 @@ impl Lesson<'_> {
         Ok((draft.finish()?.with_bank(bank), distances))
     }
 
-    /// A memory bank of these frames, where one is asked for.
+    /// A memory bank of these frames without copies, where one is asked for.
     fn bank(&self, frames: &[usize]) -> Result<Option<MemoryBank>, CalibrationError> {
         if !self.wishes.bank {
             return Ok(None);
         }
-        let mut candidates = Candidates::new(self.info.width, frames.len(), self.wishes.seed);
+        let own = frames.iter().filter(|at| !self.seen.copies.is_copy(**at));
+        let count = own.clone().count();
+        let mut candidates = Candidates::new(self.info.width, count, self.wishes.seed);
         let mut blended = self.blended_tokens();
-        for &frame in frames {
+        for &frame in own {
             self.supervisor.check()?;
             let tokens = blended.read(frame)?;
             candidates.take(&self.patches.kept_tokens(&tokens, self.info.width));

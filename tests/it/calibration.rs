@@ -279,6 +279,24 @@ fn the_papers_scoring_trains_all_blocks_and_decides_by_its_sum() {
 }
 
 #[test]
+fn footage_that_repeats_one_picture_is_refused_as_that_of_a_frozen_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = folder.path().join("frozen");
+    crate::studio::draw(&footage, 0..1);
+    let [first] = &names(&footage)[..] else {
+        panic!("one picture was drawn")
+    };
+    for copy in 0..24 {
+        let to = footage.join(format!("copy-{copy:02}.png"));
+        std::fs::copy(footage.join(first), to).unwrap();
+    }
+    let out = folder.path().join("p");
+    let output = calibrate(&footage, &out, &[]);
+    refused(&output, 65, &["does not vary enough", "a frozen camera?"]);
+    assert!(!out.exists());
+}
+
+#[test]
 fn fewer_than_twenty_frames_are_refused_with_the_number_to_film() {
     let folder = tempfile::tempdir().unwrap();
     let footage = folder.path().join("few");

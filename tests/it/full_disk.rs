@@ -72,7 +72,7 @@ fn the_former_profile_outlives_a_full_disk() {
          $INSPECTD score --profile disk/p $PICTURE >&2; cmp disk/p/student.onnx \
          $PROFILE/student.onnx; exit $code"
     );
-    let output = with_disk(folder.path(), "6800k", &script);
+    let output = with_disk(folder.path(), "7300k", &script);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(73), "{said}");
     assert!(

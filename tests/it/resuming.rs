@@ -127,9 +127,11 @@ fn a_calibration_that_is_killed_goes_on_and_makes_the_profile_of_one_that_was_no
         let entries = unfinished(&out(name)).join("watched");
         fs::metadata(entries).unwrap().len()
     };
-    let entry = bytes("p") / FRAMES;
+    // One of four frames is looked at in other light too.
+    let looks = FRAMES + FRAMES / 4;
+    let entry = bytes("p") / looks;
     let kept = bytes("cut") / entry;
-    assert!((2..FRAMES).contains(&kept), "{kept} frames are kept");
+    assert!((2..looks).contains(&kept), "{kept} looks are kept");
     let again = run("p");
     assert_eq!(again["taken_over"]["frames"], FRAMES);
     assert_eq!(again["taken_over"]["students"], trained);
@@ -141,7 +143,13 @@ fn a_calibration_that_is_killed_goes_on_and_makes_the_profile_of_one_that_was_no
     for (name, whole) in [("cut", kept * 7 / 10), ("flipped", kept - 1)] {
         let again = run(name);
         assert_eq!(again["profile"], alone["profile"], "{name}");
-        assert_eq!(again["taken_over"]["frames"], whole, "{name}");
+        let frames = again["taken_over"]["frames"].as_u64().unwrap();
+        // Looks, without those at copies: of each four frames there is one.
+        let copies = whole / 5..=whole.div_ceil(5) + 1;
+        assert!(
+            copies.contains(&(whole - frames)),
+            "{name}: {frames} of {whole}"
+        );
     }
 }
 

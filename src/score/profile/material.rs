@@ -167,8 +167,11 @@ impl Reader<'_> {
         is_sound.then_some(distances).ok_or_else(|| unsound(name))
     }
 
-    /// Copies of so many frames in other light, in the order of those.
+    /// Copies of so many frames in other light, in the order of those. Files of earlier versions know of none.
     fn relit(&self, frames: usize, manifest: &Manifest) -> Result<Vec<RelitFrame>, String> {
+        if !self.has("relit.of") {
+            return Ok(Vec::new());
+        }
         let copies = self.frames("relit", manifest)?;
         let of = self.rows::<u32>("relit.of", 1)?;
         let of: Vec<usize> = of.iter().flatten().map(|&of| of as usize).collect();

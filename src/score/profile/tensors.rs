@@ -85,6 +85,10 @@ impl<'a> Reader<'a> {
         })?))
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.tensor(name).is_ok()
+    }
+
     /// Shape and values of an array.
     pub(super) fn get<T: Element>(&self, name: &str) -> Result<(Vec<usize>, Vec<T>), String> {
         let array = self.0.tensor(name);
