@@ -1,6 +1,7 @@
 //! Calibration: normal footage in, all that a Profile holds out.
 //!
-//! The teacher passes over the footage once. Students are trained: the final one on all frames and,
+//! The teacher passes over the footage once, with copies of some frames in other light
+//! ([`super::relit`]). Students are trained: the final one on all frames and,
 //! for the light recipe, one for each of K contiguous folds on the frames outside of it. How scores
 //! of unseen normal frames are spread comes from the folds: each frame is measured by a student and
 //! by Gaussians that did not see its time block (METHOD.md, section 3, 1). The paper's recipe takes too
@@ -136,9 +137,9 @@ pub struct Calibration {
     pub taught: Vec<NormalFrame>,
     /// The same of some frames in other light.
     pub relit: Vec<RelitFrame>,
-    /// The same frames, measured by statistics that did not see their block of time.
+    /// The frames used, measured by statistics that did not see their block of time.
     pub held_out: Vec<Measured>,
-    /// Seconds from one of them to the next, where the footage keeps time.
+    /// Seconds from one of the frames used to the next, where the footage keeps time.
     pub interval: Option<f64>,
     /// Their names and times.
     pub notes: Vec<FrameNote>,

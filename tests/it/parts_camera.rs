@@ -82,6 +82,11 @@ impl Shooting {
         self.shown.expect("a picture was taken")
     }
 
+    /// How bright the light on it is, where 1 is usual.
+    pub(crate) fn gain(&self) -> f32 {
+        self.gain
+    }
+
     fn picture(&mut self) -> RgbImage {
         if self.seq.is_multiple_of(DWELL) {
             if self.order.is_empty() {

@@ -5,7 +5,8 @@
 //! that INSPECTD_DATA names; the bundled teacher looks, since what is promised must hold with any; an
 //! hour of two cores.
 //!
-//! Columns: kind of part, budget; of the rates that came about the mean, median and largest; median of the
+//! Columns: kind of part, budget; of the rates that came about the mean, median and largest, and the means in
+//! light that the footage showed and beyond it; median of the
 //! promised upper ends; and of twenty how often the rate lay within the interval, at most at its upper
 //! end, and not above it beyond what the choice of unseen parts explains.
 
@@ -84,7 +85,8 @@ impl Study {
             footage.iter().map(|one| learn(&teacher, one)).collect()
         });
         let measured = by_halves(&learnt, |learnt| measure(&runner, learnt, &self.unseen));
-        let kept = BUDGETS.map(|budget| self.judge(&learnt, &measured, budget));
+        let shown: Vec<[f32; 2]> = self.footage.iter().map(gains).collect();
+        let kept = BUDGETS.map(|budget| self.judge(&learnt, &measured, &shown, budget));
         assert!(kept.iter().all(|kept| *kept >= 18), "{kept:?} of {SEEDS}");
     }
 }
@@ -138,6 +140,7 @@ fn learn(teacher: &Teacher, footage: &Series) -> Calibration {
 /// A frame of an unseen part, as a calibration measures it.
 struct Unseen {
     part: usize,
+    gain: f32,
     measured: Measured,
 }
 
@@ -154,7 +157,7 @@ fn measure(teacher: &TeacherRunner, learnt: &[Calibration], unseen: &Series) -> 
     let mut measured: Vec<Vec<Unseen>> = learnt.iter().map(|_| Vec::new()).collect();
     let mut source = unseen.shoot();
     while let Next::Frame(frame) = source.next(Duration::ZERO).unwrap() {
-        let part = source.part();
+        let (part, gain) = (source.part(), source.gain());
         let prepared = preprocessor.prepare(&frame).unwrap();
         let seen = teacher.run(&prepared.input).unwrap();
         let pretrained = pretrained_features(&seen, info, &patches);
@@ -173,11 +176,22 @@ fn measure(teacher: &TeacherRunner, learnt: &[Calibration], unseen: &Series) -> 
             frame.map = Vec::new();
             measured.push(Unseen {
                 part,
+                gain,
                 measured: frame,
             });
         }
     }
     measured
+}
+
+/// The darkest and the brightest light of a footage.
+fn gains(footage: &Series) -> [f32; 2] {
+    let mut source = footage.shoot();
+    let [mut least, mut most] = [f32::INFINITY, f32::NEG_INFINITY];
+    while let Next::Frame(_) = source.next(Duration::ZERO).unwrap() {
+        (least, most) = (least.min(source.gain()), most.max(source.gain()));
+    }
+    [least, most]
 }
 
 /// What `work` gives for all of them, each half in a thread of its own.
@@ -194,7 +208,13 @@ fn by_halves<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync) 
 impl Study {
     /// Prints a row of the table and gives the number of promises that were kept, as far as so many unseen
     /// parts can tell.
-    fn judge(&self, learnt: &[Calibration], measured: &[Vec<Unseen>], budget: f64) -> usize {
+    fn judge(
+        &self,
+        learnt: &[Calibration],
+        measured: &[Vec<Unseen>],
+        shown: &[[f32; 2]],
+        budget: f64,
+    ) -> usize {
         let terms = Terms {
             budget: Budget::Share(budget),
             pace: Pace {
@@ -207,14 +227,19 @@ impl Study {
         };
         let (mut rates, mut highs) = (Vec::new(), Vec::new());
         let (mut within, mut held, mut kept) = (0, 0, 0);
-        for (one, unseen) in learnt.iter().zip(measured) {
+        // Frames above and frames in all, in light that the footage showed and beyond it.
+        let mut lights = [(0, 0); 2];
+        for ((one, unseen), shown) in learnt.iter().zip(measured).zip(shown) {
             let fit = one.statistics.fit().clone();
             let statistics = Statistics::calibrate(fit, &one.held_out, Scoring::Default, &terms);
             let statistics = statistics.unwrap();
             let mut above = vec![0; self.unseen.parts.len()];
             for frame in unseen {
                 let score = statistics.judge(frame.measured.clone());
-                above[frame.part] += usize::from(score.is_anomalous());
+                let is_above = usize::from(score.is_anomalous());
+                above[frame.part] += is_above;
+                let light = &mut lights[usize::from(!(shown[0]..=shown[1]).contains(&frame.gain))];
+                *light = (light.0 + is_above, light.1 + 1);
             }
             let rate = above.iter().sum::<usize>() as f64 / unseen.len() as f64;
             let warn = statistics.promise().unwrap().warn;
@@ -227,13 +252,16 @@ impl Study {
         rates.sort_unstable_by(f64::total_cmp);
         highs.sort_unstable_by(f64::total_cmp);
         let percent = |rate: f64| format!("{:.3}", 100.0 * rate);
+        let share = |(above, all): (usize, usize)| above as f64 / all.max(1) as f64;
         println!(
-            "| {} | {} % | {} | {} | {} | {} | {within} | {held} | {kept} |",
+            "| {} | {} % | {} | {} | {} | {} | {} | {} | {within} | {held} | {kept} |",
             self.name,
             100.0 * budget,
             percent(rates.iter().sum::<f64>() / rates.len() as f64),
             percent(rates[rates.len() / 2]),
             percent(rates[rates.len() - 1]),
+            percent(share(lights[0])),
+            percent(share(lights[1])),
             percent(highs[highs.len() / 2]),
         );
         kept

@@ -1,6 +1,6 @@
 //! The material of a Profile as one safetensors file: what refining fits its statistics on again.
 //!
-//! A row a frame. Features are `f32` as the models gave them, all else `f64`, so that a refit of nothing
+//! A row a frame. Features are `f32` as the models gave them, measurements `f64`, so that a refit of nothing
 //! changes no bit. Whoever only scores neither loads nor checks it.
 
 use super::Manifest;
