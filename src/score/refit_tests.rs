@@ -66,7 +66,7 @@ fn calibrated_with_copies() -> (Statistics, Material) {
     let frames = normal_frames(80, 1);
     let mut copies: Vec<Features> = frames.iter().skip(2).step_by(4).cloned().collect();
     for (number, copy) in copies.iter_mut().enumerate() {
-        let light = if number % 2 == 0 { 0.5 } else { -0.5 };
+        let light = if number % 2 == 0 { 2.0 } else { -2.0 };
         copy.pretrained
             .z
             .iter_mut()
@@ -104,7 +104,7 @@ fn the_paper_learns_from_no_copy_and_all_else_does() {
         .pretrained
         .z
         .iter_mut()
-        .for_each(|value| *value += 0.5);
+        .for_each(|value| *value += 2.0);
     let q = |statistics: &Statistics| {
         let mut scratch = Scratch::default();
         let frame = (&brighter).into();
@@ -116,7 +116,7 @@ fn the_paper_learns_from_no_copy_and_all_else_does() {
     };
     let (without, with) = (q(&without), q(&with));
     assert_eq!(without.0, with.0);
-    assert!(with.1 < 0.8 * without.1, "{with:?} {without:?}");
+    assert!(with.1 < 0.5 * without.1, "{with:?} {without:?}");
 }
 
 #[test]
