@@ -227,6 +227,10 @@ pub fn calibrate(
         .map(|own| statistics.judge(own.clone()).value);
     let values: Vec<(usize, f64)> = seen.indices.iter().copied().zip(values).collect();
     let (golden, not_golden) = fetch(footage, &choose(&values), supervisor)?;
+    let scene_warnings = scene
+        .iter()
+        .flat_map(|scene| seen.scene.warnings(scene))
+        .collect();
     Ok(Calibration {
         statistics,
         student: onnx(&learnt.student),
@@ -245,9 +249,7 @@ pub fn calibrate(
         is_film: footage.is_film(),
         epochs: wishes.recipe().epochs,
         mlp_width: learnt.student[0].parameters.shape().hidden,
-        scene_warnings: (scene.iter())
-            .flat_map(|scene| seen.scene.warnings(scene))
-            .collect(),
+        scene_warnings,
         scene,
         golden,
         not_golden,
