@@ -122,7 +122,18 @@ fn what_was_filmed_before_the_disk_failed_is_kept_with_its_notes() {
 #[test]
 fn a_lost_session_ends_filming_and_what_is_there_is_learnt() {
     let set = Set::new(BELT, "fps = 20");
-    let mut child = set.start(&["--minutes", "60", "--frames", "72000"]);
+    let command = set.command(&["--minutes", "60", "--frames", "72000"]);
+    // The tests themselves may run by nohup.
+    let mut heeding = Command::new("env");
+    heeding
+        .arg("--default-signal=HUP")
+        .arg(command.get_program())
+        .args(command.get_args());
+    let mut child = heeding
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     set.wait_for_pictures(25);
     // The terminal is gone, and says so twice: to the shell's jobs, and to what is in front.
     drop((child.stdout.take(), child.stderr.take()));
