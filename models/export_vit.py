@@ -107,6 +107,8 @@ SOURCES = {"timm": from_timm, "torchvision": from_torchvision, "huggingface": fr
 
 def export(model, side, path, exporter):
     """Writes the graph and gives the largest difference from torch, as a share of the largest value."""
+    # torch's own fused attention (torchvision's models) has no ONNX form.
+    torch.backends.mha.set_fastpath_enabled(False)
     model = model.eval().float()
     example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings(), torch.no_grad():
