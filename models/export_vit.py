@@ -149,6 +149,8 @@ def main():
     parser.add_argument("--random", action="store_true", help="random weights, nothing is downloaded")
     parser.add_argument("--exporter", choices=["torchscript", "dynamo"], default="torchscript")
     args = parser.parse_args()
+    if args.out.suffix != ".onnx" or not args.out.resolve().parent.is_dir():
+        sys.exit(f"--out {args.out}: a file NAME.onnx in a folder that exists is needed")
     torch.manual_seed(0)
     model, side, config = SOURCES[args.library](args.name, args.size, not args.random)
     # In the folder of its own, so that a file that is no good never has the name that was asked for.

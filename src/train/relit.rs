@@ -21,11 +21,12 @@ pub(super) fn factor(number: usize, seed: u64) -> Option<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(row as u64 / 2);
     let (first, second) = (random.random_range(0..EVERY), random.random_range(0..EVERY));
-    let [chosen, is_brighter] = match (row.is_multiple_of(2), random.random::<bool>()) {
-        (true, coin) => [first, usize::from(coin)],
-        (false, coin) => [second, usize::from(!coin)],
+    let coin = random.random::<bool>();
+    let (chosen, is_brighter) = match row.is_multiple_of(2) {
+        true => (first, coin),
+        false => (second, !coin),
     };
-    let light = if is_brighter == 1 {
+    let light = if is_brighter {
         OTHER_LIGHT
     } else {
         -OTHER_LIGHT
