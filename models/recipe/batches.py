@@ -1,15 +1,9 @@
-"""Batches from the pool: crops, flips, turns, colours, blur, noise and pasted defects.
-
-Everything is done on whole batches in torch.  A pasted defect (a spot, a scratch, or a patch of the
-neighbouring image) comes with the share of every 16x16 patch it covers, the target of one loss.
-"""
+"""Batches from the pool: crops, flips, turns, colours, blur and noise, on whole batches in torch."""
 
 import math
 
 import torch
 from torch.nn import functional as F
-
-from model import PATCH
 
 
 def coin(n, chance, rng):
@@ -49,37 +43,6 @@ def recolour(images, rng):
     return (mixed + tone + 0.5 + shift).clamp(0, 1)
 
 
-def defects(images, rng):
-    """Paste a defect into half of the images, a second into some; return each patch's share of change."""
-    n, _, size, _ = images.shape
-    axis = torch.arange(size, dtype=torch.float32)
-    pasted = images.clone()
-    for chance in (0.45, 0.15):
-        hit = coin(n, chance, rng).nonzero()[:, 0]
-        m = len(hit)
-        if m == 0:
-            continue
-        target = pasted[hit]
-        centre = uniform((m, 2), 0.05, 0.95, rng) * size
-        long = torch.exp(uniform((m, 1, 1), math.log(2.0), math.log(size / 6), rng))
-        short = torch.where(coin(m, 0.5, rng)[:, None, None], long * uniform((m, 1, 1), 0.5, 1, rng),
-                            uniform((m, 1, 1), 0.7, 2.0, rng))
-        turn = uniform((m, 1, 1), 0, math.pi, rng)
-        dx, dy = (axis - centre[:, :1])[:, None, :], (axis - centre[:, 1:])[:, :, None]
-        u, v = turn.cos() * dx + turn.sin() * dy, turn.cos() * dy - turn.sin() * dx
-        v = v + 0.4 * turn * u * u / long  # bend
-        cover = torch.sigmoid((1 - (u / long) ** 2 - (v / short) ** 2) * 4)[:, None]
-        kind = torch.randint(4, (m, 1, 1, 1), generator=rng)
-        tint = target.mean((2, 3), keepdim=True) + 0.35 * torch.randn(m, 3, 1, 1, generator=rng)
-        paint = torch.where(kind == 0, images[(hit + n // 4 + 1) % n], target.roll((size // 3, size // 4), (2, 3)))
-        paint = torch.where(kind == 2, tint, paint)
-        paint = torch.where(kind == 3, target * uniform((m, 1, 1, 1), 0.3, 1.6, rng), paint)
-        pasted[hit] = target + cover * uniform((m, 1, 1, 1), 0.4, 1.0, rng) * (paint - target)
-    changed = (pasted - images).abs().mean(1, keepdim=True)
-    share = F.max_pool2d(changed, PATCH).flatten(1)
-    return pasted.clamp(0, 1), (share / 0.15).clamp(0, 1)
-
-
 def degrade(images, rng):
     """Blur some images (as enlarged small pictures are) and add noise to others."""
     n, _, size, _ = images.shape
@@ -91,15 +54,11 @@ def degrade(images, rng):
     return (images + level * torch.randn(images.shape, generator=rng)).clamp(0, 1)
 
 
-def batch(pool, instances, count, size, rng, with_defects=True):
-    """Images in -1..1, their classes, and the defect share of each patch.
+def batch(pool, instances, count, size, rng):
+    """Images (count, 3, size, size) in -1..1 and their classes.
 
     The second half of a batch shows the images of the first half again, in other views.
     """
     pick = torch.randint(len(pool), (count // 2,), generator=rng).repeat(2)
     images = torch.from_numpy(pool[pick.numpy()]).permute(0, 3, 1, 2).float() / 255
-    images = recolour(crop(images, size, rng), rng)
-    share = torch.zeros(count, (size // PATCH) ** 2)
-    if with_defects:
-        images, share = defects(images, rng)
-    return degrade(images, rng) * 2 - 1, pick // instances, share
+    return degrade(recolour(crop(images, size, rng), rng), rng) * 2 - 1, pick // instances

@@ -5,15 +5,19 @@ position table belongs to the full 14x14 grid; smaller training images average i
 table serves both resolutions.  The output is all tokens after the final LayerNorm, class token first.
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 PATCH, GRID = 16, 14
+# Width, blocks and heads of the two files.
+SHAPES = {"teacher": (192, 6, 3), "nano": (96, 4, 3)}
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads, ratio):
+    def __init__(self, width, heads, ratio=4):
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
@@ -36,13 +40,13 @@ class Block(nn.Module):
 
 
 class Teacher(nn.Module):
-    def __init__(self, width=128, depth=8, heads=4, ratio=4):
+    def __init__(self, width, depth, heads):
         super().__init__()
         self.patch = nn.Conv2d(3, width, PATCH, PATCH)
         self.cls = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(grid_waves(width))
         self.position_cls = nn.Parameter(torch.zeros(1, 1, width))
-        self.blocks = nn.ModuleList(Block(width, heads, ratio) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.fixed = None  # full position table, folded in by the export
         for module in self.modules():
@@ -51,12 +55,10 @@ class Teacher(nn.Module):
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.cls, std=0.02)
 
-    def embed(self, images, mask=None, mask_token=None):
+    def embed(self, images):
         x = self.patch(images)
         side = x.shape[-1]
         x = x.flatten(2).transpose(1, 2)
-        if mask is not None:
-            x = torch.where(mask[..., None], mask_token.to(x.dtype), x)
         if self.fixed is not None:
             return torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.fixed
         table = self.position
@@ -65,9 +67,9 @@ class Teacher(nn.Module):
         x = x + table.flatten(2).transpose(1, 2)
         return torch.cat([(self.cls + self.position_cls).expand(x.shape[0], -1, -1).to(x.dtype), x], 1)
 
-    def stream(self, images, mask=None, mask_token=None):
+    def stream(self, images):
         """The outputs of all blocks, then the normalised tokens."""
-        x = self.embed(images, mask, mask_token)
+        x = self.embed(images)
         out = []
         for block in self.blocks:
             x = block(x)
@@ -86,3 +88,23 @@ def grid_waves(width):
     rows = waves[:, :, None].expand(-1, -1, GRID)
     columns = waves[:, None, :].expand(-1, GRID, -1)
     return 0.3 * torch.cat([rows, columns])[None].contiguous()
+
+
+def start_from_cosines(teacher):
+    """Let the patch embedding begin as a turned cosine transform: the lowest frequencies of luma and two chromas.
+
+    A start from noise spends its first thousand steps on finding such filters.  The amplitude grows with the
+    frequency, against the fall that pictures have.
+    """
+    width, axis = teacher.cls.shape[-1], torch.arange(PATCH) + 0.5
+    wave = torch.stack([torch.cos(math.pi * k * axis / PATCH) * (1 if k else 0.5**0.5) for k in range(PATCH)])
+    wave = wave * (2 / PATCH) ** 0.5
+    tones = F.normalize(torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]), dim=1)
+    known = [(math.hypot(i, j), tone, i, j) for tone in range(3) for i in range(PATCH) for j in range(PATCH)]
+    lowest = sorted(known, key=lambda f: f[0] * (1 if f[1] == 0 else 2) + 0.1 * f[1])[:width]
+    filters = torch.stack([0.15 * (1 + rate) * tones[tone][:, None, None] * wave[i][:, None] * wave[j]
+                           for rate, tone, i, j in lowest])
+    turn = torch.linalg.qr(torch.randn(width, width))[0]
+    with torch.no_grad():
+        teacher.patch.weight.copy_((turn @ filters.flatten(1)).view_as(filters))
+        teacher.patch.bias.zero_()

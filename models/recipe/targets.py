@@ -1,8 +1,11 @@
-"""What every patch must tell about itself: gradient histograms, colour and fine energy.
+"""What the teacher has to tell of a picture: oriented energies and colour, everywhere and by region.
 
-The descriptor of a 16x16 patch holds oriented gradient histograms of its four 8x8 cells (9 unsigned
-bins, as in MaskFeat), the mean and deviation of colour, and the energy of fine detail.  It is
-computed from the image itself and needs no label.
+A descriptor belongs to one patch.  It holds the logarithm of the mean amplitude of Gabor filters, over the
+picture and over the logarithm of its own finest amplitude (how contrast is arranged: scattering of second order,
+Bruna and Mallat, 2013), and mean and log deviation of luma and of two differences of colour.  Sizes count in
+pixels of the input, so that a picture of 112 pixels and one of 224 are told in the same terms.  The layout is the mean
+of the descriptors over a grid of regions, after the spatial envelope ("gist") of Oliva and Torralba, 2001.
+All is computed from the image itself and needs no label.
 """
 
 import math
@@ -12,37 +15,74 @@ from torch.nn import functional as F
 
 from model import PATCH
 
-BINS = 9
-WIDTH = 4 * BINS + 4 * 3 + 3 + 2
+ORIENTATIONS, OCTAVES, REGIONS = 6, 4, 3
+WIDTH = ORIENTATIONS * (2 * OCTAVES - 1) + 6
 
 
-def descriptor(images):
-    """Images (B, 3, H, H) in -1..1 to descriptors (B, patches, WIDTH)."""
-    n, _, size, _ = images.shape
-    side = size // PATCH
-    grey = images.mean(1, keepdim=True)
-    padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
-    gx = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
-    gy = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
-    size_ = torch.sqrt(gx**2 + gy**2 + 1e-8)
-    angle = torch.atan2(gy, gx) % math.pi / math.pi * BINS
-    low = angle.floor()
-    weight = angle - low
-    first = low.long() % BINS
-    votes = torch.zeros(n, BINS, size, size)
-    votes.scatter_add_(1, first, size_ * (1 - weight))
-    votes.scatter_add_(1, (first + 1) % BINS, size_ * weight)
-    cells = F.avg_pool2d(votes, PATCH // 2)
-    strength = cells.norm(dim=1, keepdim=True)
-    cells = cells / (strength + 0.05)
+def gabors(size=7, wavelength=4.0, deviation=1.8):
+    """Even and odd filters of every orientation, alternately, without response to a constant."""
+    axis = torch.arange(size) - (size - 1) / 2
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    window = torch.exp(-(x**2 + y**2) / (2 * deviation**2))
+    filters = []
+    for k in range(ORIENTATIONS):
+        turn = k * math.pi / ORIENTATIONS
+        phase = (x * math.cos(turn) + y * math.sin(turn)) * 2 * math.pi / wavelength
+        for wave in (torch.cos(phase), torch.sin(phase)):
+            kernel = window * (wave - (window * wave).sum() / window.sum())
+            filters.append(kernel / kernel.abs().sum())
+    return torch.stack(filters)[:, None]
 
-    def by_patch(x, s):  # (B, C, side * s, side * s) to (B, patches, C * s * s)
-        return F.pixel_unshuffle(x, s).flatten(2).transpose(1, 2)
 
-    colours = F.avg_pool2d(images, PATCH // 2)
-    spread = (F.avg_pool2d(images**2, PATCH) - F.avg_pool2d(images, PATCH) ** 2).clamp(min=0).sqrt()
-    smooth = F.avg_pool2d(grey, 3, 1, 1)
-    fine = torch.log(F.avg_pool2d((grey - smooth) ** 2, PATCH) + 1e-4) / 4 + 1
-    rough = torch.log(F.avg_pool2d(strength, 2) + 1e-2) / 3
-    return torch.cat([by_patch(cells, 2) * 2, by_patch(colours, 2) * 2, by_patch(spread * 4, 1),
-                      by_patch(fine, 1), by_patch(rough, 1)], 2)
+GABORS = gabors()
+
+
+def amplitudes(field):
+    """A field (B, 1, H, H) to its amplitude along every orientation (B, ORIENTATIONS, H, H)."""
+    waves = F.conv2d(F.pad(field, (3, 3, 3, 3), mode="reflect"), GABORS.to(field.device))
+    return torch.sqrt(waves[:, 0::2] ** 2 + waves[:, 1::2] ** 2 + 1e-8)
+
+
+def level(amplitude):
+    return torch.log(amplitude + 1e-2)
+
+
+def descriptors(images):
+    """Images (B, 3, H, H) in -1..1 to descriptors (B, WIDTH, H / PATCH, H / PATCH)."""
+    side = images.shape[-1] // PATCH
+    images = F.avg_pool2d(images, 2)  # the finest octave has a wavelength of 8 pixels of the input
+    red, green, blue = images.split(1, 1)
+    luma = images.mean(1, keepdim=True)
+    tones = torch.cat([luma, red - green, (red + green) / 2 - blue], 1)
+    finest = amplitudes(luma)
+    contrast = level(finest.norm(dim=1, keepdim=True))
+    parts = [finest]
+    for _ in range(1, OCTAVES):
+        luma, contrast = F.avg_pool2d(luma, 2), F.avg_pool2d(contrast, 2)
+        parts += [amplitudes(luma), amplitudes(contrast)]
+    parts = [level(F.adaptive_avg_pool2d(part, side)) for part in parts]
+    mean = F.avg_pool2d(tones, PATCH // 2)
+    variance = (F.avg_pool2d(tones**2, PATCH // 2) - mean**2).clamp(min=0)
+    return torch.cat([*parts, 2 * mean, torch.log(variance + 1e-4) / 2], 1)
+
+
+def layout(told):
+    """Descriptors (B, WIDTH, side, side) to their means over the regions (B, REGIONS^2 * WIDTH)."""
+    return F.adaptive_avg_pool2d(told, REGIONS).flatten(1)
+
+
+class Scale:
+    """Mean and deviation of descriptors over the training images, so that all count the same."""
+
+    def __init__(self, batches):
+        told = torch.cat([descriptors(images) for images in batches])
+        self.mean, self.deviation = told.mean((0, 2, 3))[:, None, None], told.std((0, 2, 3))[:, None, None]
+        self.layout = layout(self.standard(told)).std(0)
+
+    def standard(self, told):
+        return (told - self.mean) / self.deviation
+
+    def goals(self, images):
+        """Standardised descriptors per patch (B, patches, WIDTH) and layout (B, REGIONS^2 * WIDTH)."""
+        told = self.standard(descriptors(images))
+        return told.flatten(2).transpose(1, 2), layout(told) / self.layout

@@ -1,11 +1,11 @@
 """Pre-train the teacher on the procedural pool.
 
-Five losses are added: the class of the formula from the class token (class), the mean and deviation
-of all patch descriptors from the class token (whole), the descriptor of every patch, also of patches
-hidden from the input (patch), the share of a pasted defect in every patch (defect), and
-for features that fill their space, the inverse effective rank of class and patch tokens together with
-the agreement of two views of one image (spread).  Most steps
-run at 112 pixels, the last ones at 224.  A checkpoint is written regularly; the same command resumes
+Losses, added as named by --use:
+  patch     the descriptors of every patch, from the patch tokens of the middle and the late block;
+  layout    the means of the descriptors over a grid of regions, from the class token;
+  class     which formula drew the image, from the class token;
+  contrast  which two views are of one image, from the class token.
+Most steps run at 112 pixels, the last ones at 224.  A checkpoint is written regularly; the same command resumes
 from it.  The exported weights are a running average.
 """
 
@@ -20,71 +20,47 @@ from torch import nn
 from torch.nn import functional as F
 
 from batches import batch
-from model import PATCH, Teacher
-from targets import WIDTH, descriptor
+from model import SHAPES, Teacher, start_from_cosines
+from muon import Muon
+from targets import REGIONS, WIDTH, Scale
+
+LOSSES = ("patch", "layout", "class", "contrast")
+SMALL, LARGE = 112, 224
+TEMPERATURE = 0.1
 
 
 class Student(nn.Module):
     """The teacher in training, with the heads that are thrown away afterwards."""
 
-    def __init__(self, classes):
+    def __init__(self, shape, classes):
         super().__init__()
-        self.teacher = Teacher()
-        width = self.teacher.cls.shape[-1]
-        self.mask_token = nn.Parameter(torch.zeros(width))
+        self.teacher = Teacher(*SHAPES[shape])
+        start_from_cosines(self.teacher)
+        width, depth, _ = SHAPES[shape]
+        self.told = round(depth / 2), round(depth * 5 / 6)  # the blocks that inspectd pools
+        self.patch = nn.ModuleList(nn.Linear(width, WIDTH) for _ in self.told)
+        self.layout = nn.Linear(width, REGIONS**2 * WIDTH)
         self.classify = nn.Linear(width, classes)
-        self.describe = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, WIDTH))
-        self.defect = nn.Linear(width, 1)
-        self.whole = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, 2 * WIDTH))
+        self.project = nn.Sequential(nn.Linear(width, 512), nn.GELU(), nn.Linear(512, 128))
 
-    def forward(self, images, mask):
-        stream = self.teacher.stream(images, mask, self.mask_token)
-        first, patches = stream[-1][:, 0], stream[-1][:, 1:]
-        heads = self.classify(first), self.whole(first), self.describe(patches), self.defect(patches)[..., 0]
-        depth = len(self.teacher.blocks)
-        return *heads, first, stream[depth // 2 - 1][:, 1:], stream[depth - 2][:, 1:]
-
-
-def narrowness(rows):
-    """Logarithm of width over effective rank (participation ratio): 0 for white features."""
-    rows = rows - rows.mean(0)
-    covariance = rows.T @ rows / len(rows)
-    return torch.log(rows.shape[1] * (covariance**2).sum() / (covariance.diagonal().sum() ** 2 + 1e-9))
-
-
-def spread(first, *patches):
-    """Reward white class tokens, patch tokens and pooled tokens, and equal class tokens of two views."""
-    a, b = first.float().chunk(2)
-    loss = narrowness(first.float()) + 2 * ((a - b) ** 2).sum() / (2 * len(a) * first.float().var(0).sum())
-    for tokens in patches:
-        tokens = F.layer_norm(tokens.float(), tokens.shape[-1:])
-        tokens = tokens - tokens.mean(0)  # what only tells the position does not count
-        loss = loss + 0.5 * narrowness(tokens.flatten(0, 1)) + 0.5 * narrowness(tokens.mean(1))
-    return loss
-
-
-def hidden(count, patches, rng):
-    """Which patches to hide: none in half of the images, up to 70 % in the others."""
-    share = torch.rand(count, 1, generator=rng) * 0.7 * (torch.rand(count, 1, generator=rng) < 0.5)
-    return torch.rand(count, patches, generator=rng) < share
-
-
-def losses(student, images, classes, share, mask, use):
-    """The losses named in `use`, each already weighted."""
-    goal = descriptor(images)
-    with torch.autocast("cpu", torch.bfloat16):
-        label, whole, description, defect, *tokens = student(images, mask)
-    weight = torch.where(mask, 2.0, 1.0)
-    error = F.smooth_l1_loss(description.float(), goal, reduction="none").mean(-1)
-    summary = torch.cat([goal.mean(1), 2 * goal.std(1)], 1)
-    parts = {
-        "spread": 0.3 * spread(*tokens),
-        "whole": 6 * F.smooth_l1_loss(whole.float(), summary, beta=0.3),
-        "class": F.cross_entropy(label.float(), classes, label_smoothing=0.1),
-        "patch": 6 * (error * weight).sum() / weight.sum(),
-        "defect": F.binary_cross_entropy_with_logits(defect.float(), share, (~mask).float(), pos_weight=torch.tensor(8.0)),
-    }
-    return {k: v for k, v in parts.items() if k in use}
+    def losses(self, images, classes, scale, use):
+        """The losses named in `use`, each already weighted; the halves of `images` are views of the same."""
+        stream = self.teacher.stream(images)
+        z, parts = stream[-1][:, 0], {}
+        with torch.no_grad():
+            patches, layout = scale.goals(images)
+        if "patch" in use:
+            tokens = [F.layer_norm(stream[block - 1][:, 1:], z.shape[-1:]) for block in self.told]
+            parts["patch"] = sum(F.mse_loss(head(x), patches) for head, x in zip(self.patch, tokens))
+        if "layout" in use:
+            parts["layout"] = 2 * F.mse_loss(self.layout(z), layout)
+        if "class" in use:
+            parts["class"] = F.cross_entropy(self.classify(z), classes, label_smoothing=0.1)
+        if "contrast" in use:
+            a, b = F.normalize(self.project(z), dim=1).chunk(2)
+            alike, same = a @ b.T / TEMPERATURE, torch.arange(len(a), device=z.device)
+            parts["contrast"] = (F.cross_entropy(alike, same) + F.cross_entropy(alike.T, same)) / 2
+        return parts
 
 
 def optimisers(student):
@@ -92,64 +68,74 @@ def optimisers(student):
     matrices = [p for n, p in student.named_parameters() if "blocks" in n and p.ndim == 2]
     known = {id(p) for p in matrices}
     rest = [p for p in student.parameters() if id(p) not in known]
-    return (torch.optim.Muon(matrices, lr=1.0, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(rest, lr=1.0, weight_decay=0.02, betas=(0.9, 0.98)))
+    return Muon(matrices), torch.optim.AdamW(rest, lr=1.0, weight_decay=0.02, betas=(0.9, 0.98))
+
+
+def scale_of(pool, instances, seed, device):
+    """The scale of the descriptors over 2,000 views."""
+    rng = torch.Generator().manual_seed(seed)
+    return Scale(batch(pool, instances, 100, SMALL, rng)[0].to(device) for _ in range(20))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pool", type=Path, required=True)
     parser.add_argument("--instances", type=int, default=32, help="as given to make_pool.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint file")
-    parser.add_argument("--steps", type=int, default=730)
-    parser.add_argument("--decay", type=int, default=230, help="of these, steps with a falling rate")
-    parser.add_argument("--last", type=int, default=30, help="of these, steps at 224 pixels")
-    parser.add_argument("--batch", type=int, default=128, help="about a third of it at 224 pixels")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--use", default="class,whole,patch,defect,spread", help="losses to add")
+    parser.add_argument("--shape", choices=SHAPES, default="teacher")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--last", type=int, default=0, help="of these, steps at 224 pixels")
+    parser.add_argument("--batch", type=int, default=64, help="a quarter of it at 224 pixels")
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--use", default="patch,layout", help="losses to add")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="fuse the blocks (needs a C++ compiler)")
-    parser.add_argument("--every", type=int, default=50, help="steps between checkpoints")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--plain", action="store_true", help="without torch.compile, which needs a C++ compiler")
+    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     args = parser.parse_args()
+    use = args.use.split(",")
+    if unknown := set(use) - set(LOSSES):
+        parser.error(f"--use {','.join(unknown)}: known are {', '.join(LOSSES)}")
 
     torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
     torch.manual_seed(args.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     pool = np.load(args.pool, mmap_mode="r")
-    student = Student(len(pool) // args.instances)
+    student = Student(args.shape, len(pool) // args.instances).to(device)
+    scale = scale_of(pool, args.instances, args.seed, device)
     rules = optimisers(student)
     average = {k: v.clone() for k, v in student.teacher.state_dict().items()}
     step, spent = 0, 0.0
     if args.out.exists():
-        saved = torch.load(args.out, weights_only=True)
+        saved = torch.load(args.out, map_location=device, weights_only=True)
         student.load_state_dict(saved["student"])
         average, step, spent = saved["average"], saved["step"], saved["spent"]
         for rule, state in zip(rules, saved["rules"]):
             rule.load_state_dict(state)
         print(f"resumed at step {step}", flush=True)
 
-    if args.compile:
+    if not args.plain:
         for block in student.teacher.blocks:
             block.compile()
-    use, sums, start = args.use.split(","), {}, time.time()
+    sums, start = {}, time.time()
     while step < args.steps:
         large = step >= args.steps - args.last
-        size, count = (224, args.batch // 6 * 2) if large else (112, args.batch)
+        size, count = (LARGE, args.batch // 8 * 2) if large else (SMALL, args.batch)
         rng = torch.Generator().manual_seed(args.seed * 1_000_003 + step)  # so that a resumed run sees the same
-        rate = args.rate * min((step + 1) / 200, 1, (args.steps - step) / args.decay)
+        rate = args.rate * min((step + 1) / 100, 1, 2 * (args.steps - step) / args.steps)
         for rule in rules:
             for group in rule.param_groups:
                 group["lr"] = rate
-        images, classes, share = batch(pool, args.instances, count, size, rng, "defect" in use)
-        mask = hidden(count, (size // PATCH) ** 2, rng) & ("patch" in use)
-        parts = losses(student, images, classes, share, mask, use)
+        images, classes = batch(pool, args.instances, count, size, rng)
+        parts = student.losses(images.to(device), classes.to(device), scale, use)
         sum(parts.values()).backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 2.0)
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         for rule in rules:
             rule.step()
             rule.zero_grad(set_to_none=True)
         step += 1
-        keep = min(0.995, 1 - 1 / (1 + step / 10))
+        keep = min(0.998, 1 - 1 / (1 + step / 10))
         with torch.no_grad():
             for name, value in student.teacher.state_dict().items():
                 average[name].lerp_(value, 1 - keep)
@@ -161,7 +147,7 @@ def main():
             sums = {}
         if step % args.every == 0 or step == args.steps:
             part = args.out.with_suffix(".part")
-            torch.save({"student": student.state_dict(), "average": average, "step": step,
+            torch.save({"student": student.state_dict(), "average": average, "step": step, "shape": args.shape,
                         "spent": spent + time.time() - start, "rules": [r.state_dict() for r in rules]}, part)
             os.replace(part, args.out)
 

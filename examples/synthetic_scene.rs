@@ -1,0 +1,71 @@
+//! Writes pictures of the synthetic scene, for `inspectd calibrate` and `inspectd evaluate`:
+//! `cargo run --release --example synthetic_scene -- FOLDER` makes `FOLDER/fit` (300 normal pictures),
+//! `FOLDER/normal` (200 later ones) and `FOLDER/bad` (200 that show a defect, at least by half).
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use image::RgbImage;
+use inspectd::capture::synthetic::{Product, Synthetic, truth};
+use inspectd::capture::{Frame, Pixels, replay};
+
+/// Everything random follows from it.
+const SEED: u64 = 11;
+/// Frames between two that are kept, prime to the frames from part to part.
+const STRIDE: u64 = 7;
+
+fn main() -> anyhow::Result<()> {
+    let folder = std::env::args().nth(1).context("name a folder")?;
+    let folder = Path::new(&folder);
+    write(
+        &folder.join("fit"),
+        false,
+        (0..).step_by(STRIDE as usize),
+        300,
+    )?;
+    let later = (100_000..).step_by(STRIDE as usize);
+    write(&folder.join("normal"), false, later, 200)?;
+    let defective = (200_000..).step_by(STRIDE as usize);
+    let defective = defective.filter(|&i| truth(SEED, Product::default(), i).is_some());
+    write(&folder.join("bad"), true, defective, 200)
+}
+
+fn write(
+    folder: &Path,
+    defects: bool,
+    numbers: impl Iterator<Item = u64>,
+    count: usize,
+) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    for number in numbers.take(count) {
+        let picture = picture(number, defects)?;
+        let path = folder.join(format!("{number:06}.png"));
+        picture
+            .save(&path)
+            .with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn picture(number: u64, defects: bool) -> anyhow::Result<RgbImage> {
+    let scene = Synthetic {
+        seed: SEED,
+        start: number,
+        frames: Some(1),
+        defects,
+        ..Synthetic::default()
+    };
+    let frame = replay(&scene)?.next().context("the scene is empty")?;
+    let Frame {
+        pixels: Pixels::Rgb8 {
+            width,
+            height,
+            data,
+        },
+        ..
+    } = frame?
+    else {
+        bail!("the scene is not in RGB");
+    };
+    RgbImage::from_raw(width, height, data).context("the scene's picture has another size")
+}
