@@ -11,12 +11,18 @@ use inspectd::capture::{Frame, Pixels, replay};
 
 /// Everything random follows from it.
 const SEED: u64 = 11;
-/// Frames between two that are kept, prime to the frames from part to part.
+/// From one frame that is kept to the next: prime to the 10 frames from part to part, so that every position occurs.
 const STRIDE: u64 = 7;
 
 fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).context("name a folder")?;
     let folder = Path::new(&folder);
+    if folder.exists() {
+        bail!(
+            "{} exists: pictures of a former run would mix in",
+            folder.display()
+        );
+    }
     write(
         &folder.join("fit"),
         false,

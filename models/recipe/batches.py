@@ -5,6 +5,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+from make_pool import INSTANCES
+
 
 def coin(n, chance, rng):
     return torch.rand(n, generator=rng) < chance
@@ -54,11 +56,11 @@ def degrade(images, rng):
     return (images + level * torch.randn(images.shape, generator=rng)).clamp(0, 1)
 
 
-def batch(pool, instances, count, size, rng):
+def batch(pool, count, size, rng):
     """Images (count, 3, size, size) in -1..1 and their classes.
 
     The second half of a batch shows the images of the first half again, in other views.
     """
     pick = torch.randint(len(pool), (count // 2,), generator=rng).repeat(2)
     images = torch.from_numpy(pool[pick.numpy()]).permute(0, 3, 1, 2).float() / 255
-    return degrade(recolour(crop(images, size, rng), rng), rng) * 2 - 1, pick // instances
+    return degrade(recolour(crop(images, size, rng), rng), rng) * 2 - 1, pick // INSTANCES

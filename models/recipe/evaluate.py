@@ -7,6 +7,7 @@ The first row is a baseline that needs no teacher: a Gaussian on the principal c
 
 import argparse
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-PARTS = ("fit", "normal", "bad")
+FOLDERS = ("fit", "normal", "bad")
 
 
 def sets(data, scene):
@@ -31,25 +32,25 @@ def sets(data, scene):
         found[name] = (files(data / "cifar10" / name / "train")[:400],
                        [f for f in test if f.name.startswith(name)], [f for f in test if not f.name.startswith(name)])
     if scene:
-        found["scene"] = tuple(files(scene / part) for part in PARTS)
+        found["scene"] = tuple(files(scene / part) for part in FOLDERS)
     return found
 
 
 def link(files, folder):
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for file in files:
-        (folder / file.name).unlink(missing_ok=True)
         (folder / file.name).symlink_to(file.resolve())
 
 
 def pixels(fit, normal, bad, size=32):
     """Raw pixels, PCA that explains 0.99 of the variance, whitened; the squared length is the score."""
     def load(files):
-        return np.stack([np.asarray(Image.open(f).convert("RGB").resize((size, size), Image.BILINEAR), np.float64).ravel()
-                         for f in files])
+        pictures = (Image.open(f).convert("RGB").resize((size, size), Image.BILINEAR) for f in files)
+        return np.stack([np.asarray(picture, np.float64).ravel() for picture in pictures])
 
-    rule = PCA(0.99, whiten=True, svd_solver="full").fit(load(fit))
-    scores = [(rule.transform(load(files)) ** 2).sum(1) for files in (normal, bad)]
+    pca = PCA(0.99, whiten=True, svd_solver="full").fit(load(fit))
+    scores = [(pca.transform(load(files)) ** 2).sum(1) for files in (normal, bad)]
     return roc_auc_score([0] * len(normal) + [1] * len(bad), np.concatenate(scores))
 
 
@@ -57,12 +58,15 @@ def judged(program, teacher, folder, profile):
     """AUROC of every score of inspectd, by name."""
     chosen = ["--teacher", str(teacher)]
     calibrate = [program, "calibrate", "--footage", folder / "fit", "--out", profile, "--false-alarms", "1%", *chosen]
-    table = profile.with_suffix(".json")
+    table = profile.with_name(f"{profile.name}.json")
     evaluate = [program, "evaluate", "--profile", profile, "--normal", folder / "normal", "--anomalous", folder / "bad",
                 "--json", table, *chosen]
     for command in (calibrate, evaluate):
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
-    return {row["score"]: row["auroc"] for row in json.loads(table.read_text())["scores"]}
+        subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    found = json.loads(table.read_text())
+    if missing := found["unjudged"]:
+        raise SystemExit(f"{table}: {len(missing)} pictures were not judged, the first is {missing[0]}")
+    return {row["score"]: row["auroc"] for row in found["scores"]}
 
 
 def main():
@@ -72,12 +76,14 @@ def main():
     parser.add_argument("--scene", type=Path, help="folder that the example synthetic_scene wrote")
     parser.add_argument("--inspectd", default="target/release/inspectd", help="the program")
     parser.add_argument("--work", type=Path, required=True, help="folder for links and Profiles")
-    parser.add_argument("--parts", action="store_true", help="also print the AUROC of every score")
+    parser.add_argument("--scores", action="store_true", help="also print the AUROC of every score")
     args = parser.parse_args()
+    if len({teacher.stem for teacher in args.teachers}) < len(args.teachers):
+        parser.error("two teachers have the same name")
 
     found = sets(args.data, args.scene)
     for name, parts in found.items():
-        for part, files in zip(PARTS, parts):
+        for part, files in zip(FOLDERS, parts):
             link(files, args.work / "sets" / name / part)
     print(" | ".join(["teacher", *found, "mean"]))
 
@@ -89,7 +95,7 @@ def main():
         tables = [judged(args.inspectd, teacher, args.work / "sets" / name, args.work / f"{teacher.stem}-{name}")
                   for name in found]
         show(teacher.stem, [table["default"] for table in tables])
-        if args.parts:
+        if args.scores:
             for score in tables[0]:
                 show(f"  {score}", [table[score] for table in tables])
 

@@ -1,8 +1,8 @@
-"""Write a checkpoint as an ONNX teacher and check it against torch.
+"""Write a checkpoint as an ONNX teacher with its sidecar, and check it against torch.
 
 The graph is opset 17 with attention written out, constants folded and a free batch axis.  Output 0,
-`tokens`, holds all tokens after the final LayerNorm, class token first.  Weights are stored in half precision, with
-a Cast before their use: arithmetic stays in float32, the file takes half the room.
+`tokens`, holds all tokens after the final LayerNorm, class token first.  Large weights are stored in half precision,
+with a Cast before their use: arithmetic stays in float32, the file takes half the room.
 """
 
 import argparse
@@ -24,16 +24,21 @@ from model import SHAPES, Teacher
 EXACT, HALVED = 1e-4, 2e-2
 # Smaller arrays, such as biases and norms, stay in float32.
 SMALLEST = 1024
+SIDECAR = """name = "{name}"
+mean = [0.5, 0.5, 0.5]
+std = [0.5, 0.5, 0.5]
+interpolation = "bilinear"
+licence = "MIT OR Apache-2.0"
+"""
 
 
 def traced(teacher, example):
-    """The graph that torch writes."""
-    teacher = teacher.eval().float()
+    """The graph that torch writes, with attention written out and one table of positions."""
     for block in teacher.blocks:
         block.fused = False
     with torch.no_grad():
         grid = teacher.position.flatten(2).transpose(1, 2)
-        teacher.fixed = torch.cat([teacher.position_cls, grid], 1).clone()
+        teacher.position_table = torch.cat([teacher.position_cls, grid], 1).clone()
     written = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -43,38 +48,57 @@ def traced(teacher, example):
     return onnx.load_from_string(written.getvalue())
 
 
-def halve(model):
-    """Store the large weights in half precision."""
-    graph = model.graph
-    large = [t for t in graph.initializer if t.data_type == TensorProto.FLOAT and np.prod(t.dims) >= SMALLEST]
+def halve(graph):
+    """Store large weights in half precision."""
+    large = [tensor for tensor in graph.initializer if is_large(tensor)]
     for tensor in large:
-        stored = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
         graph.initializer.remove(tensor)
-        graph.initializer.append(stored)
-        graph.node.insert(0, helper.make_node("Cast", [stored.name], [tensor.name], to=TensorProto.FLOAT))
+        store(graph, tensor, tensor.name)
+    constants = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    for node in constants:
+        if is_large(node.attribute[0].t):
+            graph.node.remove(node)
+            store(graph, node.attribute[0].t, node.output[0])
 
 
-def difference(model, teacher, example):
-    """The largest difference of an output value between onnxruntime and torch, for a batch and for one image."""
+def is_large(tensor):
+    return tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= SMALLEST
+
+
+def store(graph, tensor, name):
+    half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}_half")
+    graph.initializer.append(half)
+    graph.node.insert(0, helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+
+
+def difference(model, images, expected):
+    """The largest difference of an output value between onnxruntime and torch, in a batch and one by one."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    with torch.no_grad():
-        return max(float(np.abs(session.run(None, {"image": x.numpy()})[0] - teacher(x).numpy()).max())
-                   for x in (example, example[:1]))
+
+    def run(x):
+        return session.run(None, {"image": x.numpy()})[0]
+
+    one_by_one = np.concatenate([run(image[None]) for image in images])
+    return max(float(np.abs(found - expected).max()) for found in (run(images), one_by_one))
 
 
 def export(teacher, path):
-    """Write `path`; give the differences of the graph and of its halved weights."""
-    example = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    model = traced(teacher, example)
-    exact = difference(model, teacher, example)
-    halve(model)
+    """Write `path` and its sidecar; give the differences of the graph and of its halved weights."""
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = teacher(images).numpy()  # before anything is rearranged for the trace
+    model = traced(teacher, images)
+    exact = difference(model, images, expected)
+    halve(model.graph)
     onnx.checker.check_model(model)
-    halved = difference(model, teacher, example)
+    halved = difference(model, images, expected)
     if exact > EXACT or halved > HALVED:
         raise SystemExit(f"onnxruntime and torch differ by {exact:.1e}, with halved weights by {halved:.1e}")
     part = path.with_suffix(".part")
     onnx.save(model, part)
     os.replace(part, path)
+    width, blocks = teacher.cls.shape[-1], len(teacher.blocks)
+    path.with_suffix(".toml").write_text(SIDECAR.format(name=f"procedural-vit-{width}x{blocks}"))
     return exact, halved
 
 
@@ -82,14 +106,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--checkpoint", type=Path)
-    source.add_argument("--random", choices=SHAPES, help="random weights of this shape, for comparison")
+    source.add_argument("--random", choices=SHAPES,
+                        help="plain random weights of this shape, without the cosines that training starts from")
     parser.add_argument("--seed", type=int, default=0, help="of the random weights")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     if args.checkpoint:
         saved = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
-        teacher = Teacher(*SHAPES[saved["shape"]])
+        teacher = Teacher(*SHAPES[saved["settings"]["shape"]])
         teacher.load_state_dict(saved["average"])
     else:
         teacher = Teacher(*SHAPES[args.random])

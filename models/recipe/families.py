@@ -108,7 +108,7 @@ def part_distance(kind, x, y, w, h):
 
 def shade(height, rng, strength):
     """Lambert and a highlight from a height field under a random light."""
-    gy, gx = np.gradient(height / PIXEL * 1.0)
+    gy, gx = np.gradient(height / PIXEL)
     angle = rng.uniform(0, 2 * np.pi)
     norm = np.sqrt(1 + (strength * gx) ** 2 + (strength * gy) ** 2)
     light = (0.7 - 0.7 * strength * (gx * np.cos(angle) + gy * np.sin(angle))) / norm
@@ -323,8 +323,9 @@ def machined(c, i):
     x, y = pose(i, 0.2)
     radius, theta = np.hypot(x, y), np.arctan2(y, x)
     if kind == 0:
-        d = np.maximum(np.abs(x) - 0.85 + round_, np.abs(y) - 0.85 * ratio + round_)
-        inner = np.hypot(np.clip(np.abs(x) - 0.85 + round_, 0, None), np.clip(np.abs(y) - 0.85 * ratio + round_, 0, None))
+        beyond = np.abs(x) - 0.85 + round_, np.abs(y) - 0.85 * ratio + round_
+        d = np.maximum(*beyond)
+        inner = np.hypot(*(np.clip(side, 0, None) for side in beyond))
         d = np.where(d > 0, inner, d) - round_
     elif kind == 1:
         d = radius - 0.8

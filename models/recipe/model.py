@@ -1,7 +1,6 @@
 """The teacher: a plain pre-norm vision transformer with class token and learned positions.
 
-Attention is written out (matmul, softmax, matmul) so that the exported graph is explicit.  The
-position table belongs to the full 14x14 grid; smaller training images average it down, so that one
+The position table belongs to the full 14x14 grid; for smaller training images it is resized, so that one
 table serves both resolutions.  The output is all tokens after the final LayerNorm, class token first.
 """
 
@@ -48,7 +47,7 @@ class Teacher(nn.Module):
         self.position_cls = nn.Parameter(torch.zeros(1, 1, width))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.fixed = None  # full position table, folded in by the export
+        self.position_table = None  # of all tokens, made by the export
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.03)
@@ -59,13 +58,16 @@ class Teacher(nn.Module):
         x = self.patch(images)
         side = x.shape[-1]
         x = x.flatten(2).transpose(1, 2)
-        if self.fixed is not None:
-            return torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.fixed
+        if self.position_table is not None:
+            return torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.position_table
         table = self.position
         if side != GRID:
-            table = F.interpolate(table, size=(side, side), mode="bilinear", antialias=True)
+            # Bilinear, by matrices: torch's own has no deterministic gradient on a GPU.
+            unit = torch.eye(GRID, device=x.device)[None, None]
+            resize = F.interpolate(unit, (side, GRID), mode="bilinear", antialias=True)[0, 0]
+            table = resize @ table @ resize.T
         x = x + table.flatten(2).transpose(1, 2)
-        return torch.cat([(self.cls + self.position_cls).expand(x.shape[0], -1, -1).to(x.dtype), x], 1)
+        return torch.cat([(self.cls + self.position_cls).expand(x.shape[0], -1, -1), x], 1)
 
     def stream(self, images):
         """The outputs of all blocks, then the normalised tokens."""
@@ -91,7 +93,7 @@ def grid_waves(width):
 
 
 def start_from_cosines(teacher):
-    """Let the patch embedding begin as a turned cosine transform: the lowest frequencies of luma and two chromas.
+    """Let the patch embedding begin as a rotated cosine transform: the lowest frequencies of luma and two chromas.
 
     A start from noise spends its first thousand steps on finding such filters.  The amplitude grows with the
     frequency, against the fall that pictures have.
@@ -104,7 +106,7 @@ def start_from_cosines(teacher):
     lowest = sorted(known, key=lambda f: f[0] * (1 if f[1] == 0 else 2) + 0.1 * f[1])[:width]
     filters = torch.stack([0.15 * (1 + rate) * tones[tone][:, None, None] * wave[i][:, None] * wave[j]
                            for rate, tone, i, j in lowest])
-    turn = torch.linalg.qr(torch.randn(width, width))[0]
+    rotation = torch.linalg.qr(torch.randn(width, width))[0]
     with torch.no_grad():
-        teacher.patch.weight.copy_((turn @ filters.flatten(1)).view_as(filters))
+        teacher.patch.weight.copy_((rotation @ filters.flatten(1)).view_as(filters))
         teacher.patch.bias.zero_()

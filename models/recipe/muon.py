@@ -28,9 +28,14 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            rate, momentum = group["lr"], group["momentum"]
+            lr, momentum = group["lr"], group["momentum"]
             for p in group["params"]:
-                average = self.state[p].setdefault("average", torch.zeros_like(p))
-                average.lerp_(p.grad, 1 - momentum)
-                p.mul_(1 - rate * group["weight_decay"])
-                p.add_(orthogonal(p.grad.lerp(average, momentum)), alpha=-0.2 * rate * max(p.shape) ** 0.5)
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(p)
+                state["momentum_buffer"].lerp_(p.grad, 1 - momentum)
+                p.mul_(1 - lr * group["weight_decay"])
+                step = orthogonal(p.grad.lerp(state["momentum_buffer"], momentum))
+                p.add_(step, alpha=-0.2 * lr * max(p.shape) ** 0.5)

@@ -1,4 +1,4 @@
-"""What the teacher has to tell of a picture: oriented energies and colour, everywhere and by region.
+"""What the teacher has to tell of a picture: oriented amplitudes and colour, everywhere and by region.
 
 A descriptor belongs to one patch.  It holds the logarithm of the mean amplitude of Gabor filters, over the
 picture and over the logarithm of its own finest amplitude (how contrast is arranged: scattering of second order,
@@ -66,23 +66,23 @@ def descriptors(images):
     return torch.cat([*parts, 2 * mean, torch.log(variance + 1e-4) / 2], 1)
 
 
-def layout(told):
+def layout(found):
     """Descriptors (B, WIDTH, side, side) to their means over the regions (B, REGIONS^2 * WIDTH)."""
-    return F.adaptive_avg_pool2d(told, REGIONS).flatten(1)
+    return F.adaptive_avg_pool2d(found, REGIONS).flatten(1)
 
 
-class Scale:
+class Standardiser:
     """Mean and deviation of descriptors over the training images, so that all count the same."""
 
     def __init__(self, batches):
-        told = torch.cat([descriptors(images) for images in batches])
-        self.mean, self.deviation = told.mean((0, 2, 3))[:, None, None], told.std((0, 2, 3))[:, None, None]
-        self.layout = layout(self.standard(told)).std(0)
+        found = torch.cat([descriptors(images) for images in batches])
+        self.mean, self.deviation = found.mean((0, 2, 3))[:, None, None], found.std((0, 2, 3))[:, None, None]
+        self.layout = layout(self.standard(found)).std(0)
 
-    def standard(self, told):
-        return (told - self.mean) / self.deviation
+    def standard(self, found):
+        return (found - self.mean) / self.deviation
 
-    def goals(self, images):
+    def targets(self, images):
         """Standardised descriptors per patch (B, patches, WIDTH) and layout (B, REGIONS^2 * WIDTH)."""
-        told = self.standard(descriptors(images))
-        return told.flatten(2).transpose(1, 2), layout(told) / self.layout
+        found = self.standard(descriptors(images))
+        return found.flatten(2).transpose(1, 2), layout(found) / self.layout
