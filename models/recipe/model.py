@@ -95,8 +95,7 @@ def grid_waves(width):
 def start_from_cosines(teacher):
     """Let the patch embedding begin as a rotated cosine transform: the lowest frequencies of luma and two chromas.
 
-    A start from noise spends its first thousand steps on finding such filters.  The amplitude grows with the
-    frequency, against the fall that pictures have.
+    The amplitude grows with the frequency, against the fall that pictures have.
     """
     width, axis = teacher.cls.shape[-1], torch.arange(PATCH) + 0.5
     wave = torch.stack([torch.cos(math.pi * k * axis / PATCH) * (1 if k else 0.5**0.5) for k in range(PATCH)])
