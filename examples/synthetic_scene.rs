@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use image::RgbImage;
-use inspectd::capture::synthetic::{Product, Synthetic, truth};
-use inspectd::capture::{Frame, Pixels, replay};
+use inspectd::capture::synthetic::{HEIGHT, Product, Synthetic, WIDTH, truth};
 
 /// Everything random follows from it.
 const SEED: u64 = 11;
@@ -43,35 +42,18 @@ fn write(
     count: usize,
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let scene = Synthetic {
+        seed: SEED,
+        defects,
+        ..Synthetic::default()
+    };
     for number in numbers.take(count) {
-        let picture = picture(number, defects)?;
+        let picture = RgbImage::from_raw(WIDTH, HEIGHT, scene.picture(number))
+            .context("the scene's picture has another size")?;
         let path = folder.join(format!("{number:06}.png"));
         picture
             .save(&path)
             .with_context(|| format!("write {}", path.display()))?;
     }
     Ok(())
-}
-
-fn picture(number: u64, defects: bool) -> anyhow::Result<RgbImage> {
-    let scene = Synthetic {
-        seed: SEED,
-        start: number,
-        frames: Some(1),
-        defects,
-        ..Synthetic::default()
-    };
-    let frame = replay(&scene)?.next().context("the scene is empty")?;
-    let Frame {
-        pixels: Pixels::Rgb8 {
-            width,
-            height,
-            data,
-        },
-        ..
-    } = frame?
-    else {
-        bail!("the scene is not in RGB");
-    };
-    RgbImage::from_raw(width, height, data).context("the scene's picture has another size")
 }

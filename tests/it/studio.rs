@@ -9,8 +9,7 @@ use std::sync::LazyLock;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma, RgbImage};
-use inspectd::capture::synthetic::{Product, Synthetic, truth};
-use inspectd::capture::{Pixels, replay};
+use inspectd::capture::synthetic::{HEIGHT, Product, Synthetic, WIDTH, truth};
 
 /// The scene of all pictures here.
 const SEED: u64 = 3;
@@ -135,20 +134,10 @@ pub(crate) fn film(video: &Path, codec: &str) {
 pub(crate) fn frame(number: u64, defects: bool) -> RgbImage {
     let scene = Synthetic {
         seed: SEED,
-        start: number,
-        frames: Some(1),
         defects,
         ..Synthetic::default()
     };
-    let frame = replay(&scene).unwrap().next().unwrap().unwrap();
-    match frame.pixels {
-        Pixels::Rgb8 {
-            width,
-            height,
-            data,
-        } => RgbImage::from_raw(width, height, data).unwrap(),
-        Pixels::Encoded(_) | Pixels::Raw(_) => unreachable!("the scene is drawn, not decoded"),
-    }
+    RgbImage::from_raw(WIDTH, HEIGHT, scene.picture(number)).unwrap()
 }
 
 fn write_jpeg(path: &Path, picture: &RgbImage) {

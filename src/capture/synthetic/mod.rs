@@ -39,6 +39,13 @@ pub fn truth(seed: u64, product: Product, i: u64) -> Option<Defect> {
     line::truth(seed, product, i)
 }
 
+impl Synthetic {
+    /// Frame `number` of the scene alone: `[HEIGHT, WIDTH, 3]`, RGB.
+    pub fn picture(&self, number: u64) -> Vec<u8> {
+        paint::Painter::new(self.seed, self.product).paint(number, self.defects)
+    }
+}
+
 impl Opener for Synthetic {
     fn open(&self) -> Result<Box<dyn Source>, CaptureError> {
         Ok(Box::new(OpenSynthetic {
