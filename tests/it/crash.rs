@@ -49,8 +49,8 @@ fn storm(broker: &Broker) -> Workshop {
     workshop
 }
 
-/// Kills the daemon so many times, or more where the machine is so busy that little was accepted; then
-/// one more start delivers what is left.
+/// Kills the daemon so many times, or more where the machine is so busy that little was accepted, each round
+/// with longer lives, since a start takes longer there; then one more start delivers what is left.
 fn kill_the_daemon(kills: u32) -> Outcome {
     let broker = Broker::start();
     let mut subscriber = Subscriber::new(broker.port);
@@ -62,7 +62,8 @@ fn kill_the_daemon(kills: u32) -> Outcome {
             break;
         }
         let daemon = workshop.start();
-        thread::sleep(Duration::from_millis(random.random_range(50..1500)));
+        let longest = 1500 * u64::from(1 + kill / kills);
+        thread::sleep(Duration::from_millis(random.random_range(50..longest)));
         daemon.signal("KILL");
         accepted.extend(daemon.ended().reported());
     }
