@@ -78,7 +78,7 @@ fn the_dump_has_one_row_a_frame() {
     let output = calibrate(normal(), &out, &["--dump", dump.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(names(&dump), ["d.npy", "z.npy"]);
-    assert_eq!(crate::scoring::npy_shape(&dump.join("z.npy")), [80, 128]);
+    assert_eq!(crate::scoring::npy_shape(&dump.join("z.npy")), [80, 192]);
     assert_eq!(crate::scoring::npy_shape(&dump.join("d.npy")), [80, 1]);
 }
 

@@ -45,7 +45,7 @@ fn a_profile_that_finds_no_room_is_saved_by_the_same_command_once_there_is_some(
         "{CALIBRATE} --out disk/p || code=$?; ls -A disk; mount -o remount,size=20m disk; \
          {CALIBRATE} --out disk/p --json 2>/dev/null; ls -A disk; exit $code"
     );
-    let output = with_disk(folder.path(), "5000k", &script);
+    let output = with_disk(folder.path(), "10m", &script);
     let path = folder.path().join("disk/p/");
     let words = [
         path.to_str().unwrap(),
@@ -72,7 +72,7 @@ fn the_former_profile_outlives_a_full_disk() {
          $INSPECTD score --profile disk/p $PICTURE >&2; cmp disk/p/student.onnx \
          $PROFILE/student.onnx; exit $code"
     );
-    let output = with_disk(folder.path(), "7300k", &script);
+    let output = with_disk(folder.path(), "14m", &script);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(73), "{said}");
     assert!(
@@ -92,7 +92,7 @@ fn features_that_find_no_room_are_named_with_the_ways_to_give_them_some() {
     // Less than 80 frames take, and more than are kept at a time.
     let calibrate = CALIBRATE.replace("--frames 20", "--frames 80");
     let script = format!("{calibrate} --out disk/p || code=$?; ls -A disk; exit $code");
-    let output = with_disk(folder.path(), "7300k", &script);
+    let output = with_disk(folder.path(), "10m", &script);
     let path = folder.path().join("disk/p.unfinished");
     let words = ["no room left", "the same command", "--cache", "--out"];
     refused(&output, 74, &[path.to_str().unwrap()]);

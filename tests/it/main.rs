@@ -10,6 +10,7 @@ mod invariants;
 
 mod bad_input;
 mod bad_models;
+mod bundled_teachers;
 mod calibration;
 mod evaluation;
 mod evaluation_scene;

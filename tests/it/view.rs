@@ -41,7 +41,7 @@ fn painted([left, top, width, height]: [u32; 4]) -> RgbImage {
     for y in top..top + height {
         for x in left..left + width {
             let level = if (x / 9 + y / 9) % 2 == 0 { 255 } else { 0 };
-            picture.put_pixel(x, y, image::Rgb([level, 0, 255 - level]));
+            picture.put_pixel(x, y, image::Rgb([level; 3]));
         }
     }
     picture

@@ -1,0 +1,76 @@
+//! The two teachers in `models/` that this project has made: they are what their card says, and the small one
+//! does all that the default one does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::scoring::{auroc, evaluate};
+use crate::studio::{calibrate, labelled, normal, program, stderr};
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
+/// A size with commas between thousands: `1,234,567`.
+fn with_commas(bytes: usize) -> String {
+    let digits = bytes.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| str::from_utf8(group).unwrap())
+        .collect();
+    groups.join(",")
+}
+
+#[test]
+fn the_card_states_size_and_hash_of_both() {
+    let card = fs::read_to_string(models().join("CARD.md")).unwrap();
+    for (name, largest) in [
+        ("teacher.onnx", 12_000_000),
+        ("teacher-nano.onnx", 1_500_000),
+    ] {
+        let bytes = fs::read(models().join(name)).unwrap();
+        assert!(bytes.len() <= largest, "{name} has {}", bytes.len());
+        let hash: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let stated = format!("{} bytes, SHA-256 `{hash}`", with_commas(bytes.len()));
+        assert!(
+            card.contains(&stated),
+            "the card does not say of {name}: {stated}"
+        );
+    }
+}
+
+#[test]
+fn the_small_one_learns_tells_defects_and_is_what_inspect_says() {
+    let teacher = models().join("teacher-nano.onnx");
+    let teacher = teacher.to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("p");
+    let output = calibrate(normal(), &profile, &["--teacher", teacher]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // Its path is in the Profile.
+    let table = evaluate(&profile, labelled(), folder.path());
+    let found = auroc(&table, "default");
+    assert!(found >= 0.72, "{found}");
+
+    let inspected: Output = program()
+        .args(["teacher", "inspect", teacher])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inspected.stdout);
+    let value = |name: &str| {
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!(
+        (value("blocks"), value("width"), value("tokens")),
+        ("4".into(), "96".into(), "197".into())
+    );
+}
