@@ -2,7 +2,7 @@
 """teacher.py FILE.onnx: writes the smallest vision transformer that inspectd takes, and its side file.
 
 64 x 64 pixels, patches of 16, width 16, four blocks, random weights from a fixed seed: it knows nothing
-and costs nothing. An emulated processor needs 2.6 s a frame for the bundled teacher, which would measure
+and costs nothing. An emulated processor needs seconds a frame for the bundled teacher, which would measure
 the emulator and not the daemon. Never use its scores for anything but telling one picture from another.
 Only Python's own library; the fields are those of onnx.proto3."""
 

@@ -1,5 +1,5 @@
-//! The two teachers in `models/` that this project has made: they are what their card says, and the small one
-//! does all that the default one does.
+//! The two teachers in `models/` that this project has made: the card tells which files they are, and the small one
+//! learns and judges as the default one does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,11 @@ fn with_commas(bytes: usize) -> String {
     groups.join(",")
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
 fn the_card_states_size_and_hash_of_both() {
     let card = fs::read_to_string(models().join("CARD.md")).unwrap();
@@ -35,11 +40,11 @@ fn the_card_states_size_and_hash_of_both() {
     ] {
         let bytes = fs::read(models().join(name)).unwrap();
         assert!(bytes.len() <= largest, "{name} has {}", bytes.len());
-        let hash: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let stated = format!("{} bytes, SHA-256 `{hash}`", with_commas(bytes.len()));
+        let stated = format!(
+            "{} bytes, SHA-256 `{}`",
+            with_commas(bytes.len()),
+            sha256(&bytes)
+        );
         assert!(
             card.contains(&stated),
             "the card does not say of {name}: {stated}"
@@ -55,8 +60,10 @@ fn the_small_one_learns_tells_defects_and_is_what_inspect_says() {
     let profile = folder.path().join("p");
     let output = calibrate(normal(), &profile, &["--teacher", teacher]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("sidecar"), "{}", stderr(&output));
     // Its path is in the Profile.
     let table = evaluate(&profile, labelled(), folder.path());
+    assert_eq!(table["teacher"], sha256(&fs::read(teacher).unwrap()));
     let found = auroc(&table, "default");
     assert!(found >= 0.72, "{found}");
 
@@ -64,6 +71,7 @@ fn the_small_one_learns_tells_defects_and_is_what_inspect_says() {
         .args(["teacher", "inspect", teacher])
         .output()
         .unwrap();
+    assert_eq!(inspected.status.code(), Some(0), "{}", stderr(&inspected));
     let said = String::from_utf8_lossy(&inspected.stdout);
     let value = |name: &str| {
         let line = said.lines().find(|line| line.starts_with(name)).unwrap();

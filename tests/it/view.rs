@@ -35,13 +35,18 @@ fn profile() -> &'static Path {
     &PROFILE
 }
 
-/// A normal frame with a chequered box in it.
-fn painted([left, top, width, height]: [u32; 4]) -> RgbImage {
+/// A normal frame with a box of black and white chequers in it.
+fn painted(place: [u32; 4]) -> RgbImage {
+    chequered(place, [[0; 3], [255; 3]])
+}
+
+/// A normal frame with a box of chequers of two colours in it.
+fn chequered([left, top, width, height]: [u32; 4], colours: [[u8; 3]; 2]) -> RgbImage {
     let mut picture = frame(5, false);
     for y in top..top + height {
         for x in left..left + width {
-            let level = if (x / 9 + y / 9) % 2 == 0 { 255 } else { 0 };
-            picture.put_pixel(x, y, image::Rgb([level; 3]));
+            let which = usize::from((x / 9 + y / 9) % 2 == 0);
+            picture.put_pixel(x, y, image::Rgb(colours[which]));
         }
     }
     picture
@@ -102,11 +107,18 @@ fn inspected(workshop: &Workshop) -> (Vec<Value>, Value) {
 fn a_defect_under_the_mask_or_beside_the_crop_changes_no_number_and_one_in_view_does() {
     let folder = tempfile::tempdir().unwrap();
     let normal = scored(folder.path(), &frame(5, false));
+    let red_and_blue = [[255, 0, 0], [0, 0, 255]];
     for place in [UNDER_THE_MASK, BESIDE_THE_CROP] {
         assert_eq!(scored(folder.path(), &painted(place)), normal);
+        assert_eq!(
+            scored(folder.path(), &chequered(place, red_and_blue)),
+            normal
+        );
     }
     let anomalous = scored(folder.path(), &painted(IN_VIEW));
+    let coloured = scored(folder.path(), &chequered(IN_VIEW, red_and_blue));
     assert_eq!(anomalous["anomalous"], true, "{anomalous}");
+    assert_eq!(coloured["anomalous"], true, "{coloured}");
     assert_eq!(normal["anomalous"], false, "{normal}");
     let local = |line: &Value| line["local"].as_f64().unwrap();
     assert!(local(&anomalous) > local(&normal));
