@@ -21,7 +21,7 @@ const OF_VALUE: f64 = 0.01;
 /// How far what it is made of may lie: in deviations of the normal frames for the parts, the local
 /// score and the map, in nats for the paper's branches.
 ///
-/// Another processor's kernels (AVX-512 and SSE4.1, the bundled teacher and a ViT-Ti, three kinds of
+/// Another processor's kernels (AVX-512 and SSE4.1, a ViT of width 128 and a ViT-Ti, three kinds of
 /// footage) move none by more than 0.00001; a tenth of all pixels off by one level, more than decoders
 /// and resizers that round otherwise would do, by at most 0.08.
 const OF_PARTS: f64 = 0.1;
