@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::golden::sha256;
 use crate::scoring::{auroc, evaluate};
 use crate::studio::{calibrate, labelled, normal, program, stderr};
 
@@ -24,11 +23,6 @@ fn with_commas(bytes: usize) -> String {
         .map(|group| str::from_utf8(group).unwrap())
         .collect();
     groups.join(",")
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
