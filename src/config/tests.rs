@@ -44,7 +44,7 @@ fn faults(text: &str) -> Vec<String> {
 fn the_manual_is_a_configuration_without_faults() {
     let config = load_text(MANUAL, &[]).unwrap();
     assert_eq!(config.cameras.len(), 1);
-    assert!(matches!(config.cameras[0].source, SourceSpec::Images(_)));
+    assert!(matches!(config.cameras[0].source, SourceSpec::V4l2(_)));
 }
 
 #[test]
