@@ -1,0 +1,257 @@
+#!/bin/bash
+# Runs as root in the guest, on a disk that stays: installs the package, calibrates from a camera, runs as a
+# service, and makes what happens to a board. Each fact that is found is a line "name value" of
+# /host/out/facts; it judges nothing, the host does.
+#   service.sh install      package, calibration, first alert, what it costs at rest
+#   service.sh faults       kill, hang, unplug, clock, disk, broker, reload
+#   service.sh cut_WHAT     gets ready to lose its power: spool, switch, footage; after_WHAT looks
+#   service.sh remove       upgrade, remove, purge
+set -u
+IN=/host/in OUT=/host/out
+VIVID=/dev/v4l/by-path/platform-vivid.0-video-index0
+PROFILE=/var/lib/inspectd/profiles/vivid
+MESSAGES=/tmp/messages
+
+fact() { echo "$*" >> $OUT/facts; echo "$*"; }
+die() { fact "failed ${*// /_}"; journalctl -u 'inspectd*' -o cat --no-pager | tail -30; exit 1; }
+# Seconds since the boot: clocks are moved here. A builtin, since forks are slow in an emulator.
+now() { read -r UP _ < /proc/uptime; }
+took() { now; awk -v a="$1" -v b="$UP" 'BEGIN { printf "%.1f", b - a }'; }
+
+camera() { # there from the next boot on by itself
+  echo vivid > /etc/modules-load.d/camera.conf
+  echo 'options vivid n_devs=1 node_types=0x1' > /etc/modprobe.d/camera.conf
+  modprobe vivid || die "no module vivid"
+  for _ in $(seq 100); do [ -e $VIVID ] && return; sleep .2; done
+  die "$VIVID does not appear"
+}
+show() { v4l2-ctl -d $VIVID -c test_pattern="$1" || die "vivid takes no pattern"; }
+normal() { show 0; }
+anomalous() { show 4; }
+
+# ---- what a subscriber sees
+
+subscribe() { # A session that the broker keeps: nothing is missed meanwhile. What is retained is old: left out.
+  mosquitto_sub -R -c -i watcher -q 1 -t 'inspectd/board/#' -F '%t %p' 2>/dev/null |
+    while IFS= read -r line; do read -r UP _ < /proc/uptime; echo "$UP $line"; done >> $MESSAGES &
+}
+seen() { # SINCE TOPIC TEXT: when a message of this topic with this text first came
+  awk -v since="$1" -v topic="inspectd/board/$2" -v text="$3" \
+    '$1 >= since && $2 == topic && index($0, text) { print $1; found = 1; exit } END { exit !found }' $MESSAGES
+}
+await() { # SECONDS SINCE TOPIC TEXT
+  local end=$((SECONDS + $1)); shift
+  while [ $SECONDS -lt "$end" ]; do seen "$@" > /dev/null && return; sleep .25; done
+  return 1
+}
+judged() { await "$1" "$2" vivid/state '"judged":true'; } # SECONDS SINCE
+alarm() { # NAME: the seconds until an anomaly is told; then all is normal again
+  now; local since=$UP
+  anomalous
+  if await 60 "$since" vivid/alert '"phase":"opened"'; then fact "$1" "$(took "$since")"; else fact "$1" never; fi
+  now; since=$UP
+  normal
+  await 60 "$since" vivid/alert '"phase":"closed"' || fact "$1.closed never"
+}
+main_pid() { systemctl show -p MainPID --value inspectd; }
+restarts() { systemctl show -p NRestarts --value inspectd; }
+wait_for_calibration() {
+  local end=$((SECONDS + $1))
+  while systemctl is-active -q inspectd-calibrate@vivid; do
+    [ $SECONDS -lt "$end" ] || die "the calibration does not end"
+    sleep .5
+  done
+}
+
+# ---- parts
+
+install() {
+  now; local start=$UP
+  dpkg -i $IN/inspectd_1.deb || die "the package can't be installed"
+  fact install_s "$(took "$start")"
+  fact enabled_by_itself "$(systemctl is-enabled inspectd)"
+  fact active_by_itself "$(systemctl is-active inspectd)"
+  for path in /etc/inspectd/config.toml /etc/inspectd/credentials /var/lib/inspectd; do
+    fact "mode:$path" "$(stat -c '%a:%U:%G' $path)"
+  done
+  fact man_page "$([ -e /usr/share/man/man1/inspectd.1.gz ] && echo there || echo left_out_by_this_image)"
+  fact shipped_configuration "$(inspectd check --config /etc/inspectd/config.toml 2>&1 | grep -c profile)"
+  mkdir -p /usr/local/share/inspectd /etc/systemd/system/inspectd{,-calibrate@}.service.d
+  cp $IN/teacher.onnx $IN/teacher.toml /usr/local/share/inspectd/
+  cat $IN/config.toml > /etc/inspectd/config.toml
+  printf 'secret\n' > /etc/inspectd/credentials/password
+  printf '[Service]\nEnvironment="OPTIONS=--minutes 0.4 --epochs 1 --frames 60"\n' > /etc/systemd/system/inspectd-calibrate@.service.d/test.conf
+  # Where the second copy of accepted alerts goes: to the host, which keeps its power.
+  printf '[Service]\nReadWritePaths=/host/out\n' > /etc/systemd/system/inspectd.service.d/test.conf
+  chmod 777 $OUT
+  systemctl daemon-reload
+  subscribe
+  now; start=$UP
+  systemctl start inspectd-calibrate@vivid || die "the calibration does not start"
+  wait_for_calibration 400
+  fact calibrate_s "$(took "$start")"
+  fact calibrate "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
+  judged 120 "$start" || die "nothing is judged after the calibration"
+  fact started_by_calibration "$(systemctl is-active inspectd)"
+  systemctl -q enable inspectd
+  alarm alert_s
+  fact who "$(ps -o user=,group= -p "$(main_pid)" | tr -s ' ' :)"
+  costs
+  fact security "$(systemd-analyze security inspectd --no-pager | tail -1 | grep -o '[0-9.]* ' | head -1)"
+  fact security_calibrate "$(systemd-analyze security inspectd-calibrate@vivid --no-pager | tail -1 | grep -o '[0-9.]* ' | head -1)"
+  systemd-analyze verify --man=no inspectd.service inspectd-calibrate@vivid.service > $OUT/verify 2>&1
+  fact verify "$(grep -c inspectd $OUT/verify)"
+}
+
+written() { awk '/^write_bytes/ { print $2 }' "/proc/$(main_pid)/io"; }
+costs() { # at rest for a minute, then one incident
+  sleep 5; sync
+  local before lines
+  before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c); sleep 60
+  fact written_at_rest_per_minute $(($(written) - before))
+  fact journal_at_rest_per_minute $(($(journalctl -u inspectd -o short --no-pager | wc -c) - lines))
+  before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c)
+  alarm second_alert_s; sleep 3
+  fact written_per_incident $(($(written) - before))
+  fact journal_per_incident $(($(journalctl -u inspectd -o short --no-pager | wc -c) - lines))
+  awk '/^VmRSS|^VmHWM/ { print tolower(substr($1, 1, 5)) "_kb", $2 }' "/proc/$(main_pid)/status" | while read -r line; do fact "$line"; done
+  fact memory_current "$(systemctl show -p MemoryCurrent --value inspectd)"
+}
+
+back() { # NAME SINCE: judged again, and by how many new processes
+  if judged 120 "$2"; then fact "$1.back_s" "$(took "$2")"; else fact "$1.back_s" never; fi
+}
+
+boot() { # how long it took until systemd was told that it inspects
+  fact boot_to_ready_s "$(systemctl show -p ActiveEnterTimestampMonotonic --value inspectd | awk '{ printf "%.1f", $1 / 1e6 }')"
+}
+
+faults() {
+  subscribe
+  judged 120 0 || die "nothing is judged after the boot"
+  boot
+
+  now; local since=$UP
+  kill -9 "$(main_pid)"; back kill "$since"
+  alarm kill.alert_s
+
+  now; since=$UP; local before; before=$(restarts)
+  kill -STOP "$(main_pid)"
+  for _ in $(seq 240); do [ "$(restarts)" -gt "$before" ] && break; sleep .5; done
+  fact hang.noticed_s "$(took "$since")"; now; back hang "$UP"
+
+  before=$(restarts); now; since=$UP
+  echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind
+  await 30 "$since" vivid/availability offline && fact unplug.offline_s "$(took "$since")" || fact unplug.offline_s never
+  now; since=$UP
+  echo vivid.0 > /sys/bus/platform/drivers/vivid/bind; back unplug "$since"
+
+  date -s '+20 years' > /dev/null; sleep 3; alarm clock_forward.alert_s
+  date -s '-20 years' > /dev/null; date -s '-1 hour' > /dev/null; sleep 3; alarm clock_back.alert_s
+  date -s '+1 hour' > /dev/null
+
+  fallocate -l $(($(stat -f -c '%a * %S' /var) - 65536)) /var/fill; cat /dev/zero > /var/fill2 2> /dev/null
+  fact disk_full.left "$(stat -f -c %a /var)"
+  alarm disk_full.alert_s
+  now; since=$UP; rm -f /var/fill /var/fill2
+  await 90 "$since" health '"state":"healthy"' && fact disk_full.healthy_s "$(took "$since")" || fact disk_full.healthy_s never
+
+  systemctl stop mosquitto
+  anomalous; sleep 10; normal; sleep 10
+  now; since=$UP; systemctl start mosquitto
+  await 90 "$since" vivid/alert '"late":true' && fact broker.late_alert_s "$(took "$since")" || fact broker.late_alert_s never
+
+  now; since=$UP; cp -p /etc/inspectd/config.toml /tmp/good.toml
+  echo 'nonsense = 1' >> /etc/inspectd/config.toml; systemctl reload inspectd
+  await 60 "$since" info nonsense && fact bad_reload.told_s "$(took "$since")" || fact bad_reload.told_s never
+  now; judged 30 "$UP" && fact bad_reload.goes_on yes || fact bad_reload.goes_on no
+  cat /tmp/good.toml > /etc/inspectd/config.toml; now; since=$UP; systemctl reload inspectd
+  await 60 "$since" info '"last_reload_error":null' && fact good_reload.told_s "$(took "$since")" || fact good_reload.told_s never
+  alarm good_reload.alert_s
+  fact restarts_without_reason $(($(restarts) - before))
+  # The broker remembers on disk what the watcher has not had, from here on.
+  systemctl restart mosquitto; sync
+}
+
+cut_spool() { # alerts are accepted while the broker is away
+  systemctl stop mosquitto; sync
+  for _ in $(seq 120); do systemctl is-active -q inspectd && break; sleep .5; done
+  sleep 5
+  for i in $(seq 60); do
+    anomalous; sleep 3; normal; sleep 3
+    [ "$(wc -l < $OUT/accepted.jsonl 2> /dev/null || echo 0)" -ge 4 ] && touch $OUT/cut-me
+  done
+}
+after_spool() {
+  subscribe
+  judged 120 0 || die "nothing is judged after the power cut"
+  boot
+  sleep 20
+  grep ' inspectd/board/vivid/alert ' $MESSAGES | cut -d' ' -f3- > $OUT/delivered.jsonl
+  fact spools_set_aside "$(find /var/lib/inspectd -name '*corrupt*' | wc -l)"
+}
+cut_switch() { # the Profile is switched without pause
+  systemctl start inspectd-calibrate@vivid; sleep 1; wait_for_calibration 400
+  fact calibrate_again "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
+  sync; touch $OUT/cut-me
+  for _ in $(seq 100000); do runuser -u inspectd -- inspectd profile rollback $PROFILE >> $OUT/switches 2>&1; done
+}
+after_switch() {
+  subscribe
+  fact profile "$(inspectd profile show $PROFILE > $OUT/show 2>&1; echo $?)"
+  fact previous "$(inspectd profile show $PROFILE.previous > $OUT/show.previous 2>&1; echo $?)"
+  judged 120 0 || die "nothing is judged after the power cut"
+  boot
+  alarm alert_s
+}
+cut_footage() { # while it films
+  systemctl start inspectd-calibrate@vivid
+  for _ in $(seq 200); do
+    [ "$(find /var/lib/inspectd/footage/vivid -newer $IN/config.toml -name '*.jpg' -mmin -1 | wc -l)" -gt 10 ] && break
+    sleep .25
+  done
+  touch $OUT/cut-me; sleep 60
+}
+after_footage() {
+  subscribe
+  judged 120 0 || die "nothing is judged after the power cut"
+  boot
+  local last; last=$(find /var/lib/inspectd/footage/vivid -mindepth 1 -maxdepth 1 | sort | tail -1)
+  fact footage_cut_off "$([ -e "$last/footage.json" ] && echo no || echo yes)"
+  fact footage_pictures "$(find "$last" -name '*.jpg' -size +0 | wc -l)"
+  fact footage_empty "$(find "$last" -name '*.jpg' -size 0 | wc -l)"
+  # The one before it is whole, and the newest that counts.
+  systemctl stop inspectd
+  runuser -u inspectd -- inspectd calibrate --camera vivid --footage last --epochs 1 --out /tmp/again > $OUT/again 2>&1
+  fact footage_before "$?"
+}
+
+remove() {
+  subscribe
+  judged 120 0 || die "nothing is judged before the upgrade"
+  local config state since
+  config=$(sha256sum < /etc/inspectd/config.toml); state=$(inspectd profile show --json $PROFILE | sha256sum)
+  now; since=$UP
+  dpkg -i $IN/inspectd_2.deb < /dev/null || die "the package can't be upgraded"
+  back upgrade "$since"
+  fact upgrade.version "$(dpkg-query -W -f '${Version}' inspectd)"
+  fact upgrade.configuration "$([ "$config" = "$(sha256sum < /etc/inspectd/config.toml)" ] && echo kept || echo changed)"
+  fact upgrade.profile "$([ "$state" = "$(inspectd profile show --json $PROFILE | sha256sum)" ] && echo kept || echo changed)"
+  fact upgrade.enabled "$(systemctl is-enabled inspectd)"
+  fact "upgrade.mode" "$(stat -c '%a:%U:%G' /etc/inspectd/config.toml)"
+  dpkg -r inspectd || die "the package can't be removed"
+  fact remove.active "$(systemctl is-active inspectd)"
+  fact remove.state "$([ -e $PROFILE/profile.json ] && [ -e /etc/inspectd/config.toml ] && [ -e /etc/inspectd/credentials/password ] && echo kept || echo lost)"
+  dpkg -i $IN/inspectd_2.deb || die "the package can't be installed again"
+  fact again.configuration "$([ "$config" = "$(sha256sum < /etc/inspectd/config.toml)" ] && echo kept || echo changed)"
+  dpkg -P inspectd || die "the package can't be purged"
+  # What this script has put there itself goes first.
+  rm -rf /usr/local/share/inspectd /etc/systemd/system/inspectd{,-calibrate@}.service.d
+  fact purge.left "$(find / -xdev -path /proc -prune -o -name '*inspectd*' -print | grep -v -e '^/tmp' -e '^/var/log' | tr '\n' ,)"
+}
+
+trap 'cp $MESSAGES $OUT/messages 2>/dev/null; journalctl -b -u "inspectd*" -o short-precise --no-pager > $OUT/daemon.log' EXIT
+: > $MESSAGES
+camera
+normal
+"$WHAT"
