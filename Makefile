@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help deps demo test lint deny
 
-PACKAGES := gcc libc6-dev libclang-dev linux-libc-dev ffmpeg mosquitto mosquitto-clients openssl strace
+PACKAGES := gcc libc6-dev libclang-dev linux-libc-dev ffmpeg mosquitto mosquitto-clients openssl strace systemd
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 help:

@@ -20,6 +20,7 @@ mod full_disk;
 mod golden;
 mod lights;
 mod memory_bank;
+mod package;
 mod profile_command;
 mod refine;
 mod report;
