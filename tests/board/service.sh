@@ -55,6 +55,10 @@ alarm() { # NAME: the seconds until an anomaly is told; then all is normal again
 }
 main_pid() { systemctl show -p MainPID --value inspectd; }
 restarts() { systemctl show -p NRestarts --value inspectd; }
+options() { # of a calibration
+  printf '[Service]\nEnvironment="OPTIONS=%s"\n' "$*" > /etc/systemd/system/inspectd-calibrate@.service.d/test.conf
+  systemctl daemon-reload
+}
 wait_for_calibration() {
   local end=$((SECONDS + $1))
   while systemctl is-active -q inspectd-calibrate@vivid; do
@@ -80,7 +84,7 @@ install() {
   cp $IN/teacher.onnx $IN/teacher.toml /usr/local/share/inspectd/
   cat $IN/config.toml > /etc/inspectd/config.toml
   printf 'secret\n' > /etc/inspectd/credentials/password
-  printf '[Service]\nEnvironment="OPTIONS=--minutes 0.4 --epochs 1 --frames 60"\n' > /etc/systemd/system/inspectd-calibrate@.service.d/test.conf
+  options --minutes 0.4 --epochs 1 --frames 60
   # Where the second copy of accepted alerts goes: to the host, which keeps its power.
   printf '[Service]\nReadWritePaths=/host/out\n' > /etc/systemd/system/inspectd.service.d/test.conf
   chmod 777 $OUT
@@ -221,9 +225,9 @@ after_footage() {
   fact footage_pictures "$(find "$last" -name '*.jpg' -size +0 | wc -l)"
   fact footage_empty "$(find "$last" -name '*.jpg' -size 0 | wc -l)"
   # The one before it is whole, and the newest that counts.
-  systemctl stop inspectd
-  runuser -u inspectd -- inspectd calibrate --camera vivid --footage last --epochs 1 --out /tmp/again > $OUT/again 2>&1
-  fact footage_before "$?"
+  options --footage last --epochs 1
+  systemctl start inspectd-calibrate@vivid; sleep 1; wait_for_calibration 400
+  fact footage_before "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
 }
 
 remove() {

@@ -19,7 +19,7 @@ WORDS = {
     ("after_switch", "profile"): "0",
     ("after_switch", "previous"): "0",
     ("after_footage", "footage_cut_off"): "yes",
-    ("after_footage", "footage_before"): "0",
+    ("after_footage", "footage_before"): "success",
     ("remove", "upgrade.configuration"): "kept",
     ("remove", "upgrade.profile"): "kept",
     ("remove", "upgrade.enabled"): "enabled",
