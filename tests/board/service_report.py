@@ -100,6 +100,8 @@ def write(work, arch, host):
             kept = is_kept(value, boot, name)
             rows.append({"boot": boot, "fact": name, "value": value, "kept": kept})
     accepted, gone = lost(work)
+    switches = (work / "cut_switch/switches").read_text().count(" is in ") if (work / "cut_switch/switches").exists() else 0
+    rows.append({"boot": "cut_switch", "fact": "switches before the power cut", "value": str(switches), "kept": switches > 0})
     rows.append({"boot": "cut_spool", "fact": "alerts accepted before the power cut", "value": str(accepted), "kept": accepted > 0})
     rows.append({"boot": "after_spool", "fact": "of these never delivered", "value": str(len(gone)), "kept": not gone})
     broken = [row for row in rows if row["kept"] is False]
