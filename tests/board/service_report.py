@@ -10,6 +10,7 @@ WORDS = {
     ("install", "mode:/etc/inspectd/config.toml"): "640:root:inspectd",
     ("install", "mode:/etc/inspectd/credentials"): "700:root:root",
     ("install", "mode:/var/lib/inspectd"): "750:inspectd:inspectd",
+    ("install", "without_credentials"): "0",
     ("install", "calibrate"): "success",
     ("install", "started_by_calibration"): "active",
     ("install", "who"): "inspectd:inspectd",
