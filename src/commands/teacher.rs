@@ -38,6 +38,7 @@ fn print_table(file: &TeacherFile, info: &TeacherInfo) -> anyhow::Result<()> {
     };
     say!("mean           {:?}{assumed}", input.mean)?;
     say!("std            {:?}{assumed}", input.std)?;
+    say!("computed in    {}", info.precision)?;
     say!("pooled blocks  {} and {}", info.mid(), info.late())?;
     Ok(())
 }

@@ -18,7 +18,7 @@ pub use patches::Patches;
 pub use residual_stream::NotAVit;
 pub use student::{StudentOutput, StudentRunner};
 pub use teacher::{Teacher, TeacherOutput, TeacherRunner};
-pub use teacher_file::{Sidecar, TeacherError, TeacherFile, sidecar_of};
+pub use teacher_file::{Precision, Sidecar, TeacherError, TeacherFile, sidecar_of};
 
 pub mod student_file;
 
@@ -85,6 +85,9 @@ pub struct TeacherInfo {
     pub grid: Grid,
     /// Input and normalisation.
     pub preprocessing: crate::preprocess::Preprocessing,
+    /// What it is computed in.
+    #[serde(default, skip_serializing_if = "Precision::is_single")]
+    pub precision: Precision,
 }
 
 impl TeacherInfo {

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::floats::FloatPrecisionTranslator;
+use tract_onnx::tract_core::transform::ModelTransform as _;
 use tract_onnx::tract_hir::infer::Factoid as _;
 use tract_onnx::tract_hir::internal::DimLike as _;
 
 use super::residual_stream::{NotAVit, ResidualStream};
-use super::{Grid, TeacherError, TeacherFile, TeacherInfo};
+use super::{Grid, Precision, TeacherError, TeacherFile, TeacherInfo};
 use crate::preprocess::Preprocessing;
 use crate::seam::caught;
 
@@ -55,6 +57,7 @@ impl Teacher {
                 std: file.sidecar.std,
                 interpolation: file.sidecar.interpolation,
             },
+            precision: file.sidecar.precision,
         };
         Ok(Teacher {
             info,
@@ -83,11 +86,11 @@ impl Teacher {
         let plan = shielded(|| {
             let mut outlets = vec![self.stream.final_norm];
             outlets.extend(streams.iter().map(|&i| self.stream.outlets[i]));
-            self.model
-                .clone()
-                .with_output_outlets(&outlets)?
-                .into_optimized()?
-                .into_runnable()
+            let mut model = self.model.clone().with_output_outlets(&outlets)?;
+            if self.info.precision == Precision::F16 {
+                half_precision().transform(&mut model)?;
+            }
+            model.into_optimized()?.into_runnable()
         })
         .map_err(|message| TeacherError::Load {
             path: self.name.clone(),
@@ -165,7 +168,11 @@ impl TeacherRunner {
         let shape = [1, 3, size.height as usize, size.width as usize];
         shielded(|| {
             let input = Tensor::from_shape(&shape, input)?;
-            let mut outputs = self.plan.run(tvec!(input.into_tvalue()))?.into_iter();
+            let outputs = match self.info.precision {
+                Precision::F32 => self.plan.run(tvec!(input.into_tvalue()))?,
+                Precision::F16 => self.run_half(&input)?,
+            };
+            let mut outputs = outputs.into_iter();
             let normed = outputs.next().context("the engine gave no output")?;
             let z = class_token(&normed, &self.info)?;
             Ok(TeacherOutput {
@@ -174,6 +181,19 @@ impl TeacherRunner {
             })
         })
     }
+
+    /// Runs the graph of half precision; outputs in single precision.
+    fn run_half(&self, input: &Tensor) -> TractResult<TVec<TValue>> {
+        let input = input.cast_to_dt(DatumType::F16)?.into_owned().into_tvalue();
+        let outputs = self.plan.run(tvec!(input))?.into_iter();
+        let single = outputs.map(|half| Ok(half.cast_to::<f32>()?.into_owned().into_tvalue()));
+        single.collect()
+    }
+}
+
+/// The same graph in half precision, its input and outputs too.
+fn half_precision() -> FloatPrecisionTranslator {
+    FloatPrecisionTranslator::new(DatumType::F32, DatumType::F16)
 }
 
 /// The class token of `[1, N, D]`; what a graph selected before its norm, `[1, D]`; the mean over

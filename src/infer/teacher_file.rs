@@ -71,8 +71,39 @@ pub struct Sidecar {
     pub interpolation: Interpolation,
     /// Input columns and rows, where the file leaves them open.
     pub input: Option<[u32; 2]>,
+    /// What it is computed in.
+    #[serde(default)]
+    pub precision: Precision,
     /// The licence of the weights, for people.
     pub licence: Option<String>,
+}
+
+/// What a teacher is computed in, whatever its weights are stored in. Half precision has processors to pay
+/// off: those of ARMv8.2 with fp16 (Cortex-A76); elsewhere it is emulated and slower.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Half precision; what leaves the teacher is single again.
+    F16,
+}
+
+impl Precision {
+    /// Whether nothing needs to be said of it.
+    pub fn is_single(&self) -> bool {
+        *self == Precision::F32
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+        })
+    }
 }
 
 fn bilinear() -> Interpolation {
@@ -150,6 +181,7 @@ impl Sidecar {
             std: [0.5; 3],
             interpolation: Interpolation::Bilinear,
             input: None,
+            precision: Precision::F32,
             licence: None,
         }
     }

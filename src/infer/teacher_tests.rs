@@ -51,6 +51,27 @@ fn streams_and_class_token_come_in_their_shapes_and_differ_from_each_other() {
 }
 
 #[test]
+fn half_precision_gives_nearly_the_same_in_single_precision() {
+    let input: Vec<f32> = (0..3 * 32 * 32).map(|i| (i as f32 * 0.1).sin()).collect();
+    let run = |precision| {
+        let mut file = file(vit(3, 1, Wiring::PreNorm, false));
+        file.sidecar.precision = precision;
+        let teacher = Teacher::load(&file).expect("loads");
+        assert_eq!(teacher.info().precision, precision);
+        let output = teacher.runner(&[1, 3]).expect("plans").run(&input);
+        let output = output.expect("runs");
+        [output.z(), output.stream(1), output.stream(3)].map(<[f32]>::to_vec)
+    };
+    let (single, half) = (run(Precision::F32), run(Precision::F16));
+    assert_ne!(single, half);
+    // Eleven bits, three blocks: a hundredth of values about 1.
+    for (single, half) in single.iter().flatten().zip(half.iter().flatten()) {
+        let bound = 0.01 * single.abs().max(1.0);
+        assert!((single - half).abs() < bound, "{single} {half}");
+    }
+}
+
+#[test]
 fn the_class_token_is_the_same_whether_selected_before_or_after_the_norm() {
     let input: Vec<f32> = (0..3 * 32 * 32).map(|i| (i as f32 * 0.1).sin()).collect();
     let z = |class_first| {

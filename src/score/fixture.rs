@@ -18,7 +18,9 @@ use super::refit::Material;
 use super::statistics::Statistics;
 use super::tokens::Scratch;
 use crate::capture::{Frame, Moment, Pixels};
-use crate::infer::{DiscrepancyFeatures, Features, Grid, Patches, PretrainedFeatures, TeacherInfo};
+use crate::infer::{
+    DiscrepancyFeatures, Features, Grid, Patches, Precision, PretrainedFeatures, TeacherInfo,
+};
 use crate::preprocess::scene::SceneFootage;
 use crate::preprocess::{Interpolation, Preprocessing, Preprocessor, SceneReference, View};
 
@@ -236,6 +238,7 @@ pub(crate) fn teacher() -> TeacherInfo {
             std: [0.229, 0.224, 0.225],
             interpolation: Interpolation::Bilinear,
         },
+        precision: Precision::F32,
     }
 }
 

@@ -128,6 +128,9 @@ fn check_teacher(dir: &Path, own: &TeacherInfo, given: &TeacherInfo) -> Result<(
     } else if own.preprocessing != given.preprocessing {
         let (own, given) = (&own.preprocessing, &given.preprocessing);
         format!("this teacher with {own:?}, and its sidecar now says {given:?}")
+    } else if own.precision != given.precision {
+        let (own, given) = (own.precision, given.precision);
+        format!("this teacher in {own}, and its sidecar now says {given}")
     } else {
         return Ok(());
     };

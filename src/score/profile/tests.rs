@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
+use crate::infer::Precision;
 use crate::score::fixture;
 use crate::score::tokens::Scratch;
 
@@ -291,6 +292,13 @@ fn another_teacher_or_other_preprocessing_is_refused() {
     assert!(
         matches!(error, ProfileError::OtherTeacher { .. }),
         "{error:?}"
+    );
+    let mut other = fixture::teacher();
+    other.precision = Precision::F16;
+    let error = Profile::load(&dir, &other).unwrap_err().to_string();
+    assert!(
+        error.contains("in f32, and its sidecar now says f16"),
+        "{error}"
     );
 }
 

@@ -183,7 +183,8 @@ impl Watched {
 fn setting(info: &TeacherInfo, view: &View, streams: &[usize]) -> Digest {
     let view = serde_json::to_string(view).expect("a view has a JSON form");
     let version = env!("CARGO_PKG_VERSION");
-    let text = format!("{version} {} {streams:?} {view}", info.sha256);
+    let (teacher, precision) = (&info.sha256, info.precision);
+    let text = format!("{version} {teacher} {precision} {streams:?} {view}");
     Sha256::digest(text).into()
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::infer::Grid;
+use crate::infer::{Grid, Precision};
 use crate::preprocess::{Interpolation, Preprocessing};
 
 const FRAMES: usize = 9;
@@ -29,6 +29,7 @@ fn info() -> TeacherInfo {
             std: [0.5; 3],
             interpolation: Interpolation::Bilinear,
         },
+        precision: Precision::F32,
     }
 }
 
