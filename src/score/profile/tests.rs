@@ -278,28 +278,20 @@ fn a_newer_format_is_told_before_its_unknown_keys() {
 #[test]
 fn another_teacher_or_other_preprocessing_is_refused() {
     let (_folder, dir) = saved();
-    let mut other = fixture::teacher();
-    other.sha256 = "2e".repeat(32);
-    let error = Profile::load(&dir, &other).unwrap_err();
-    assert!(
-        matches!(error, ProfileError::OtherTeacher { .. }),
-        "{error:?}"
-    );
-    assert!(error.to_string().contains(&"1f".repeat(32)), "{error}");
-    let mut other = fixture::teacher();
-    other.preprocessing.mean = [0.5; 3];
-    let error = Profile::load(&dir, &other).unwrap_err();
-    assert!(
-        matches!(error, ProfileError::OtherTeacher { .. }),
-        "{error:?}"
-    );
-    let mut other = fixture::teacher();
-    other.precision = Precision::F16;
-    let error = Profile::load(&dir, &other).unwrap_err().to_string();
-    assert!(
-        error.contains("in f32, and its sidecar now says f16"),
-        "{error}"
-    );
+    let refusal = |change: fn(&mut TeacherInfo)| {
+        let mut other = fixture::teacher();
+        change(&mut other);
+        let error = Profile::load(&dir, &other).unwrap_err();
+        let is_other = matches!(error, ProfileError::OtherTeacher { .. });
+        assert!(is_other, "{error:?}");
+        error.to_string()
+    };
+    let message = refusal(|other| other.sha256 = "2e".repeat(32));
+    assert!(message.contains(&"1f".repeat(32)), "{message}");
+    let message = refusal(|other| other.preprocessing.mean = [0.5; 3]);
+    assert!(message.contains("sidecar"), "{message}");
+    let message = refusal(|other| other.precision = Precision::F16);
+    assert!(message.contains("sidecar now says f16"), "{message}");
 }
 
 #[test]
