@@ -209,26 +209,32 @@ after_switch() {
   boot
   alarm alert_s
 }
-cut_footage() { # while it films
+newest() { find /var/lib/inspectd/footage/vivid -mindepth 1 -maxdepth 1 -type d | sort | tail -1; }
+pictures() { find "$(newest)" -type f -name '*.jpg' -size +0 | wc -l; }
+cut_footage() { # while it films, long enough for the system to have written some of it
+  options --minutes 5
   systemctl start inspectd-calibrate@vivid
-  for _ in $(seq 200); do
-    [ "$(find /var/lib/inspectd/footage/vivid -name '*.jpg' -mmin -1 | wc -l)" -gt 10 ] && break
-    sleep .25
-  done
+  local before; before=$(newest)
+  for _ in $(seq 600); do [ "$(newest)" != "$before" ] && [ "$(pictures)" -gt 80 ] && break; sleep .25; done
+  fact footage_before_the_cut "$(pictures)"
   touch $OUT/cut-me; sleep 60
 }
 after_footage() {
   subscribe
   judged 120 0 || die "nothing is judged after the power cut"
   boot
-  local last; last=$(find /var/lib/inspectd/footage/vivid -mindepth 1 -maxdepth 1 | sort | tail -1)
-  fact footage_cut_off "$([ -e "$last/footage.json" ] && echo no || echo yes)"
-  fact footage_pictures "$(find "$last" -name '*.jpg' -size +0 | wc -l)"
-  fact footage_empty "$(find "$last" -name '*.jpg' -size 0 | wc -l)"
-  # The one before it is whole, and the newest that counts.
-  options --footage last --epochs 1
-  systemctl start inspectd-calibrate@vivid; sleep 1; wait_for_calibration 400
-  fact footage_before "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
+  ls -laR /var/lib/inspectd/footage/vivid > $OUT/footage
+  fact footage_cut_off "$([ -e "$(newest)/footage.json" ] && echo no || echo yes)"
+  fact footage_after_the_cut "$(pictures)"
+  fact footage_empty "$(find "$(newest)" -name '*.jpg' -size 0 | wc -l)"
+  # The one before it is whole, and the newest that counts; the one that was cut off can be named.
+  local cut_off; cut_off=$(newest)
+  for footage in last "$cut_off"; do
+    options --footage "$footage" --epochs 1
+    systemctl start inspectd-calibrate@vivid; sleep 1; wait_for_calibration 400
+    fact "calibrate_on_$([ "$footage" = last ] && echo the_one_before || echo what_is_left)" \
+      "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
+  done
 }
 
 remove() {
