@@ -19,6 +19,7 @@ mod golden;
 mod health;
 mod inspection;
 mod inspector;
+mod install;
 mod introduction;
 mod judge;
 mod keeper;
@@ -56,6 +57,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Score(args) => score::score(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Profile(ProfileCommand::Show(args)) => profile::show(&args),
+        Command::Profile(ProfileCommand::Install(args)) => install::install(&args),
         Command::Profile(ProfileCommand::Rollback(args)) => profile::rollback(&args),
         Command::Cameras(args) => cameras::cameras(&args),
         Command::Check(args) => check::check(&args),

@@ -21,6 +21,7 @@ mod golden;
 mod lights;
 mod memory_bank;
 mod profile_command;
+mod profile_install;
 mod refine;
 mod report;
 mod resuming;

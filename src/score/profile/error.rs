@@ -41,6 +41,16 @@ pub enum ProfileError {
         /// What is wrong with it.
         what: String,
     },
+    /// A file of a Profile that is to be installed is missing, or is not what it was where it was made.
+    #[error(
+        "{} {what}: copy the Profile over once more from where it was made", .path.display()
+    )]
+    Torn {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Made for another teacher, or for other preprocessing.
     #[error(
         "the Profile in {} was made for {what}: give that teacher with --teacher, or calibrate \
@@ -76,7 +86,7 @@ pub enum ProfileError {
         previous: PathBuf,
     },
     /// Something else lies where the Profile should go.
-    #[error("{} {what}, so it is left as it is: choose another --out, or move it away", .path.display())]
+    #[error("{} {what}, so it is left as it is: choose another --out or DIR, or move it away", .path.display())]
     Foreign {
         /// The thing.
         path: PathBuf,
@@ -86,7 +96,7 @@ pub enum ProfileError {
     /// A file or directory could not be written.
     #[error(
         "writing {} failed{}; what was there before is untouched: free some space, check that the \
-         directory exists and may be written, or choose another --out",
+         directory exists and may be written, or choose another --out or DIR",
         .path.display(), in_all(.needed)
     )]
     Write {
@@ -123,6 +133,24 @@ pub enum ProfileError {
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+impl ProfileError {
+    /// The same of a Profile that is to be copied from this folder: what helps is another copy.
+    #[must_use]
+    pub fn in_copied(self, from: &Path) -> ProfileError {
+        match self {
+            ProfileError::Damaged { path, what } => ProfileError::Torn {
+                path: from.join(path.file_name().unwrap_or_default()),
+                what,
+            },
+            ProfileError::OtherTeacher { what, .. } => ProfileError::OtherTeacher {
+                dir: from.to_owned(),
+                what,
+            },
+            other => other,
+        }
+    }
 }
 
 fn in_all(needed: &Option<usize>) -> String {

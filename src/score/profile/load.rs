@@ -81,6 +81,14 @@ impl Profile {
         read_manifest(dir).map(|(_, manifest)| manifest)
     }
 
+    /// The identity of the Profile in `dir`, by `profile.json` alone.
+    ///
+    /// # Errors
+    /// As [`Profile::read_manifest`].
+    pub fn read_id(dir: &Path) -> Result<String, ProfileError> {
+        read_manifest(dir).map(|(id, _)| id)
+    }
+
     /// Reads `receipt.json` alone, say to learn where the teacher lay. Nothing beside it is checked.
     ///
     /// # Errors
