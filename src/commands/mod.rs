@@ -10,6 +10,7 @@ mod demo;
 mod evaluate;
 mod exit;
 mod eye;
+mod fallback;
 mod feedback;
 mod film;
 mod gallery;

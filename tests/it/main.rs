@@ -36,6 +36,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod drift;
+mod fallback;
 mod homeassistant;
 mod keeping;
 mod outage;

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
+use super::save::holds_profile;
+
 /// Why a Profile could not be loaded or saved. Nothing half-written is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
@@ -136,6 +140,28 @@ pub enum ProfileError {
 }
 
 impl ProfileError {
+    /// What is wrong with the Profile itself, such that another one in its place may do; none where it is
+    /// asked for in vain.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            ProfileError::Damaged { path, what } => Some(format!("{} {what}", path.display())),
+            ProfileError::OtherScores { what, .. } => {
+                Some(format!("it does not score here as it did: {what}"))
+            }
+            // What is left of one, without it.
+            ProfileError::NotAProfile { dir } if holds_profile(dir).is_ok_and(|holds| holds) => {
+                Some(format!("{} has no profile.json", dir.display()))
+            }
+            // A bad sector, not a missing right.
+            ProfileError::Read { path, source }
+                if source.raw_os_error() == Some(Errno::IO.raw_os_error()) =>
+            {
+                Some(format!("reading {} failed ({source})", path.display()))
+            }
+            _ => None,
+        }
+    }
+
     /// The same of a Profile that is to be copied from this folder: what helps is another copy.
     #[must_use]
     pub fn in_copied(self, from: &Path) -> ProfileError {
