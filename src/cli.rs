@@ -1,5 +1,6 @@
 //! Names and help of the commands; no behaviour.
 
+mod profile;
 mod refine;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use crate::score::Scoring;
 use crate::score::budget::Budget;
 use crate::train::memory::Memory;
 
+use profile::PROFILE_EXAMPLE;
+pub use profile::{InstallArgs, ProfileCommand, RollbackArgs, ShowArgs};
 pub use refine::RefineArgs;
 
 /// Learns what is normal in front of a fixed camera, and says over MQTT when it is not.
@@ -40,7 +43,7 @@ pub enum Command {
     /// Measures a Profile on labelled images: AUROC and more, for each score
     #[command(after_help = EVALUATE_EXAMPLE)]
     Evaluate(EvaluateArgs),
-    /// Looks at Profiles, and takes the former one back
+    /// Looks at Profiles, installs those that were made elsewhere, and takes the former one back
     #[command(subcommand, after_help = PROFILE_EXAMPLE)]
     Profile(ProfileCommand),
     /// Lists the cameras of this machine, with formats, sizes, rates and controls
@@ -66,17 +69,6 @@ pub enum TeacherCommand {
     /// Tells what was found in a ViT's ONNX file
     #[command(after_help = TEACHER_EXAMPLE)]
     Inspect(InspectArgs),
-}
-
-/// `inspectd profile ...`
-#[derive(Debug, Subcommand)]
-pub enum ProfileCommand {
-    /// Tells what a Profile is and whether it is whole, and which one it has replaced
-    #[command(after_help = PROFILE_EXAMPLE)]
-    Show(ShowArgs),
-    /// Puts the former Profile, DIR.previous, in the place of the one in DIR; twice, and all is as before
-    #[command(after_help = PROFILE_EXAMPLE)]
-    Rollback(RollbackArgs),
 }
 
 /// `inspectd calibrate`
@@ -185,31 +177,6 @@ pub struct ScoreArgs {
     /// Writes the picture with its heat map as a PNG into this folder
     #[arg(long, value_name = "DIR")]
     pub heatmap: Option<PathBuf>,
-}
-
-/// `inspectd profile show`
-#[derive(Debug, Args)]
-pub struct ShowArgs {
-    /// The Profile's directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Prints the result as one line of JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `inspectd profile rollback`
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// The Profile's directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// The teacher that the former one must be for [default: that of the Profile in DIR]
-    #[arg(long, value_name = "ONNX")]
-    pub teacher: Option<PathBuf>,
-    /// Prints the result as one line of JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `inspectd evaluate`
@@ -372,7 +339,6 @@ const DEMO_EXAMPLE: &str = "Example:\n  inspectd demo --out /tmp/demo";
 const CALIBRATE_EXAMPLE: &str = "Example:\n  inspectd calibrate --footage normal.mp4 --out /var/lib/inspectd/press\n  inspectd calibrate --footage normal/ --out press --teacher vit_tiny.onnx --scoring paper\n  inspectd calibrate --camera cam0 --minutes 10\n  inspectd calibrate --camera cam0 --footage last --false-alarms 1/week\n  inspectd calibrate --footage day/ --footage night/ --out press\n  inspectd calibrate --footage normal/ --out press --crop 0.25,0,0.5,1 --mask '0.3,0 0.5,0 0.4,0.2'\n  inspectd calibrate --refine --camera cam0\n  inspectd calibrate --refine --out press --fine false-alarms/ --bad missed/part.jpg\n  inspectd calibrate --footage normal/ --out press --memory 500MB\n\nAfter a stop or a power cut the same command goes on from DIR.unfinished.";
 const SCORE_EXAMPLE: &str = "Example:\n  inspectd score --profile press --heatmap maps/ today/*.jpg\n  inspectd score --profile press --json part.png | jq .score";
 const EVALUATE_EXAMPLE: &str = "Example:\n  inspectd evaluate --profile tile --normal test/good --anomalous test/bad --masks test/mask --json table.json";
-const PROFILE_EXAMPLE: &str = "Example:\n  inspectd profile show press\n  inspectd profile show press --json | jq .previous.calibrated_at\n  inspectd profile rollback press && systemctl reload inspectd";
 const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd.toml";
 const CAMERAS_EXAMPLE: &str =
     "Example:\n  inspectd cameras\n  inspectd cameras --json | jq '.[].device'";

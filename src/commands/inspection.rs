@@ -17,7 +17,7 @@ use super::keeper::Hands;
 use super::loaded::Loaded;
 use crate::config::{Camera, Config, Issues, Name, Retry};
 use crate::decide::{Identity, Mute, Tracker};
-use crate::infer::TeacherRunner;
+use crate::infer::{TeacherInfo, TeacherRunner};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
@@ -43,6 +43,11 @@ pub(super) struct Inspection {
 
 /// A camera as the pipeline takes it.
 pub(super) type PipelineCamera = pipeline::Camera<Looked, Inspector>;
+
+/// The key of the configuration that names a camera's Profile.
+pub(super) fn key_of_profile(camera: usize) -> String {
+    format!("camera[{camera}].profile")
+}
 
 impl Inspection {
     /// Loads and checks what `config` names.
@@ -72,7 +77,7 @@ impl Inspection {
                     loaded.tell_of_drift(camera);
                     cameras.push(loaded);
                 }
-                Err(fault) => issues.add(format!("camera[{index}].profile"), format!("{fault:#}")),
+                Err(fault) => issues.add(key_of_profile(index), format!("{fault:#}")),
             }
         }
         if !issues.is_empty() {
@@ -92,7 +97,7 @@ impl Inspection {
             let (profile, student) = (Arc::clone(&loaded.profile), loaded.student.clone());
             let mut judge = Judge::new(profile, teacher.clone(), student);
             if let Err(fault) = golden::test_camera(camera, &mut judge, &golden) {
-                issues.add(format!("camera[{index}].profile"), fault);
+                issues.add(key_of_profile(index), fault);
             }
         }
         if !issues.is_empty() {
@@ -104,6 +109,16 @@ impl Inspection {
             teacher,
             cameras,
         })
+    }
+
+    /// The teacher of all cameras.
+    pub(super) fn teacher(&self) -> &TeacherInfo {
+        self.teacher.info()
+    }
+
+    /// Notes why a camera's former Profile was taken back, to be told with the node's info.
+    pub(super) fn note_fallback(&mut self, camera: usize, why: String) {
+        self.cameras[camera].fallback = Some(why);
     }
 
     /// The Profiles of the cameras, in the order of the configuration.
@@ -188,6 +203,7 @@ impl Inspection {
                 .map(|(camera, loaded)| InfoCamera {
                     name: camera.name.to_string(),
                     profile: Arc::new(loaded.identity()),
+                    fallback: loaded.fallback.clone(),
                 })
                 .collect(),
             last_reload_error: None,

@@ -22,6 +22,8 @@ pub(super) struct Loaded {
     pub(super) student: StudentRunner,
     /// Let go once they were scored.
     pub(super) golden: Vec<GoldenFrame>,
+    /// Why this is the former one, taken back at the start.
+    pub(super) fallback: Option<String>,
 }
 
 impl Loaded {
@@ -37,6 +39,7 @@ impl Loaded {
             profile: Arc::new(profile),
             student,
             golden,
+            fallback: None,
         })
     }
 

@@ -10,6 +10,7 @@ mod demo;
 mod evaluate;
 mod exit;
 mod eye;
+mod fallback;
 mod feedback;
 mod film;
 mod gallery;
@@ -19,6 +20,7 @@ mod golden;
 mod health;
 mod inspection;
 mod inspector;
+mod install;
 mod introduction;
 mod judge;
 mod keeper;
@@ -56,6 +58,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Score(args) => score::score(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Profile(ProfileCommand::Show(args)) => profile::show(&args),
+        Command::Profile(ProfileCommand::Install(args)) => install::install(&args),
         Command::Profile(ProfileCommand::Rollback(args)) => profile::rollback(&args),
         Command::Cameras(args) => cameras::cameras(&args),
         Command::Check(args) => check::check(&args),

@@ -12,7 +12,7 @@ use crate::score::bank::MemoryBank;
 use crate::score::profile::{Golden, Origin, Profile, ProfileError, Receipt, previous_of};
 
 /// How much of an identity tells it from others, for people.
-const SHORT: usize = 19;
+pub(super) const SHORT: usize = 19;
 
 /// Prints what the Profile in a directory is, every byte of it checked against its hash.
 pub(super) fn show(args: &ShowArgs) -> anyhow::Result<()> {
@@ -68,13 +68,7 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
     if let Some((previous, at)) = &previous {
         let id = &previous.id()[..SHORT];
         say!("  {id} is the previous one now; the same command takes it back")?;
-        if let Some(aside @ 1..) = aside {
-            say!(
-                "  {aside} bad frames go with it and test no Profile here any more; to tell them again: \
-                 inspectd calibrate --refine --out {dir} --bad {}/recall-*",
-                at.display()
-            )?;
-        }
+        tell_of_bad_aside(aside, at, &args.dir)?;
     }
     say!(
         "A running daemon takes it at its next reload: systemctl reload inspectd, kill -HUP, or \
@@ -82,21 +76,36 @@ pub(super) fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
     )
 }
 
+/// Says how many bad frames the Profile that lies at `previous` now had alone, and how they count again.
+pub(super) fn tell_of_bad_aside(
+    aside: Option<usize>,
+    previous: &Path,
+    dir: &Path,
+) -> anyhow::Result<()> {
+    let (Some(aside @ 1..), dir, at) = (aside, dir.display(), previous.display()) else {
+        return Ok(());
+    };
+    say!(
+        "  {aside} bad frames go with it and test no Profile here any more; to tell them again: \
+         inspectd calibrate --refine --out {dir} --bad {at}/recall-*"
+    )
+}
+
 /// How many bad frames `one` has that `other` has not.
-fn bad_only_in(one: &Profile, other: &Profile) -> usize {
+pub(super) fn bad_only_in(one: &Profile, other: &Profile) -> usize {
     let known: Vec<&String> = other.manifest().recall_hashes().collect();
     let own = one.manifest().recall_hashes();
     own.filter(|hash| !known.contains(hash)).count()
 }
 
 /// A Profile for the teacher that it asks for, whichever that is.
-fn of_any_teacher(dir: &Path) -> Result<Profile, ProfileError> {
+pub(super) fn of_any_teacher(dir: &Path) -> Result<Profile, ProfileError> {
     let teacher = Profile::read_manifest(dir)?.origin.teacher;
     Profile::load_whole(dir, &teacher)
 }
 
 /// For programs.
-fn described(profile: &Profile, dir: &Path) -> Value {
+pub(super) fn described(profile: &Profile, dir: &Path) -> Value {
     let (manifest, receipt) = (profile.manifest(), profile.receipt());
     let origin = &manifest.origin;
     let golden = manifest.golden.iter();

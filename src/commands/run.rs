@@ -17,6 +17,7 @@ use tracing::{error, info};
 
 use super::controls::Controls;
 use super::exit::Stopped;
+use super::fallback;
 use super::generation::{Carried, Ended, Generation};
 use super::health::Pulse;
 use super::inspection::Inspection;
@@ -86,7 +87,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let signals = signals::listen()?;
     let boot_id = boot_id();
     let folder = Folder::lock(&config.node.state_dir)?;
-    let inspection = Inspection::load(config)?;
+    let inspection = fallback::load(config)?;
     let settings = inspection.settings(&boot_id);
     let spool = Spool::open(&folder, settings.limits)?;
     let keeper = Keeper::start(folder.path(), inspection.config.feedback.bytes)?;

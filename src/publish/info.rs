@@ -36,6 +36,8 @@ pub struct InfoCamera {
     /// The Profile that judges.
     #[serde(serialize_with = "shared")]
     pub profile: Arc<ProfileIdentity>,
+    /// Why its former Profile was taken back when the daemon started.
+    pub fallback: Option<String>,
 }
 
 impl Info {

@@ -19,22 +19,26 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(path: &Path) -> Value {
+pub(crate) fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 /// The good Profile, to be altered.
 fn copy(folder: &Path) -> PathBuf {
-    let copy = folder.join("p");
-    fs::create_dir(&copy).unwrap();
+    copy_as(&folder.join("p"))
+}
+
+/// The same as this folder.
+pub(crate) fn copy_as(copy: &Path) -> PathBuf {
+    fs::create_dir(copy).unwrap();
     for name in names(profile()) {
         fs::copy(profile().join(&name), copy.join(&name)).unwrap();
     }
-    copy
+    copy.to_owned()
 }
 
 /// Makes all hashes fit what the files are now, with `change` made to `profile.json`.
-fn seal(dir: &Path, change: impl FnOnce(&mut Value)) {
+pub(crate) fn seal(dir: &Path, change: impl FnOnce(&mut Value)) {
     let mut manifest = read(&dir.join("profile.json"));
     let files = manifest["files"].as_object_mut().unwrap();
     for (name, hash) in files {
@@ -46,6 +50,20 @@ fn seal(dir: &Path, change: impl FnOnce(&mut Value)) {
     receipt["profile"] = format!("sha256:{}", sha256(&text)).into();
     fs::write(dir.join("profile.json"), text).unwrap();
     fs::write(dir.join("receipt.json"), receipt.to_string()).unwrap();
+}
+
+/// Makes it one of an earlier format, which no machine is tested by.
+pub(crate) fn take_golden_away(dir: &Path) {
+    for number in 1..=3 {
+        fs::remove_file(dir.join(format!("golden-{number}.jpg"))).unwrap();
+    }
+    let mut manifest = read(&dir.join("profile.json"));
+    manifest["format"] = json!(2);
+    manifest.as_object_mut().unwrap().remove("golden");
+    let files = manifest["files"].as_object_mut().unwrap();
+    files.retain(|name, _| !name.starts_with("golden-"));
+    fs::write(dir.join("profile.json"), manifest.to_string()).unwrap();
+    seal(dir, |_| {});
 }
 
 /// Swaps halves of a stretch of a file: the same bytes, elsewhere.
@@ -239,16 +257,7 @@ fn score_refuses_what_run_would_refuse() {
 fn a_profile_of_an_earlier_format_is_used_untested_and_check_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let dir = copy(folder.path());
-    for number in 1..=3 {
-        fs::remove_file(dir.join(format!("golden-{number}.jpg"))).unwrap();
-    }
-    let mut manifest = read(&dir.join("profile.json"));
-    manifest["format"] = json!(2);
-    manifest.as_object_mut().unwrap().remove("golden");
-    let files = manifest["files"].as_object_mut().unwrap();
-    files.retain(|name, _| !name.starts_with("golden-"));
-    fs::write(dir.join("profile.json"), manifest.to_string()).unwrap();
-    seal(&dir, |_| {});
+    take_golden_away(&dir);
     let output = check(folder.path(), &dir, None);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);

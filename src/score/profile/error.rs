@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
+use super::save::holds_profile;
+
 /// Why a Profile could not be loaded or saved. Nothing half-written is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
@@ -36,6 +40,16 @@ pub enum ProfileError {
     /// A file is missing, or is not what calibration wrote.
     #[error("{} {what}: {}", .path.display(), way_out(.path))]
     Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file of a Profile that is to be installed is missing, or is not what it was where it was made.
+    #[error(
+        "{} {what}: copy the Profile over once more from where it was made", .path.display()
+    )]
+    Torn {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -76,7 +90,7 @@ pub enum ProfileError {
         previous: PathBuf,
     },
     /// Something else lies where the Profile should go.
-    #[error("{} {what}, so it is left as it is: choose another --out, or move it away", .path.display())]
+    #[error("{} {what}, so it is left as it is: choose another --out or DIR, or move it away", .path.display())]
     Foreign {
         /// The thing.
         path: PathBuf,
@@ -86,7 +100,7 @@ pub enum ProfileError {
     /// A file or directory could not be written.
     #[error(
         "writing {} failed{}; what was there before is untouched: free some space, check that the \
-         directory exists and may be written, or choose another --out",
+         directory exists and may be written, or choose another --out or DIR",
         .path.display(), in_all(.needed)
     )]
     Write {
@@ -123,6 +137,46 @@ pub enum ProfileError {
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+impl ProfileError {
+    /// What is wrong with the Profile itself, such that another one in its place may do; none where it is
+    /// asked for in vain.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            ProfileError::Damaged { path, what } => Some(format!("{} {what}", path.display())),
+            ProfileError::OtherScores { what, .. } => {
+                Some(format!("it does not score here as it did: {what}"))
+            }
+            // What is left of one, without it.
+            ProfileError::NotAProfile { dir } if holds_profile(dir).is_ok_and(|holds| holds) => {
+                Some(format!("{} has no profile.json", dir.display()))
+            }
+            // A bad sector, not a missing right.
+            ProfileError::Read { path, source }
+                if source.raw_os_error() == Some(Errno::IO.raw_os_error()) =>
+            {
+                Some(format!("reading {} failed ({source})", path.display()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same of a Profile that is to be copied from this folder: what helps is another copy.
+    #[must_use]
+    pub fn in_copied(self, from: &Path) -> ProfileError {
+        match self {
+            ProfileError::Damaged { path, what } => ProfileError::Torn {
+                path: from.join(path.file_name().unwrap_or_default()),
+                what,
+            },
+            ProfileError::OtherTeacher { what, .. } => ProfileError::OtherTeacher {
+                dir: from.to_owned(),
+                what,
+            },
+            other => other,
+        }
+    }
 }
 
 fn in_all(needed: &Option<usize>) -> String {

@@ -21,7 +21,6 @@ impl Profile {
     /// Any of [`ProfileError`] but those of writing; the text names the file and the way out.
     pub fn load(dir: &Path, teacher: &TeacherInfo) -> Result<Profile, ProfileError> {
         let (id, manifest) = read_manifest(dir)?;
-        check_teacher(dir, &manifest.origin.teacher, teacher)?;
         let issued: IssuedReceipt = parse(&dir.join(RECEIPT), &read(&dir.join(RECEIPT))?)?;
         if issued.profile != id {
             return Err(damaged(
@@ -29,6 +28,7 @@ impl Profile {
                 "was changed after calibration",
             ));
         }
+        check_teacher(dir, &manifest.origin.teacher, teacher)?;
         let student = read_verified(dir, STUDENT, &manifest)?;
         let bytes = read_verified(dir, STATISTICS, &manifest)?;
         let (statistics, scene) = arrays::decode(&bytes, &manifest)
@@ -79,6 +79,14 @@ impl Profile {
     /// [`ProfileError::Read`].
     pub fn read_manifest(dir: &Path) -> Result<Manifest, ProfileError> {
         read_manifest(dir).map(|(_, manifest)| manifest)
+    }
+
+    /// The identity of the Profile in `dir`, by `profile.json` alone.
+    ///
+    /// # Errors
+    /// As [`Profile::read_manifest`].
+    pub fn read_id(dir: &Path) -> Result<String, ProfileError> {
+        read_manifest(dir).map(|(id, _)| id)
     }
 
     /// Reads `receipt.json` alone, say to learn where the teacher lay. Nothing beside it is checked.

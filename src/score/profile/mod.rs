@@ -9,6 +9,7 @@
 mod arrays;
 mod error;
 mod golden;
+mod install;
 mod load;
 mod material;
 mod recall;
@@ -24,6 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::error::ProfileError;
 pub use self::golden::{GOLDEN_BYTES, Golden, GoldenFrame, GoldenScores};
+pub use self::install::Staged;
 pub use self::recall::{MOST_RECALL, RECALL_BYTES, Recall, RecallFrame};
 pub use self::refined::Refined;
 pub use self::rollback::previous_of;

@@ -19,6 +19,9 @@ use super::{
 };
 use super::{arrays, json, material};
 
+/// Random characters at the end of the name of a folder aside.
+const ASIDE_RANDOM: usize = 6;
+
 /// Swaps two paths atomically.
 pub(super) type Exchange = fn(&Path, &Path) -> io::Result<()>;
 
@@ -54,30 +57,8 @@ impl Profile {
         let place = Place::find(dir)?;
         let mut files = beside;
         files.extend(self.files());
-        let needed = Some(files.iter().map(|(_, bytes)| bytes.len()).sum());
-        let fails = |path: &Path| {
-            let path = path.to_owned();
-            move |source| ProfileError::Write {
-                path,
-                needed,
-                source,
-            }
-        };
-        let new = tempfile::Builder::new()
-            .prefix(".inspectd-new-")
-            .tempdir_in(&place.parent);
-        // Dropped with all its files when a write fails.
-        let new = new.map_err(fails(&place.parent))?;
-        for (name, bytes) in &files {
-            let path = new.path().join(name);
-            write_synced(&path, bytes).map_err(fails(&place.dir.join(name)))?;
-        }
-        sync_dir(new.path()).map_err(fails(&place.dir))?;
-        place.take(new, exchange, needed)?;
-        sync_dir(&place.parent).map_err(|source| ProfileError::Unsynced {
-            dir: place.dir,
-            source,
-        })
+        let aside = place.write_aside(&files)?;
+        place.switch_in(aside, exchange)
     }
 
     /// Names and contents of the files.
@@ -129,6 +110,13 @@ pub fn check_target(dir: &Path) -> Result<PathBuf, ProfileError> {
     Ok(place.dir)
 }
 
+/// Files of a Profile beside its place, synced, that nobody uses yet. Dropped, they are removed.
+pub(super) struct Aside {
+    pub(super) folder: tempfile::TempDir,
+    /// Bytes of all files.
+    needed: usize,
+}
+
 /// Where a Profile goes.
 pub(super) struct Place {
     /// Exists, symbolic links resolved.
@@ -163,13 +151,72 @@ impl Place {
         })
     }
 
-    /// Puts `new` in place.
-    fn take(
+    /// Writes files, by name, into a new folder beside the place.
+    pub(super) fn write_aside(
         &self,
-        new: tempfile::TempDir,
-        exchange: Exchange,
-        needed: Option<usize>,
-    ) -> Result<(), ProfileError> {
+        files: &[(impl AsRef<str>, Vec<u8>)],
+    ) -> Result<Aside, ProfileError> {
+        let needed = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let fails = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ProfileError::Write {
+                path,
+                needed: Some(needed),
+                source,
+            }
+        };
+        let mut folder = tempfile::Builder::new();
+        let prefix = self.aside();
+        let folder = folder.prefix(&prefix).rand_bytes(ASIDE_RANDOM);
+        let folder = folder.tempdir_in(&self.parent);
+        let folder = folder.map_err(fails(&self.parent))?;
+        for (name, bytes) in files {
+            let name = name.as_ref();
+            let written = write_synced(&folder.path().join(name), bytes);
+            written.map_err(fails(&self.dir.join(name)))?;
+        }
+        sync_dir(folder.path()).map_err(fails(&self.dir))?;
+        Ok(Aside { folder, needed })
+    }
+
+    /// Puts what was written aside in place, for good. Only then goes what a kill or a power cut has left
+    /// beside this place before: it may have been the former Profile, and by now there is a newer one.
+    pub(super) fn switch_in(self, aside: Aside, exchange: Exchange) -> Result<(), ProfileError> {
+        self.take(aside, exchange)?;
+        let synced = sync_dir(&self.parent);
+        self.sweep();
+        synced.map_err(|source| ProfileError::Unsynced {
+            dir: self.dir,
+            source,
+        })
+    }
+
+    /// What the names of this place's folders aside begin with.
+    fn aside(&self) -> OsString {
+        let mut name = OsString::from(".inspectd-new-");
+        name.push(self.dir.file_name().unwrap_or_default());
+        name.push(".");
+        name
+    }
+
+    fn sweep(&self) {
+        let prefix = self.aside();
+        let is_left = |name: &OsStr| {
+            let rest = name.as_encoded_bytes();
+            let rest = rest.strip_prefix(prefix.as_encoded_bytes());
+            // No dot: those of `press.b` are not those of `press`.
+            rest.is_some_and(|rest| rest.len() == ASIDE_RANDOM && !rest.contains(&b'.'))
+        };
+        let entries = fs::read_dir(&self.parent).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| is_left(&entry.file_name())) {
+            // What stays is only in the way, and the next one tries again.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+
+    /// Puts `aside` in place.
+    fn take(&self, aside: Aside, exchange: Exchange) -> Result<(), ProfileError> {
+        let (new, needed) = (aside.folder, Some(aside.needed));
         let failed = |source| ProfileError::Write {
             path: self.dir.clone(),
             needed,

@@ -35,7 +35,7 @@ const PART: &str = ".part";
 pub enum UnfinishedError {
     /// Somebody else makes the same Profile.
     #[error(
-        "{} is being worked on by another inspectd: wait for it, stop it, or give another --out",
+        "{} is being worked on by another inspectd: wait for it, stop it, or give another --out or DIR",
         .folder.display()
     )]
     Busy {
@@ -45,7 +45,7 @@ pub enum UnfinishedError {
     /// Something else lies there.
     #[error(
         "{} is where a calibration keeps what is done until its Profile is saved, but it {what}, so it is \
-         left as it is: move that away, or give another --out", .folder.display()
+         left as it is: move that away, or give another --out or DIR", .folder.display()
     )]
     Foreign {
         /// The folder.
@@ -56,7 +56,7 @@ pub enum UnfinishedError {
     /// The system refused.
     #[error(
         "can't use {}, where a calibration keeps what is done until its Profile is saved: see to it, \
-         or give another --out",
+         or give another --out or DIR",
         .folder.display()
     )]
     Folder {
