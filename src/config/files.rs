@@ -51,8 +51,9 @@ impl Files {
         match &self.credentials {
             Some(folder) => Ok(folder.join(name)),
             None => Err(format!(
-                "{CREDENTIALS} is not set: systemd sets it for a service with \
-                 LoadCredential={name}:<file>"
+                "{CREDENTIALS} is not set: systemd sets it for a service with LoadCredential=; by hand: \
+                 systemd-run -qPG -p User=inspectd -p LoadCredential=mqtt:/etc/inspectd/credentials \
+                 inspectd check"
             )),
         }
     }

@@ -78,8 +78,8 @@ pub struct Sidecar {
     pub licence: Option<String>,
 }
 
-/// What a teacher is computed in, whatever its weights are stored in. Half precision has processors to pay
-/// off: those of ARMv8.2 with fp16 (Cortex-A76); elsewhere it is emulated and slower.
+/// What a teacher's matrix products are computed in, whatever its weights are stored in. Half precision is
+/// meant for processors that have it, ARMv8.2 with fp16 such as Cortex-A76; others emulate it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

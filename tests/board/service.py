@@ -54,17 +54,23 @@ def package(packages, arch):
     """The one package for this processor."""
     found = sorted(packages.glob(f"inspectd_*_{arch}.deb"))
     need(len(found) == 1, f"{len(found)} packages inspectd_*_{arch}.deb in {packages}: build one by cross/package {arch}")
+    top = HERE.parents[1]
+    sources = [top / "Cargo.toml", *top.glob("src/**/*.rs"), *top.glob("systemd/*"), *top.glob("cross/deb/*"), *top.glob("config/*")]
+    newer = [str(path) for path in sources if path.stat().st_mtime > found[0].stat().st_mtime]
+    need(not newer, f"{found[0]} is older than {', '.join(newer)}: build it anew by cross/package {arch}")
     return found[0]
 
 
 def later_version(deb, work):
-    """The same package with a higher version."""
+    """The same package with a higher version, and another configuration."""
     tree = work / "later"
     call("dpkg-deb", "--raw-extract", deb, tree)
     control = tree / "DEBIAN/control"
     lines = control.read_text().splitlines()
     lines = [f"{line}+later" if line.startswith("Version:") else line for line in lines]
     control.write_text("\n".join(lines) + "\n")
+    with open(tree / "etc/inspectd/config.toml", "a") as config:
+        config.write("# a later version of the manual\n")
     call("dpkg-deb", "--root-owner-group", "--build", "-Znone", tree, work / "in/inspectd_2.deb")
     shutil.rmtree(tree)
 

@@ -18,10 +18,8 @@ die() { fact "failed ${*// /_}"; journalctl -u 'inspectd*' -o cat --no-pager | t
 now() { read -r UP _ < /proc/uptime; }
 took() { now; awk -v a="$1" -v b="$UP" 'BEGIN { printf "%.1f", b - a }'; }
 
-camera() { # there from the next boot on by itself
-  echo vivid > /etc/modules-load.d/camera.conf
-  echo 'options vivid n_devs=1 node_types=0x1' > /etc/modprobe.d/camera.conf
-  modprobe vivid || die "no module vivid"
+camera() { # plugged in after the daemon has started: not even the kernel's video drivers are there before
+  modprobe vivid n_devs=1 node_types=0x1 || die "no module vivid"
   for _ in $(seq 100); do [ -e $VIVID ] && return; sleep .2; done
   die "$VIVID does not appear"
 }
@@ -45,6 +43,7 @@ await() { # SECONDS SINCE TOPIC TEXT
   while [ $SECONDS -lt "$end" ]; do seen "$@" > /dev/null && return; sleep .25; done
   return 1
 }
+ask() { mosquitto_pub -q 1 -t inspectd/board/request/health_check -m '{}'; }
 judged() { await "$1" "$2" vivid/state '"judged":true'; } # SECONDS SINCE
 alarm() { # NAME: the seconds until an anomaly is told; then all is normal again
   now; local since=$UP
@@ -53,6 +52,14 @@ alarm() { # NAME: the seconds until an anomaly is told; then all is normal again
   now; since=$UP
   normal
   await 60 "$since" vivid/alert '"phase":"closed"' || fact "$1.closed never"
+}
+another() { # PID: until the service has another process than that; its first state is of its own
+  for _ in $(seq 480); do
+    local own; own=$(main_pid)
+    [ "$own" != 0 ] && [ "$own" != "$1" ] && systemctl is-active -q inspectd && { now; return; }
+    sleep .25
+  done
+  die "no other process comes"
 }
 main_pid() { systemctl show -p MainPID --value inspectd; }
 restarts() { systemctl show -p NRestarts --value inspectd; }
@@ -80,7 +87,8 @@ install() {
     fact "mode:$path" "$(stat -c '%a:%U:%G' $path)"
   done
   fact man_page "$([ -e /usr/share/man/man1/inspectd.1.gz ] && echo there || echo left_out_by_this_image)"
-  fact shipped_configuration "$(inspectd check --config /etc/inspectd/config.toml 2>&1 | grep -c profile)"
+  # Its Profile is the only thing that is missing.
+  fact shipped_configuration "$(inspectd check --config /etc/inspectd/config.toml 2>&1 | grep -c ' has a fault:$')"
   mkdir -p /usr/local/share/inspectd /etc/systemd/system/inspectd{,-calibrate@}.service.d
   cp $IN/teacher.onnx $IN/teacher.toml /usr/local/share/inspectd/
   cat $IN/config.toml > /etc/inspectd/config.toml
@@ -106,14 +114,15 @@ install() {
   fact security "$(systemd-analyze security inspectd --no-pager | sed -n 's/.*level.*: \([0-9.]*\) .*/\1/p')"
   fact security_calibrate "$(systemd-analyze security inspectd-calibrate@vivid --no-pager | sed -n 's/.*level.*: \([0-9.]*\) .*/\1/p')"
   systemd-analyze verify --man=no inspectd.service inspectd-calibrate@vivid.service > $OUT/verify 2>&1
-  fact verify "$(grep -c inspectd $OUT/verify)"
+  fact verify "$?:$(grep -c inspectd $OUT/verify)"
 }
 
 written() { awk '/^write_bytes/ { print $2 }' "/proc/$(main_pid)/io"; }
 costs() { # at rest for a minute, then one incident
   sleep 5; sync
   local before lines
-  before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c); sleep 60
+  before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c)
+  sleep 60
   fact written_at_rest_per_minute $(($(written) - before))
   fact journal_at_rest_per_minute $(($(journalctl -u inspectd -o short --no-pager | wc -c) - lines))
   before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c)
@@ -124,7 +133,7 @@ costs() { # at rest for a minute, then one incident
   fact memory_current "$(systemctl show -p MemoryCurrent --value inspectd)"
 }
 
-back() { # NAME SINCE: judged again, and by how many new processes
+back() { # NAME SINCE: judged again
   if judged 120 "$2"; then fact "$1.back_s" "$(took "$2")"; else fact "$1.back_s" never; fi
 }
 
@@ -137,8 +146,9 @@ faults() {
   judged 120 0 || die "nothing is judged after the boot"
   boot
 
-  now; local since=$UP
-  kill -9 "$(main_pid)"; back kill "$since"
+  now; local since=$UP own; own=$(main_pid)
+  kill -9 "$own"; another "$own"; judged 120 "$UP" || die "nothing is judged after a kill"
+  fact kill.back_s "$(took "$since")"
   alarm kill.alert_s
 
   now; since=$UP; local before; before=$(restarts)
@@ -159,8 +169,10 @@ faults() {
   fallocate -l $(($(stat -f -c '%a * %S' /var) - 65536)) /var/fill; cat /dev/zero > /var/fill2 2> /dev/null
   fact disk_full.left "$(stat -f -c %a /var)"
   alarm disk_full.alert_s
-  now; since=$UP; rm -f /var/fill /var/fill2
-  await 90 "$since" health '"state":"healthy"' && fact disk_full.healthy_s "$(took "$since")" || fact disk_full.healthy_s never
+  now; since=$UP; ask; await 30 "$since" response/health_check '"state":"no_room"' && fact disk_full.told yes || fact disk_full.told no
+  rm -f /var/fill /var/fill2; now; since=$UP
+  for _ in $(seq 60); do ask; await 1 "$since" response/health_check '"state":"healthy"' && break; done
+  seen "$since" response/health_check '"state":"healthy"' > /dev/null && fact disk_full.healthy_s "$(took "$since")" || fact disk_full.healthy_s never
 
   systemctl stop mosquitto
   anomalous; sleep 10; normal; sleep 10
@@ -213,9 +225,10 @@ newest() { find /var/lib/inspectd/footage/vivid -mindepth 1 -maxdepth 1 -type d 
 pictures() { find "$(newest)" -type f -name '*.jpg' -size +0 | wc -l; }
 cut_footage() { # while it films, long enough for the system to have written some of it
   options --minutes 5
-  systemctl start inspectd-calibrate@vivid
   local before; before=$(newest)
+  systemctl start inspectd-calibrate@vivid
   for _ in $(seq 600); do [ "$(newest)" != "$before" ] && [ "$(pictures)" -gt 80 ] && break; sleep .25; done
+  [ "$(newest)" != "$before" ] || die "nothing is filmed"
   fact footage_before_the_cut "$(pictures)"
   touch $OUT/cut-me; sleep 60
 }
@@ -242,9 +255,11 @@ remove() {
   judged 120 0 || die "nothing is judged before the upgrade"
   local config state since
   config=$(sha256sum < /etc/inspectd/config.toml); state=$(inspectd profile show --json $PROFILE | sha256sum)
-  now; since=$UP
-  dpkg -i $IN/inspectd_2.deb < /dev/null || die "the package can't be upgraded"
-  back upgrade "$since"
+  local own; own=$(main_pid); now; since=$UP
+  # The configuration has been edited here and has changed in the package: the own one is to stay.
+  dpkg --force-confold -i $IN/inspectd_2.deb || die "the package can't be upgraded"
+  fact upgrade.dpkg_s "$(took "$since")"
+  another "$own"; back upgrade "$UP"
   fact upgrade.version "$(dpkg-query -W -f '${Version}' inspectd)"
   fact upgrade.configuration "$([ "$config" = "$(sha256sum < /etc/inspectd/config.toml)" ] && echo kept || echo changed)"
   fact upgrade.profile "$([ "$state" = "$(inspectd profile show --json $PROFILE | sha256sum)" ] && echo kept || echo changed)"
@@ -253,12 +268,11 @@ remove() {
   dpkg -r inspectd || die "the package can't be removed"
   fact remove.active "$(systemctl is-active inspectd)"
   fact remove.state "$([ -e $PROFILE/profile.json ] && [ -e /etc/inspectd/config.toml ] && [ -e /etc/inspectd/credentials/password ] && echo kept || echo lost)"
-  dpkg -i $IN/inspectd_2.deb || die "the package can't be installed again"
+  dpkg --force-confold -i $IN/inspectd_2.deb || die "the package can't be installed again"
   fact again.configuration "$([ "$config" = "$(sha256sum < /etc/inspectd/config.toml)" ] && echo kept || echo changed)"
   dpkg -P inspectd || die "the package can't be purged"
-  # What this script has put there itself goes first.
-  rm -rf /usr/local/share/inspectd /etc/systemd/system/inspectd{,-calibrate@}.service.d
-  fact purge.left "$(find / -xdev -path /proc -prune -o -name '*inspectd*' -print | grep -v -e '^/tmp' -e '^/var/log' | tr '\n' ,)"
+  rm -rf /usr/local/share/inspectd # put there by this script
+  fact purge.left "$(find / -xdev -path /proc -prune -o -name '*inspectd*' -print | grep -v -e '^/tmp' -e '^/var/log' | sort | tr '\n' ,)"
 }
 
 trap 'cp $MESSAGES $OUT/messages 2>/dev/null; journalctl -b -u "inspectd*" -o short-precise --no-pager > $OUT/daemon.log' EXIT

@@ -14,9 +14,12 @@ WORDS = {
     ("install", "calibrate"): "success",
     ("install", "started_by_calibration"): "active",
     ("install", "who"): "inspectd:inspectd",
-    ("install", "verify"): "0",
+    ("install", "verify"): "0:0",
+    ("install", "shipped_configuration"): "1",
+    ("faults", "disk_full.told"): "yes",
     ("faults", "bad_reload.goes_on"): "yes",
     ("after_spool", "spools_set_aside"): "0",
+    ("cut_switch", "calibrate_again"): "success",
     ("after_switch", "profile"): "0",
     ("after_switch", "previous"): "0",
     ("after_footage", "footage_cut_off"): "yes",
@@ -29,13 +32,16 @@ WORDS = {
     ("remove", "remove.active"): "inactive",
     ("remove", "remove.state"): "kept",
     ("remove", "again.configuration"): "kept",
-    ("remove", "purge.left"): "",
+    # What the administrator wrote stays, as does the empty folder of it.
+    ("remove", "purge.left"): "/etc/systemd/system/inspectd-calibrate@.service.d,/etc/systemd/system/inspectd.service.d,",
 }
 # RestartSec=10 is part of coming back, WatchdogSec=30 of noticing; the rest is the emulator's.
 MOST = {
     ("install", "security"): 1.5,
     ("install", "security_calibrate"): 1.5,
     ("install", "alert_s"): 20,
+    ("install", "second_alert_s"): 20,
+    ("install", "written_at_rest_per_minute"): 0,
     ("faults", "kill.back_s"): 40,
     ("faults", "kill.alert_s"): 20,
     ("faults", "hang.noticed_s"): 60,
@@ -52,6 +58,7 @@ MOST = {
     ("faults", "good_reload.told_s"): 20,
     ("faults", "good_reload.alert_s"): 20,
     ("faults", "restarts_without_reason"): 0,
+    ("after_footage", "footage_empty"): 60,
     ("after_switch", "alert_s"): 20,
     ("remove", "upgrade.back_s"): 60,
 }
@@ -106,6 +113,8 @@ def write(work, arch, host):
     rows.append({"boot": "cut_switch", "fact": "switches before the power cut", "value": str(switches), "kept": switches > 0})
     rows.append({"boot": "cut_spool", "fact": "alerts accepted before the power cut", "value": str(accepted), "kept": accepted > 0})
     rows.append({"boot": "after_spool", "fact": "of these never delivered", "value": str(len(gone)), "kept": not gone})
+    version = facts(work / "remove").get("upgrade.version", "missing")
+    rows.append({"boot": "remove", "fact": "version after the upgrade", "value": version, "kept": version.endswith("+later")})
     broken = [row for row in rows if row["kept"] is False]
     mark = {True: "ok", False: "broken", None: ""}
     text = [f"The package for {arch}, {host['package_bytes'] / 1e6:.1f} MB", "", "| boot | fact | value | |", "| --- | --- | --- | --- |"]
