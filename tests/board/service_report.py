@@ -58,7 +58,6 @@ MOST = {
     ("faults", "good_reload.told_s"): 20,
     ("faults", "good_reload.alert_s"): 20,
     ("faults", "restarts_without_reason"): 0,
-    ("after_footage", "footage_empty"): 60,
     ("after_switch", "alert_s"): 20,
     ("remove", "upgrade.back_s"): 60,
 }
