@@ -161,9 +161,9 @@ faults() {
   now; since=$UP; local before; before=$(restarts)
   kill -STOP "$(main_pid)"
   for _ in $(seq 240); do [ "$(restarts)" -gt "$before" ] && break; sleep .5; done
-  fact hang.noticed_s "$(took "$since")"; now; back hang "$UP"
+  fact hang.noticed_s "$(took "$since")"; now; since=$UP; back hang "$since"
+  await 60 "$since" vivid/availability online || die "the camera does not come back after a hang"
 
-  await 60 "$UP" vivid/availability online || die "the camera does not come back after a hang"
   before=$(restarts); now; since=$UP
   echo vivid.0 > /sys/bus/platform/drivers/vivid/unbind
   await 30 "$since" vivid/availability offline && fact unplug.offline_s "$(took "$since")" || fact unplug.offline_s never
