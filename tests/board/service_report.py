@@ -32,7 +32,7 @@ WORDS = {
     ("remove", "remove.active"): "inactive",
     ("remove", "remove.state"): "kept",
     ("remove", "again.configuration"): "kept",
-    # What the administrator wrote stays, as does the empty folder of it.
+    # What `systemctl edit` wrote, here by the script, stays.
     ("remove", "purge.left"): "/etc/systemd/system/inspectd-calibrate@.service.d,/etc/systemd/system/inspectd.service.d,",
 }
 # RestartSec=10 is part of coming back, WatchdogSec=30 of noticing; the rest is the emulator's.
