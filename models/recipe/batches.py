@@ -48,7 +48,7 @@ def recolour(images, rng):
 def degrade(images, rng):
     """Blur some images (as enlarged small pictures are) and add noise to others."""
     n, _, size, _ = images.shape
-    small = int(torch.randint(size // 5, size, (1,), generator=rng))
+    small = round(size * math.exp(uniform(1, -math.log(8), 0, rng)))
     blurred = F.interpolate(F.interpolate(images, size=(small, small), mode="bilinear", antialias=True),
                             size=(size, size), mode="bilinear")
     images = torch.where(coin(n, 0.35, rng)[:, None, None, None], blurred, images)

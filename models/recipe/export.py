@@ -18,7 +18,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from model import SHAPES, Teacher
+from model import GRID, SHAPES, Teacher
 
 # The largest differences that are accepted: of the graph, and of what half precision makes of the weights.
 EXACT, HALVED = 1e-4, 2e-2
@@ -30,6 +30,26 @@ std = [0.5, 0.5, 0.5]
 interpolation = "bilinear"
 licence = "MIT OR Apache-2.0"
 """
+
+
+def weights(path):
+    """The weights of a teacher that `export` wrote, by torch's names."""
+    graph = onnx.load(path).graph
+    found = {tensor.name.removesuffix("_half"): tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].t.dims:
+            found[node.output[0]] = node.attribute[0].t
+    found = {name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for name, tensor in found.items()}
+    state = {name: found[name].float() for name in found if name.split(".")[0] in ("cls", "patch", "blocks", "norm")}
+    # Matrices lose their names, and are turned; the order of their products stays.
+    products = [found[node.input[1]].float().T for node in graph.node if node.op_type == "MatMul" and node.input[1] in found]
+    layers = [f"blocks.{k}.{layer}.weight" for k in range(len(products) // 4) for layer in ("qkv", "proj", "fc1", "fc2")]
+    state |= zip(layers, products, strict=True)
+    width, tokens = state["cls"].shape[-1], 1 + GRID**2
+    [table] = [tensor.float() for tensor in found.values() if tensor.shape == (1, tokens, width)]
+    state["position_cls"] = table[:, :1]
+    state["position"] = table[:, 1:].transpose(1, 2).reshape(1, width, GRID, GRID)
+    return state
 
 
 def traced(teacher, example):

@@ -6,7 +6,8 @@ Losses, added as named by --use:
 and for comparison, which the bundled teachers do without:
   class     which formula drew the image, from the class token;
   contrast  which two views are of one image, from the class token.
-Most steps run at 112 pixels, the last ones at 224.  A checkpoint is written regularly; the same command resumes
+Steps run at 112 pixels, the last ones at 224 if wanted.  --start goes on from the weights of a finished teacher; its
+heads, which the file does not hold, are learnt anew.  A checkpoint is written regularly; the same command resumes
 from it and gives what an uninterrupted run gives.  The exported weights are an exponential moving average.
 """
 
@@ -22,6 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from batches import batch
+from export import weights
 from make_pool import INSTANCES
 from model import SHAPES, Teacher, start_from_cosines
 from muon import Muon
@@ -32,7 +34,7 @@ SMALL, LARGE = 112, 224
 TEMPERATURE = 0.1
 WARM_UP = 100
 # What a checkpoint must agree in with the run that goes on from it.
-SETTINGS = ("shape", "steps", "large_steps", "batch", "learning_rate", "use", "seed")
+SETTINGS = ("shape", "start", "steps", "large_steps", "batch", "learning_rate", "use", "seed")
 
 
 class Pretraining(nn.Module):
@@ -76,6 +78,8 @@ class Run:
         self.args, self.pool, self.device = args, pool, device
         self.settings = {name: getattr(args, name) for name in SETTINGS} | {"pool": list(pool.shape)}
         self.model = Pretraining(args.shape, len(pool) // INSTANCES).to(device)
+        if args.start:
+            self.model.teacher.load_state_dict(weights(args.start))
         matrices = [p for n, p in self.model.named_parameters() if "blocks" in n and p.ndim == 2]
         known = {id(p) for p in matrices}
         rest = [p for p in self.model.parameters() if id(p) not in known]
@@ -136,6 +140,7 @@ def arguments():
     parser.add_argument("--pool", type=Path, required=True, help="what make_pool.py wrote")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint file")
     parser.add_argument("--shape", choices=SHAPES, default="teacher")
+    parser.add_argument("--start", help="ONNX teacher of this shape, written by export.py, to go on from")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--large-steps", type=int, default=0, help="of these, the last ones, at 224 pixels")
     parser.add_argument("--batch", type=int, default=64, help="a quarter of it at 224 pixels")

@@ -11,8 +11,8 @@ use super::save::holds_profile;
 pub enum ProfileError {
     /// There is no Profile there.
     #[error(
-        "{} is no Profile: it has no profile.json; make one with `inspectd calibrate --footage PATH \
-         --out {}`", .dir.display(), .dir.display()
+        "{} is no Profile: it has no profile.json; check the path, or make one with `inspectd calibrate \
+         --footage PATH --out {}`", .dir.display(), .dir.display()
     )]
     NotAProfile {
         /// Where one was expected.
