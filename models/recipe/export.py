@@ -42,11 +42,11 @@ def weights(path):
     found = {name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for name, tensor in found.items()}
     state = {name: found[name].float() for name in found if name.split(".")[0] in ("cls", "patch", "blocks", "norm")}
     # Matrices lose their names, and are turned; the order of their products stays.
-    products = [found[node.input[1]].float().T for node in graph.node if node.op_type == "MatMul" and node.input[1] in found]
-    layers = [f"blocks.{k}.{layer}.weight" for k in range(len(products) // 4) for layer in ("qkv", "proj", "fc1", "fc2")]
-    state |= zip(layers, products, strict=True)
-    width, tokens = state["cls"].shape[-1], 1 + GRID**2
-    [table] = [tensor.float() for tensor in found.values() if tensor.shape == (1, tokens, width)]
+    used = [node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in found]
+    layers = [f"blocks.{k}.{layer}" for k in range(len(used) // 4) for layer in ("qkv", "proj", "fc1", "fc2")]
+    state |= {f"{layer}.weight": found[name].float().T for layer, name in zip(layers, used, strict=True)}
+    width = state["cls"].shape[-1]
+    [table] = [tensor.float() for tensor in found.values() if tensor.shape == (1, 1 + GRID**2, width)]
     state["position_cls"] = table[:, :1]
     state["position"] = table[:, 1:].transpose(1, 2).reshape(1, width, GRID, GRID)
     return state

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Make a teacher from nothing: pool of procedural images, training, export.
 # usage: run.sh WORK_FOLDER [SHAPE [OUTPUT_FOLDER]]     SHAPE: teacher (default) or nano
-# Stopped runs resume from the last checkpoint when started again.  STEPS and LARGE_STEPS override the length.
+# Stopped runs resume from the last checkpoint when started again.
+#   STEPS=4200 LARGE_STEPS=0   how long it trains, and how many of these steps at 224 pixels
+#   SEED=7                     of the pool
+#   START=FILE.onnx RATE=2e-3  goes on from a teacher that this made, at that learning rate
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$1
@@ -10,11 +13,12 @@ out=${3:-$(dirname "$here")}
 python=${PYTHON:-python3}
 file=teacher
 [ "$shape" = teacher ] || file=teacher-$shape
+pool=$work/pool-${SEED:=7}.npy
 mkdir -p "$work" "$out"
 # cuBLAS computes the same twice only so.
 export OMP_WAIT_POLICY=PASSIVE CUBLAS_WORKSPACE_CONFIG=:4096:8
 "$python" "$here/export.py" --help >/dev/null # what is missing is told before the work
-[ -f "$work/pool.npy" ] || "$python" "$here/make_pool.py" --out "$work/pool.npy" --seed 7
-"$python" "$here/train.py" --pool "$work/pool.npy" --shape "$shape" --out "$work/$file.pt" \
-    --steps "${STEPS:-4200}" --large-steps "${LARGE_STEPS:-300}" ${PLAIN:+--plain}
+[ -f "$pool" ] || "$python" "$here/make_pool.py" --out "$pool" --seed "$SEED"
+"$python" "$here/train.py" --pool "$pool" --shape "$shape" --out "$work/$file.pt" ${START:+--start "$START"} \
+    --steps "${STEPS:-4200}" --large-steps "${LARGE_STEPS:-0}" --learning-rate "${RATE:-3e-3}" ${PLAIN:+--plain}
 "$python" "$here/export.py" --checkpoint "$work/$file.pt" --out "$out/$file.onnx"
