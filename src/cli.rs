@@ -241,6 +241,9 @@ pub struct InspectArgs {
     /// The file [default: the bundled teacher]
     #[arg(value_name = "ONNX")]
     pub file: Option<PathBuf>,
+    /// Looks at N made-up frames as well, on one core, and tells how long it takes for one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub frames: Option<u32>,
     /// Prints the result as one line of JSON
     #[arg(long)]
     pub json: bool,

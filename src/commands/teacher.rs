@@ -1,19 +1,58 @@
-//! `inspectd teacher inspect`: what was found in a ViT's file.
+//! `inspectd teacher inspect`: what was found in a ViT's file, and how long this machine takes for a frame.
+
+use std::time::Instant;
+
+use anyhow::anyhow;
+use serde_json::json;
 
 use super::output::say;
 use crate::cli::InspectArgs;
-use crate::infer::{Teacher, TeacherFile, TeacherInfo};
+use crate::infer::{Teacher, TeacherFile, TeacherInfo, pretrained_streams};
 
 /// Prints what was found, as a table or as JSON.
 pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let file = TeacherFile::open(args.file.as_deref())?;
     let teacher = Teacher::load(&file)?;
+    let frame = args
+        .frames
+        .map(|frames| Ok::<_, anyhow::Error>((frames, frame_ms(&teacher, frames)?)));
+    let frame = frame.transpose()?;
     if args.json {
-        say!("{}", serde_json::to_string(teacher.info())?)?;
-    } else {
-        print_table(&file, teacher.info())?;
+        let mut found = serde_json::to_value(teacher.info())?;
+        if let Some((_, ms)) = frame {
+            found["frame_ms"] = json!(ms);
+        }
+        return say!("{found}");
+    }
+    print_table(&file, teacher.info())?;
+    if let Some((frames, ms)) = frame {
+        say!("one frame      {ms:.1} ms, median of {frames}")?;
     }
     Ok(())
+}
+
+/// Milliseconds that the teacher alone takes for a frame: the median of so many, after a first one that warms up.
+fn frame_ms(teacher: &Teacher, frames: u32) -> anyhow::Result<f64> {
+    let runner = teacher.runner(&pretrained_streams(teacher.info()))?;
+    let size = &teacher.info().preprocessing;
+    let numbers = 3 * size.width as usize * size.height as usize;
+    // Neither flat nor a repetition of the patches.
+    let input: Vec<f32> = (0..numbers)
+        .map(|i| (i % 251) as f32 / 125.0 - 1.0)
+        .collect();
+    let look = || -> anyhow::Result<f64> {
+        let start = Instant::now();
+        runner
+            .run(&input)
+            .map_err(|message| anyhow!("the teacher can't be run: {message}"))?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    look()?;
+    let mut took = (0..frames)
+        .map(|_| look())
+        .collect::<anyhow::Result<Vec<f64>>>()?;
+    took.sort_unstable_by(f64::total_cmp);
+    Ok(took[took.len() / 2])
 }
 
 fn print_table(file: &TeacherFile, info: &TeacherInfo) -> anyhow::Result<()> {

@@ -44,26 +44,38 @@ def scripts():
 
 class Guest:
     """A machine that runs one part of a script at a boot. With a `disk`, what it writes stays, and it can lose
-    its power."""
+    its power. One that is `counting` has a single core, and a clock that counts its instructions."""
 
-    def __init__(self, script, work, arch, disk=None):
+    def __init__(self, script, work, arch, disk=None, counting=False):
         self.script, self.work, self.arch, self.disk = HERE / script, work, arch, disk
         self.scripts = scripts()
+        self.program = self.scripts / "run-guest.sh"
         self.folder = work / "in"
         self.folder.mkdir()
+        self.more = []
+        if counting:  # which excludes the threads that the script asks qemu for
+            single = self.program.read_text().replace("thread=multi", "thread=single")
+            self.program = work / "run-guest.sh"
+            self.program.write_text(single)
+            self.program.chmod(0o755)
+            self.more = ["-icount", "shift=0,sleep=off"]
 
-    def run(self, what, out, seconds, cut_after=None):
+    def run(self, what, out, seconds, processor=None, cut_after=None):
         """Runs a part; its results are in `out`. `cut_after`: the power goes so many seconds after the part
         has made /host/out/cut-me."""
-        script = self.work / f"{what}.sh"
-        script.write_text(f"WHAT={what}\n{self.script.read_text()}")
+        script = self.work / f"{out.name}.sh"
+        script.write_text(f"WHAT='{what}'\n{self.script.read_text()}")
         # Booted each time: a guest resumed on a busy host may stay paused.
         options = ["-N", "-x", "-a", self.arch, "-i", self.folder, "-o", out, "-t", seconds]
         if self.disk:
             options += ["-p", "-d", self.disk]
         if cut_after:
             options += ["-k", cut_after]
-        command = [str(part) for part in [self.scripts / "run-guest.sh", *options, script]]
+        if processor:
+            options += ["-c", processor]
+        if self.more:
+            options += ["-n", 1]
+        command = [str(part) for part in [self.program, *options, script, *self.more]]
         guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
             status = guest.wait()

@@ -38,7 +38,7 @@ source = { kind = "v4l2", device = "/dev/v4l/by-path/platform-vivid.0-video-inde
 """
 
 # Seconds that a part may take, on a processor that is emulated, on a busy host.
-LIMITS = {"install": 1500, "faults": 1800, "remove": 900}
+LIMITS = {"install": 1500, "faults": 1800, "read_only": 600, "remove": 900}
 # From the moment that a part is ready until its power goes.
 CUTS = {"spool": 5, "switch": 7, "footage": 4}
 
@@ -93,6 +93,7 @@ def run(work, packages, arch):
     for what, seconds in CUTS.items():
         guest.run(f"cut_{what}", work / f"cut_{what}", 900, cut_after=seconds)
         guest.run(f"after_{what}", work / f"after_{what}", 600)
+    guest.run("read_only", work / "read_only", LIMITS["read_only"])
     guest.run("remove", work / "remove", LIMITS["remove"])
     disk.unlink()
     return service_report.write(work, arch, {"package_bytes": deb.stat().st_size})

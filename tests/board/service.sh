@@ -5,6 +5,7 @@
 #   service.sh install      package, calibration, first alert, what it costs at rest
 #   service.sh faults       kill, hang, unplug, clock, disk, broker, reload
 #   service.sh cut_WHAT     gets ready to lose its power: spool, switch, footage; after_WHAT looks
+#   service.sh read_only    on a root that nothing can be written to
 #   service.sh remove       upgrade, remove, purge
 set -u
 IN=/host/in OUT=/host/out
@@ -103,6 +104,8 @@ install() {
   fact without_credentials "$?"
   printf 'secret\n' > /etc/inspectd/credentials/password
   options --minutes 0.4 --epochs 1 --frames 60
+  local before; before=$(disk); sleep 60
+  fact disk_without_inspectd_per_minute $(($(disk) - before))
   # Where the second copy of accepted alerts goes: to the host, which keeps its power.
   printf '[Service]\nReadWritePaths=-/host/out\n' > /etc/systemd/system/inspectd.service.d/test.conf
   systemctl daemon-reload
@@ -125,17 +128,22 @@ install() {
 }
 
 written() { awk '/^write_bytes/ { print $2 }' "/proc/$(main_pid)/io"; }
+disk() { sync; awk '{ print 512 * $7 }' /sys/block/vda/stat; } # bytes that it was given to write, by all
 costs() { # at rest for a minute, then one incident
-  sleep 5; sync
-  local before lines
+  sleep 5
+  local before lines all
+  all=$(disk)
   before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c)
   sleep 60
   fact written_at_rest_per_minute $(($(written) - before))
   fact journal_at_rest_per_minute $(($(journalctl -u inspectd -o short --no-pager | wc -c) - lines))
+  fact disk_at_rest_per_minute $(($(disk) - all))
+  all=$(disk)
   before=$(written); lines=$(journalctl -u inspectd -o short --no-pager | wc -c)
   alarm second_alert_s; sleep 3
   fact written_per_incident $(($(written) - before))
   fact journal_per_incident $(($(journalctl -u inspectd -o short --no-pager | wc -c) - lines))
+  fact disk_per_incident $(($(disk) - all))
   awk '/^VmRSS|^VmHWM/ { print tolower(substr($1, 1, 5)) "_kb", $2 }' "/proc/$(main_pid)/status" | while read -r line; do fact "$line"; done
   fact memory_current "$(systemctl show -p MemoryCurrent --value inspectd)"
 }
@@ -256,6 +264,24 @@ after_footage() {
     fact "calibrate_on_$([ "$footage" = last ] && echo the_one_before || echo what_is_left)" \
       "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
   done
+  sed -i 's/defaults,/ro,/' /etc/fstab; sync # of the next boot
+}
+
+read_only() { # the state folder is mounted late, so that the start before it is seen as well
+  fact root "$(findmnt -no OPTIONS / | cut -d, -f1)"
+  for _ in $(seq 240); do journalctl -b -u inspectd -o cat --no-pager | grep -qi 'read-only' && break; sleep .5; done
+  fact without_the_folder "$(journalctl -b -u inspectd -o cat --no-pager | grep -qi 'read-only' && echo told || echo silent)"
+  # The broker's log is the broker's own matter.
+  mount -t tmpfs -o uid=mosquitto,gid=mosquitto tmpfs /var/log/mosquitto; systemctl restart mosquitto
+  cp -a /var/lib/inspectd /run/state; touch /run/before
+  subscribe
+  now; local since=$UP
+  mount --bind /run/state /var/lib/inspectd
+  back read_only "$since"
+  alarm read_only.alert_s
+  fact read_only.kept_frames "$(find /var/lib/inspectd/frames -type f -newer /run/before | wc -l)"
+  systemctl stop inspectd; umount /var/lib/inspectd
+  mount -o remount,rw /; sed -i 's/ro,/defaults,/' /etc/fstab; sync
 }
 
 remove() {

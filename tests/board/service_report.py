@@ -25,6 +25,8 @@ WORDS = {
     ("after_footage", "footage_cut_off"): "yes",
     ("after_footage", "calibrate_on_the_one_before"): "success",
     ("after_footage", "calibrate_on_what_is_left"): "success",
+    ("read_only", "root"): "ro",
+    ("read_only", "without_the_folder"): "told",
     ("remove", "upgrade.configuration"): "kept",
     ("remove", "upgrade.profile"): "kept",
     ("remove", "upgrade.enabled"): "enabled",
@@ -59,6 +61,8 @@ MOST = {
     ("faults", "good_reload.alert_s"): 20,
     ("faults", "restarts_without_reason"): 0,
     ("after_switch", "alert_s"): 20,
+    ("read_only", "read_only.back_s"): 40,
+    ("read_only", "read_only.alert_s"): 20,
     ("remove", "upgrade.back_s"): 60,
 }
 
@@ -98,7 +102,7 @@ def lost(work):
 def write(work, arch, host):
     """Writes service.md and service.json; the exit status."""
     rows, broken = [], []
-    boots = ["install", "faults", "cut_spool", "after_spool", "cut_switch", "after_switch", "cut_footage", "after_footage", "remove"]
+    boots = ["install", "faults", "cut_spool", "after_spool", "cut_switch", "after_switch", "cut_footage", "after_footage", "read_only", "remove"]
     for boot in boots:
         found = facts(work / boot)
         promised = {name for where, name in [*WORDS, *MOST] if where == boot}
