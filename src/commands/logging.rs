@@ -5,6 +5,7 @@
 //! nothing else: told to, the library would complain about it on standard error, by a panic.
 
 use std::io::IsTerminal as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
@@ -58,7 +59,20 @@ fn lines(log: &Log) -> Lines {
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false);
     match log.format {
+        LogFormat::Text if is_journald() => level
+            .and_then(lines.with_target(false).without_time())
+            .boxed(),
         LogFormat::Text => level.and_then(lines.with_target(false)).boxed(),
         LogFormat::Json => level.and_then(lines.json().flatten_event(true)).boxed(),
     }
+}
+
+/// Whether systemd's journal takes standard error, and with it the time of each line (systemd.exec(5),
+/// `JOURNAL_STREAM`: device and inode).
+fn is_journald() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded, select_biased, tick};
+use crossbeam_channel::{Receiver, after, bounded, select_biased, tick};
 use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
@@ -34,8 +34,10 @@ use crate::pipeline::{Failure, Outlet};
 use crate::publish::{Folder, Info, Left, Message, Publisher, Ration, Reply, Spool, Told, Topics};
 use crate::seam;
 
-/// How often the counters are written to the journal.
-const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// When the counters are written to the journal: after a minute, and then at twice the pause each time, up
+/// to an hour. Who starts it is watching; later a card would wear for nothing.
+const FIRST_REPORT: Duration = Duration::from_secs(60);
+const LAST_REPORT: Duration = Duration::from_secs(3600);
 /// How often the node's health is said.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// Requests that wait while one is done.
@@ -228,7 +230,8 @@ impl Daemon {
         inspection: &Inspection,
         info: &mut Info,
     ) -> Turn {
-        let (reports, health) = (tick(REPORT_EVERY), tick(HEALTH_EVERY));
+        let (mut pause, health) = (FIRST_REPORT, tick(HEALTH_EVERY));
+        let mut report = after(pause);
         let site = Site {
             topics: inspection.topics(),
             cameras: inspection.names(),
@@ -240,10 +243,12 @@ impl Daemon {
             let turn = select_biased! {
                 recv(generation.ended()) -> _ => Some(Turn::Stop),
                 recv(self.signals) -> asked => self.obey(asked.unwrap_or(Asked::Stop)),
-                recv(reports) -> _ => {
+                recv(report) -> _ => {
                     if let Some(meter) = generation.meter() {
                         meter.log();
                     }
+                    pause = (2 * pause).min(LAST_REPORT);
+                    report = after(pause);
                     None
                 },
                 recv(self.watchdog.ticks()) -> _ => {

@@ -308,3 +308,22 @@ fn a_node_that_a_reload_renames_leaves_no_ghost_behind() {
     daemon.signal("TERM");
     assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
 }
+
+#[test]
+fn systemds_journal_is_spared_the_time_that_it_notes_itself_and_other_readers_are_not() {
+    let broker = Broker::start();
+    let workshop = Workshop::new(broker.port);
+    workshop.configure("{ kind = \"synthetic\", seed = 1, frames = 3 }", "");
+    // systemd says so by the device and inode of what it hands over; children of other things inherit the words.
+    for (stream, is_timed) in [("$(stat -Lc %d:%i /dev/stderr)", false), ("8:1", true)] {
+        let mut command = Command::new("sh");
+        let script = format!("JOURNAL_STREAM={stream} exec \"$INSPECTD\" run --config \"$0\"");
+        command.args(["-c", &script]).arg(workshop.path());
+        let mut daemon = workshop.start_by(command);
+        assert_eq!(daemon.wait(60).code(), Some(0), "{}", daemon.log());
+        let log = daemon.log();
+        let line = log.lines().find(|line| line.contains(" inspecting "));
+        let begins_with_time = line.unwrap().starts_with("20");
+        assert_eq!(begins_with_time, is_timed, "{log}");
+    }
+}
