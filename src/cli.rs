@@ -346,5 +346,5 @@ const CHECK_EXAMPLE: &str = "Example:\n  inspectd check --config config/inspectd
 const CAMERAS_EXAMPLE: &str =
     "Example:\n  inspectd cameras\n  inspectd cameras --json | jq '.[].device'";
 const RUN_EXAMPLE: &str = "Example:\n  inspectd run --config /etc/inspectd/config.toml\n\nSIGTERM drains and stops, SIGHUP re-reads configuration and Profiles.";
-const TEACHER_EXAMPLE: &str = "Example:\n  inspectd teacher inspect vit_tiny.onnx --json";
+const TEACHER_EXAMPLE: &str = "Example:\n  inspectd teacher inspect vit_tiny.onnx --json\n  inspectd teacher inspect --frames 20";
 const SCHEMA_EXAMPLE: &str = "Example:\n  inspectd schema > asyncapi.yaml\n  inspectd schema alert | jq .properties.data\n  inspectd schema --out contract/";

@@ -1,4 +1,4 @@
-"""Write a checkpoint as an ONNX teacher with its sidecar, and check it against torch.
+"""Write a checkpoint as an ONNX teacher with its sidecar, and check it against torch; read such a teacher back.
 
 The graph is opset 17 with attention written out, constants folded and a free batch axis.  Output 0,
 `tokens`, holds all tokens after the final LayerNorm, class token first.  Large weights are stored in half precision,
@@ -116,8 +116,13 @@ def export(teacher, path):
         raise SystemExit(f"onnxruntime and torch differ by {exact:.1e}, with halved weights by {halved:.1e}")
     part = path.with_suffix(".part")
     onnx.save(model, part)
-    os.replace(part, path)
     width, blocks = teacher.cls.shape[-1], len(teacher.blocks)
+    again = Teacher(width, blocks, teacher.blocks[0].heads)
+    again.load_state_dict(weights(part))
+    with torch.no_grad():
+        if np.abs(again(images).numpy() - expected).max() > HALVED:
+            raise SystemExit(f"{part} is another teacher when it is read back")
+    os.replace(part, path)
     path.with_suffix(".toml").write_text(SIDECAR.format(name=f"procedural-vit-{width}x{blocks}"))
     return exact, halved
 

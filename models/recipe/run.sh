@@ -3,8 +3,9 @@
 # usage: run.sh WORK_FOLDER [SHAPE [OUTPUT_FOLDER]]     SHAPE: teacher (default) or nano
 # Stopped runs resume from the last checkpoint when started again.
 #   STEPS=4200 LARGE_STEPS=0   how long it trains, and how many of these steps at 224 pixels
+#   RATE=3e-3                  the learning rate
 #   SEED=7                     of the pool
-#   START=FILE.onnx RATE=2e-3  goes on from a teacher that this made, at that learning rate
+#   START=FILE.onnx            goes on from a teacher that this made; give another OUTPUT_FOLDER than its
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$1
@@ -15,6 +16,10 @@ file=teacher
 [ "$shape" = teacher ] || file=teacher-$shape
 pool=$work/pool-${SEED:=7}.npy
 mkdir -p "$work" "$out"
+if [ "${START:-}" ] && [ "$START" -ef "$out/$file.onnx" ]; then
+    echo "run.sh: $START would be replaced by what goes on from it: give another OUTPUT_FOLDER" >&2
+    exit 64
+fi
 # cuBLAS computes the same twice only so.
 export OMP_WAIT_POLICY=PASSIVE CUBLAS_WORKSPACE_CONFIG=:4096:8
 "$python" "$here/export.py" --help >/dev/null # what is missing is told before the work

@@ -12,6 +12,7 @@ from it and gives what an uninterrupted run gives.  The exported weights are an 
 """
 
 import argparse
+import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,7 @@ SMALL, LARGE = 112, 224
 TEMPERATURE = 0.1
 WARM_UP = 100
 # What a checkpoint must agree in with the run that goes on from it.
-SETTINGS = ("shape", "start", "steps", "large_steps", "batch", "learning_rate", "use", "seed")
+SETTINGS = ("shape", "steps", "large_steps", "batch", "learning_rate", "use", "seed")
 
 
 class Pretraining(nn.Module):
@@ -76,7 +77,10 @@ class Run:
 
     def __init__(self, args, pool, device):
         self.args, self.pool, self.device = args, pool, device
-        self.settings = {name: getattr(args, name) for name in SETTINGS} | {"pool": list(pool.shape)}
+        self.settings = {name: getattr(args, name) for name in SETTINGS}
+        # Another pool or start is no way to go on, though it has the same name.
+        self.settings["pool"] = hashlib.sha256(pool[::997].tobytes()).hexdigest()
+        self.settings["start"] = args.start and hashlib.sha256(args.start.read_bytes()).hexdigest()
         self.model = Pretraining(args.shape, len(pool) // INSTANCES).to(device)
         if args.start:
             self.model.teacher.load_state_dict(weights(args.start))
@@ -140,7 +144,7 @@ def arguments():
     parser.add_argument("--pool", type=Path, required=True, help="what make_pool.py wrote")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint file")
     parser.add_argument("--shape", choices=SHAPES, default="teacher")
-    parser.add_argument("--start", help="ONNX teacher of this shape, written by export.py, to go on from")
+    parser.add_argument("--start", type=Path, help="ONNX teacher of this shape, written by export.py, to go on from")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--large-steps", type=int, default=0, help="of these, the last ones, at 224 pixels")
     parser.add_argument("--batch", type=int, default=64, help="a quarter of it at 224 pixels")

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, after, bounded, select_biased, tick};
+use crossbeam_channel::{Receiver, after, bounded, never, select_biased, tick};
 use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
@@ -30,14 +30,10 @@ use super::signals::{self, Asked};
 use super::watchdog::{Look, Watchdog, Watched};
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
-use crate::pipeline::{Failure, Outlet};
+use crate::pipeline::{Failure, Outlet, log_pauses};
 use crate::publish::{Folder, Info, Left, Message, Publisher, Ration, Reply, Spool, Told, Topics};
 use crate::seam;
 
-/// When the counters are written to the journal: after a minute, and then at twice the pause each time, up
-/// to an hour. Who starts it is watching; later a card would wear for nothing.
-const FIRST_REPORT: Duration = Duration::from_secs(60);
-const LAST_REPORT: Duration = Duration::from_secs(3600);
 /// How often the node's health is said.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// Requests that wait while one is done.
@@ -230,8 +226,8 @@ impl Daemon {
         inspection: &Inspection,
         info: &mut Info,
     ) -> Turn {
-        let (mut pause, health) = (FIRST_REPORT, tick(HEALTH_EVERY));
-        let mut report = after(pause);
+        let (mut pauses, health) = (log_pauses(), tick(HEALTH_EVERY));
+        let mut report = pauses.next().map_or_else(never, after);
         let site = Site {
             topics: inspection.topics(),
             cameras: inspection.names(),
@@ -247,8 +243,7 @@ impl Daemon {
                     if let Some(meter) = generation.meter() {
                         meter.log();
                     }
-                    pause = (2 * pause).min(LAST_REPORT);
-                    report = after(pause);
+                    report = pauses.next().map_or_else(never, after);
                     None
                 },
                 recv(self.watchdog.ticks()) -> _ => {

@@ -3,29 +3,35 @@
 use std::time::Instant;
 
 use anyhow::anyhow;
-use serde_json::json;
+use serde::Serialize;
 
 use super::output::say;
 use crate::cli::InspectArgs;
 use crate::infer::{Teacher, TeacherFile, TeacherInfo, pretrained_streams};
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Found<'a> {
+    #[serde(flatten)]
+    info: &'a TeacherInfo,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame_ms: Option<f64>,
+}
+
 /// Prints what was found, as a table or as JSON.
 pub(super) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let file = TeacherFile::open(args.file.as_deref())?;
     let teacher = Teacher::load(&file)?;
-    let frame = args
-        .frames
-        .map(|frames| Ok::<_, anyhow::Error>((frames, frame_ms(&teacher, frames)?)));
-    let frame = frame.transpose()?;
+    let frame_ms = match args.frames {
+        Some(frames) => Some(frame_ms(&teacher, frames)?),
+        None => None,
+    };
     if args.json {
-        let mut found = serde_json::to_value(teacher.info())?;
-        if let Some((_, ms)) = frame {
-            found["frame_ms"] = json!(ms);
-        }
-        return say!("{found}");
+        let info = teacher.info();
+        return say!("{}", serde_json::to_string(&Found { info, frame_ms })?);
     }
     print_table(&file, teacher.info())?;
-    if let Some((frames, ms)) = frame {
+    if let (Some(frames), Some(ms)) = (args.frames, frame_ms) {
         say!("one frame      {ms:.1} ms, median of {frames}")?;
     }
     Ok(())

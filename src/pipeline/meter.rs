@@ -15,6 +15,14 @@ use super::streak::Streak;
 use crate::heartbeat::Heartbeat;
 use crate::preprocess::Rejection;
 
+/// The pauses before each [`Meter::log`]: a minute after a start or a reload, since who gives one is watching,
+/// then twice the former one, up to an hour: a memory card would wear for nothing.
+pub fn log_pauses() -> impl Iterator<Item = Duration> {
+    const FIRST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_secs(3600);
+    std::iter::successors(Some(FIRST), |pause| Some((2 * *pause).min(LONGEST)))
+}
+
 /// What the pipeline did.
 #[derive(Debug)]
 pub struct Meter {
@@ -61,7 +69,7 @@ pub struct CameraCounts {
 /// Who reads latencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// The journal, each minute.
+    /// The journal, less and less often.
     Journal,
     /// The message about the node's health.
     Health,
@@ -251,6 +259,15 @@ impl StageMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_journal_is_written_to_less_and_less_often_until_it_is_once_an_hour() {
+        let minutes: Vec<u64> = log_pauses()
+            .take(8)
+            .map(|pause| pause.as_secs() / 60)
+            .collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
 
     #[test]
     fn each_reader_gets_every_frame_once_whatever_the_other_does() {

@@ -26,7 +26,7 @@ pub use complaints::Complaints;
 pub use deadline::Deadline;
 pub use generation::{Finished, Running, start};
 pub use link::{Closed, FanIn, Receiver, Sender, Sent, newest, waiting};
-pub use meter::{CameraCounts, Meter, Reader, Report, StageTime};
+pub use meter::{CameraCounts, Meter, Reader, Report, StageTime, log_pauses};
 pub use opening::{Answer, LeftBehind, Opening};
 pub use outlet::Outlet;
 pub use stage::{Decide, Decided, Failure, Step};

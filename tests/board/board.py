@@ -52,13 +52,13 @@ class Guest:
         self.program = self.scripts / "run-guest.sh"
         self.folder = work / "in"
         self.folder.mkdir()
-        self.more = []
+        self.counting = counting
         if counting:  # which excludes the threads that the script asks qemu for
-            single = self.program.read_text().replace("thread=multi", "thread=single")
+            text = self.program.read_text()
+            need("thread=multi" in text, f"{self.program} does not say thread=multi any more")
             self.program = work / "run-guest.sh"
-            self.program.write_text(single)
+            self.program.write_text(text.replace("thread=multi", "thread=single"))
             self.program.chmod(0o755)
-            self.more = ["-icount", "shift=0,sleep=off"]
 
     def run(self, what, out, seconds, processor=None, cut_after=None):
         """Runs a part; its results are in `out`. `cut_after`: the power goes so many seconds after the part
@@ -73,9 +73,11 @@ class Guest:
             options += ["-k", cut_after]
         if processor:
             options += ["-c", processor]
-        if self.more:
+        more = []
+        if self.counting:
             options += ["-n", 1]
-        command = [str(part) for part in [self.program, *options, script, *self.more]]
+            more = ["-icount", "shift=0,sleep=off"]
+        command = [str(part) for part in [self.program, *options, script, *more]]
         guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
             status = guest.wait()

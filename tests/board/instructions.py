@@ -23,6 +23,7 @@ def teachers(folder):
 
 def run(work, program):
     """All of it; the exit status."""
+    need(shutil.which("qemu-system-aarch64"), "qemu-system-aarch64 is not installed")
     need(program.exists(), f"there is no {program}: build it by cross/build")
     guest = Guest("instructions.sh", work, "arm64", counting=True)
     shutil.copy(program, guest.folder / "inspectd")

@@ -3,5 +3,6 @@
 # that a frame takes are millions of instructions. WHAT names teachers; writes lines "TEACHER {...}".
 set -u
 for teacher in $WHAT; do
-  echo "$teacher $(/host/in/inspectd teacher inspect --json --frames 3 "/host/in/$teacher.onnx")" >> /host/out/found || exit 1
+  found=$(/host/in/inspectd teacher inspect --json --frames 3 "/host/in/$teacher.onnx") || exit 1
+  echo "$teacher $found" >> /host/out/found
 done

@@ -269,17 +269,20 @@ after_footage() {
 
 read_only() { # the state folder is mounted late, so that the start before it is seen as well
   fact root "$(findmnt -no OPTIONS / | cut -d, -f1)"
-  for _ in $(seq 240); do journalctl -b -u inspectd -o cat --no-pager | grep -qi 'read-only' && break; sleep .5; done
-  fact without_the_folder "$(journalctl -b -u inspectd -o cat --no-pager | grep -qi 'read-only' && echo told || echo silent)"
+  local told="can't be written: .*Read-only"
+  for _ in $(seq 240); do journalctl -b -u inspectd -o cat --no-pager | grep -q "$told" && break; sleep .5; done
+  fact without_the_folder "$(journalctl -b -u inspectd -o cat --no-pager | grep -q "$told" && echo told || echo silent)"
   # The broker's log is the broker's own matter.
-  mount -t tmpfs -o uid=mosquitto,gid=mosquitto tmpfs /var/log/mosquitto; systemctl restart mosquitto
-  cp -a /var/lib/inspectd /run/state; touch /run/before
+  mount -t tmpfs -o uid=mosquitto,gid=mosquitto tmpfs /var/log/mosquitto || die "no folder for the broker's log"
+  systemctl restart mosquitto
+  cp -a /var/lib/inspectd /run/state || die "no copy of the state"
+  touch /run/before
   subscribe
   now; local since=$UP
-  mount --bind /run/state /var/lib/inspectd
+  mount --bind /run/state /var/lib/inspectd || die "the state folder can't be mounted"
   back read_only "$since"
   alarm read_only.alert_s
-  fact read_only.kept_frames "$(find /var/lib/inspectd/frames -type f -newer /run/before | wc -l)"
+  fact read_only.keeps_frames "$([ "$(find /var/lib/inspectd/frames -type f -newer /run/before | wc -l)" -gt 0 ] && echo yes || echo no)"
   systemctl stop inspectd; umount /var/lib/inspectd
   mount -o remount,rw /; sed -i 's/ro,/defaults,/' /etc/fstab; sync
 }

@@ -27,6 +27,7 @@ WORDS = {
     ("after_footage", "calibrate_on_what_is_left"): "success",
     ("read_only", "root"): "ro",
     ("read_only", "without_the_folder"): "told",
+    ("read_only", "read_only.keeps_frames"): "yes",
     ("remove", "upgrade.configuration"): "kept",
     ("remove", "upgrade.profile"): "kept",
     ("remove", "upgrade.enabled"): "enabled",

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::Value;
+
 use crate::golden::sha256;
 use crate::scoring::{auroc, evaluate};
 use crate::studio::{calibrate, labelled, normal, program, stderr};
@@ -75,4 +77,39 @@ fn the_small_one_learns_tells_defects_and_is_what_inspect_says() {
         (value("blocks"), value("width"), value("tokens")),
         ("4".into(), "96".into(), "197".into())
     );
+}
+
+#[test]
+fn what_a_frame_takes_is_told_to_people_and_programs_who_ask() {
+    let inspect = |more: &[&str]| {
+        let output = program().args(["teacher", "inspect"]).args(more).output();
+        let output = output.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, said) = inspect(&["--frames", "3"]);
+    assert_eq!(code, Some(0));
+    let line = said
+        .lines()
+        .find(|line| line.starts_with("one frame"))
+        .unwrap();
+    assert!(line.ends_with(" ms, median of 3"), "{line}");
+    let (_, said) = inspect(&["--json", "--frames", "1"]);
+    let found: Value = serde_json::from_str(&said).unwrap();
+    assert!(found["frame_ms"].as_f64().unwrap() > 0.0, "{said}");
+    let (_, said) = inspect(&["--json"]);
+    let found: Value = serde_json::from_str(&said).unwrap();
+    assert!(found.get("frame_ms").is_none(), "{said}");
+    assert_eq!(inspect(&["--frames", "0"]).0, Some(64));
+
+    // Numbers of a sidecar come back as they were written.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("teacher.onnx");
+    fs::copy(models().join("teacher-nano.onnx"), &file).unwrap();
+    let sidecar = "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n";
+    fs::write(file.with_extension("toml"), sidecar).unwrap();
+    let (_, said) = inspect(&["--json", file.to_str().unwrap()]);
+    assert!(said.contains("[0.485,0.456,0.406]"), "{said}");
 }

@@ -58,7 +58,7 @@ pub enum ProfileError {
     /// Made for another teacher, or for other preprocessing.
     #[error(
         "the Profile in {} was made for {what}: give that teacher with --teacher, or calibrate \
-         again with this one (`--footage last` takes what was filmed of a camera before)", .dir.display()
+         again with this one (`--camera NAME --footage last` takes what was filmed before)", .dir.display()
     )]
     OtherTeacher {
         /// The Profile.
