@@ -2,8 +2,8 @@
 //! them: parts come one after the other, each stays for three frames, light and position wander, the
 //! sensor has noise. For each of twenty footages and three budgets, the share of unseen normal frames
 //! that is called anomalous is held against the interval that calibration promised. Reads the folder
-//! that INSPECTD_DATA names; the bundled teacher looks, since what is promised must hold with any; an
-//! hour of two cores and more.
+//! that INSPECTD_DATA names; the bundled teacher looks, since what is promised must hold with any; 36
+//! minutes of two cores.
 //!
 //! Columns: kind of part, budget; of the rates that came about the mean, median and largest, and the means in
 //! light that the footage showed and beyond it; median of the
