@@ -274,7 +274,8 @@ read_only() { # the state folder is mounted late, so that the start before it is
   fact without_the_folder "$(journalctl -b -u inspectd -o cat --no-pager | grep -q "$told" && echo told || echo silent)"
   # The broker's log is the broker's own matter.
   mount -t tmpfs -o uid=mosquitto,gid=mosquitto tmpfs /var/log/mosquitto || die "no folder for the broker's log"
-  systemctl restart mosquitto
+  systemctl reset-failed mosquitto # it has tried more often than systemd allows
+  systemctl restart mosquitto || die "the broker does not start"
   cp -a /var/lib/inspectd /run/state || die "no copy of the state"
   touch /run/before
   subscribe
