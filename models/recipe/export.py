@@ -39,6 +39,8 @@ def weights(path):
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].t.dims:
             found[node.output[0]] = node.attribute[0].t
+        if node.op_type == "Identity" and node.input[0] in found:  # torch writes equal arrays once
+            found[node.output[0]] = found[node.input[0]]
     found = {name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for name, tensor in found.items()}
     state = {name: found[name].float() for name in found if name.split(".")[0] in ("cls", "patch", "blocks", "norm")}
     # Matrices lose their names, and are turned; the order of their products stays.
