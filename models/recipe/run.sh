@@ -5,6 +5,8 @@
 #   STEPS=4200 LARGE_STEPS=0   how long it trains, and how many of these steps at 224 pixels
 #   RATE=3e-3                  the learning rate
 #   SEED=7                     of the pool
+#   USE=patch,layout CHANNELS=0   other losses, and random channels: train.py --help; give folders of their own
+#   PYTHON=python3 PLAIN=1     which Python, and without torch.compile
 #   START=FILE.onnx            goes on from a teacher that this made; give another OUTPUT_FOLDER than its
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,5 +27,6 @@ export OMP_WAIT_POLICY=PASSIVE CUBLAS_WORKSPACE_CONFIG=:4096:8
 "$python" "$here/export.py" --help >/dev/null # what is missing is told before the work
 [ -f "$pool" ] || "$python" "$here/make_pool.py" --out "$pool" --seed "$SEED"
 "$python" "$here/train.py" --pool "$pool" --shape "$shape" --out "$work/$file.pt" ${START:+--start "$START"} \
+    --use "${USE:-patch,layout}" --random-channels "${CHANNELS:-0}" \
     --steps "${STEPS:-4200}" --large-steps "${LARGE_STEPS:-0}" --learning-rate "${RATE:-3e-3}" ${PLAIN:+--plain}
 "$python" "$here/export.py" --checkpoint "$work/$file.pt" --out "$out/$file.onnx"

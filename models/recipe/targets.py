@@ -4,7 +4,8 @@ A descriptor belongs to one patch.  It holds the logarithm of the mean amplitude
 picture and over the logarithm of its own finest amplitude (how contrast is arranged: scattering of second order,
 Bruna and Mallat, 2013), and mean and log deviation of luma and of two differences of colour.  Sizes count in
 pixels of the input, so that a picture of 112 pixels and one of 224 are told in the same terms.  The layout is the mean
-of the descriptors over a grid of regions, after the spatial envelope ("gist") of Oliva and Torralba, 2001.
+of the descriptors over a grid of regions, after the spatial envelope ("gist") of Oliva and Torralba, 2001.  The halves
+are coarser, their mean over the upper half, the lower half and the centre: few numbers tell more of what is shown.
 All is computed from the image itself and needs no label.
 """
 
@@ -71,18 +72,25 @@ def layout(found):
     return F.adaptive_avg_pool2d(found, REGIONS).flatten(1)
 
 
+def halves(found):
+    """Descriptors (B, WIDTH, side, side) to their means over both halves and the centre (B, 3 * WIDTH)."""
+    edge = round(found.shape[-1] * 2 / 7)
+    centre = found[:, :, edge:-edge, edge:-edge].mean((2, 3))
+    return torch.cat([F.adaptive_avg_pool2d(found, (2, 1)).flatten(1), centre], 1)
+
+
 class Standardiser:
     """Mean and deviation of descriptors over the training images, so that all count the same."""
 
     def __init__(self, batches):
         found = torch.cat([descriptors(images) for images in batches])
         self.mean, self.deviation = found.mean((0, 2, 3))[:, None, None], found.std((0, 2, 3))[:, None, None]
-        self.layout = layout(self.standard(found)).std(0)
+        self.layout, self.halves = (means(self.standard(found)).std(0) for means in (layout, halves))
 
     def standard(self, found):
         return (found - self.mean) / self.deviation
 
     def targets(self, images):
-        """Standardised descriptors per patch (B, patches, WIDTH) and layout (B, REGIONS^2 * WIDTH)."""
+        """Standardised: descriptors per patch (B, patches, WIDTH), layout and halves."""
         found = self.standard(descriptors(images))
-        return found.flatten(2).transpose(1, 2), layout(found) / self.layout
+        return found.flatten(2).transpose(1, 2), layout(found) / self.layout, halves(found) / self.halves

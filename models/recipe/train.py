@@ -4,8 +4,12 @@ Losses, added as named by --use:
   patch     the descriptors of every patch, from the patch tokens of the middle and the late block;
   layout    the means of the descriptors over a grid of regions, from the class token;
 and for comparison, which the bundled teachers do without:
+  halves    their means over the upper half, the lower half and the centre, from the class token;
+  pooled    the layout, from the patch tokens of the late block, pooled as inspectd pools them;
   class     which formula drew the image, from the class token;
   contrast  which two views are of one image, from the class token.
+--random-channels keeps a part of what writes into the stream up to the middle block as it was drawn: random patch tokens know
+something on photographs that taught ones lose (README.md).
 Steps run at 112 pixels, the last ones at 224 if wanted.  --start goes on from the weights of a finished teacher; its
 heads, which the file does not hold, are learnt anew.  A checkpoint is written regularly; the same command resumes
 from it and gives what an uninterrupted run gives.  The exported weights are an exponential moving average.
@@ -30,39 +34,59 @@ from model import SHAPES, Teacher, start_from_cosines
 from muon import Muon
 from targets import REGIONS, WIDTH, Standardiser
 
-LOSSES = ("patch", "layout", "class", "contrast")
+LOSSES = ("patch", "layout", "halves", "pooled", "class", "contrast")
 SMALL, LARGE = 112, 224
 TEMPERATURE = 0.1
 WARM_UP = 100
 # What a checkpoint must agree in with the run that goes on from it.
-SETTINGS = ("shape", "steps", "large_steps", "batch", "learning_rate", "use", "seed")
+SETTINGS = ("shape", "steps", "large_steps", "batch", "learning_rate", "use", "random_channels", "seed")
 
 
 class Pretraining(nn.Module):
     """The teacher with the heads that are thrown away afterwards."""
 
-    def __init__(self, shape, classes):
+    def __init__(self, shape, classes, random_channels):
         super().__init__()
         self.teacher = Teacher(*SHAPES[shape])
-        start_from_cosines(self.teacher)
         width, depth, _ = SHAPES[shape]
-        self.pooled = round(depth / 2), round(depth * 5 / 6)  # the blocks that inspectd pools
-        self.patch = nn.ModuleList(nn.Linear(width, WIDTH) for _ in self.pooled)
+        self.frozen_entries = frozen_entries(self.teacher, random_channels) if random_channels else []
+        values = self.frozen_values()
+        start_from_cosines(self.teacher)
+        self.restore(values)
+        self.pooled_blocks = round(depth / 2), round(depth * 5 / 6)  # by inspectd
+        self.patch = nn.ModuleList(nn.Linear(width, WIDTH) for _ in self.pooled_blocks)
         self.layout = nn.Linear(width, REGIONS**2 * WIDTH)
         self.classify = nn.Linear(width, classes)
         self.project = nn.Sequential(nn.Linear(width, 512), nn.GELU(), nn.Linear(512, 128))
+        self.halves = nn.Linear(width, 3 * WIDTH)
+        # Means and log deviations differ in scale; inspectd's Gaussian does not mind.
+        scale = nn.BatchNorm1d(2 * width, affine=False, track_running_stats=False)
+        self.pooled = nn.Sequential(scale, nn.Linear(2 * width, REGIONS**2 * WIDTH))
+
+    def frozen_values(self):
+        return [parameter[entries].detach().clone() for parameter, entries in self.frozen_entries]
+
+    @torch.no_grad()
+    def restore(self, values):
+        for (parameter, entries), value in zip(self.frozen_entries, values):
+            parameter[entries] = value
 
     def losses(self, images, classes, standardiser, use):
         """The losses named in `use`, each already weighted; the halves of `images` are views of the same."""
         stream = self.teacher.stream(images)
         z, parts = stream[-1][:, 0], {}
         with torch.no_grad():
-            patches, layout = standardiser.targets(images)
+            patches, layout, halves = standardiser.targets(images)
+        tokens = [stream[block - 1][:, 1:] for block in self.pooled_blocks]
         if "patch" in use:
-            tokens = [F.layer_norm(stream[block - 1][:, 1:], z.shape[-1:]) for block in self.pooled]
-            parts["patch"] = sum(F.mse_loss(head(x), patches) for head, x in zip(self.patch, tokens))
+            normed = [F.layer_norm(x, z.shape[-1:]) for x in tokens]
+            parts["patch"] = sum(F.mse_loss(head(x), patches) for head, x in zip(self.patch, normed))
         if "layout" in use:
             parts["layout"] = 2 * F.mse_loss(self.layout(z), layout)
+        if "halves" in use:
+            parts["halves"] = 2 * F.mse_loss(self.halves(z), halves)
+        if "pooled" in use:
+            parts["pooled"] = F.mse_loss(self.pooled(pooled_tokens(tokens[1])), layout)
         if "class" in use:
             parts["class"] = F.cross_entropy(self.classify(z), classes, label_smoothing=0.1)
         if "contrast" in use:
@@ -70,6 +94,23 @@ class Pretraining(nn.Module):
             alike, same = a @ b.T / TEMPERATURE, torch.arange(len(a), device=z.device)
             parts["contrast"] = (F.cross_entropy(alike, same) + F.cross_entropy(alike.T, same)) / 2
         return parts
+
+
+def frozen_entries(teacher, random_channels):
+    """Parameters that write into the stream up to the middle block, and which of their entries stay as they are.
+
+    Channels go by sixes, since neighbours have neighbouring frequencies of position.  What the frozen rows read is learnt.
+    """
+    fixed = torch.arange(teacher.cls.shape[-1]) % 6 < random_channels
+    early = teacher.blocks[:len(teacher.blocks) // 2]
+    layers = [teacher.patch, *(layer for block in early for layer in (block.proj, block.fc2))]
+    rows = [(parameter, fixed) for layer in layers for parameter in (layer.weight, layer.bias)]
+    return [(teacher.position, (slice(None), fixed)), *rows]
+
+
+def pooled_tokens(tokens):
+    """Patch tokens (B, patches, D) to their means and log deviations (B, 2 D)."""
+    return torch.cat([tokens.mean(1), torch.log(tokens.std(1, correction=0) + 1e-4)], 1)
 
 
 class Run:
@@ -81,9 +122,10 @@ class Run:
         # Another pool or start is no way to go on, though it has the same name.
         self.settings["pool"] = hashlib.sha256(pool[::997].tobytes()).hexdigest()
         self.settings["start"] = args.start and hashlib.sha256(args.start.read_bytes()).hexdigest()
-        self.model = Pretraining(args.shape, len(pool) // INSTANCES).to(device)
+        self.model = Pretraining(args.shape, len(pool) // INSTANCES, args.random_channels).to(device)
         if args.start:
             self.model.teacher.load_state_dict(weights(args.start))
+        self.frozen = self.model.frozen_values()
         matrices = [p for n, p in self.model.named_parameters() if "blocks" in n and p.ndim == 2]
         known = {id(p) for p in matrices}
         rest = [p for p in self.model.parameters() if id(p) not in known]
@@ -100,6 +142,7 @@ class Run:
             raise SystemExit(f"{path} was begun with {saved['settings']}, not with {self.settings}: "
                              "give those, or another --out")
         self.model.load_state_dict(saved["model"])
+        self.frozen = self.model.frozen_values()
         for optimiser, state in zip(self.optimisers, saved["optimisers"]):
             optimiser.load_state_dict(state)
         self.average = {k: v.to(self.device) for k, v in saved["average"].items()}
@@ -127,10 +170,13 @@ class Run:
                 group["lr"] = self.args.learning_rate * min((self.step + 1) / WARM_UP, 1, 2 * left)
         parts = self.model.losses(images.to(self.device), classes.to(self.device), self.standardiser, use)
         sum(parts.values()).backward()
+        for parameter, entries in self.model.frozen_entries:
+            parameter.grad[entries] = 0  # before they count in the clipping and in Muon's steps
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
+        self.model.restore(self.frozen)  # weight decay moves what has no gradient
         self.step += 1
         decay = min(0.998, 1 - 1 / (1 + self.step / 10))
         with torch.no_grad():
@@ -150,6 +196,9 @@ def arguments():
     parser.add_argument("--batch", type=int, default=64, help="a quarter of it at 224 pixels")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--use", default="patch,layout", help="losses to add")
+    parser.add_argument("--random-channels", type=int, default=0, choices=range(7),
+                        help="of every six channels, how many keep the weights that write them up to the middle block "
+                             "random (with --start: as they are there)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--plain", action="store_true", help="without torch.compile, which needs a C++ compiler")
