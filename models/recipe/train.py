@@ -8,8 +8,8 @@ and for comparison, which the bundled teachers do without:
   pooled    the layout, from the patch tokens of the late block, pooled as inspectd pools them;
   class     which formula drew the image, from the class token;
   contrast  which two views are of one image, from the class token.
---random-channels keeps a part of what writes into the stream up to the middle block as it was drawn: random patch tokens know
-something on photographs that taught ones lose (README.md).
+--random-channels leaves some channels to a random embedding and the position alone, up to the middle block: random patch
+tokens know something on photographs that taught ones lose (README.md).
 Steps run at 112 pixels, the last ones at 224 if wanted.  --start goes on from the weights of a finished teacher; its
 heads, which the file does not hold, are learnt anew.  A checkpoint is written regularly; the same command resumes
 from it and gives what an uninterrupted run gives.  The exported weights are an exponential moving average.
@@ -38,6 +38,7 @@ LOSSES = ("patch", "layout", "halves", "pooled", "class", "contrast")
 SMALL, LARGE = 112, 224
 TEMPERATURE = 0.1
 WARM_UP = 100
+EMBEDDING = 3  # position, weight and bias of the patches
 # What a checkpoint must agree in with the run that goes on from it.
 SETTINGS = ("shape", "steps", "large_steps", "batch", "learning_rate", "use", "random_channels", "seed")
 
@@ -50,9 +51,9 @@ class Pretraining(nn.Module):
         self.teacher = Teacher(*SHAPES[shape])
         width, depth, _ = SHAPES[shape]
         self.frozen_entries = frozen_entries(self.teacher, random_channels) if random_channels else []
-        values = self.frozen_values()
+        embedding = self.frozen_values()[:EMBEDDING]
         start_from_cosines(self.teacher)
-        self.restore(values)
+        self.restore(embedding + [torch.zeros_like(value) for value in self.frozen_values()[EMBEDDING:]])
         self.pooled_blocks = round(depth / 2), round(depth * 5 / 6)  # by inspectd
         self.patch = nn.ModuleList(nn.Linear(width, WIDTH) for _ in self.pooled_blocks)
         self.layout = nn.Linear(width, REGIONS**2 * WIDTH)
@@ -99,7 +100,8 @@ class Pretraining(nn.Module):
 def frozen_entries(teacher, random_channels):
     """Parameters that write into the stream up to the middle block, and which of their entries stay as they are.
 
-    Channels go by sixes, since neighbours have neighbouring frequencies of position.  What the frozen rows read is learnt.
+    The first EMBEDDING are those of the embedding.  Channels go by sixes, since neighbours have neighbouring frequencies
+    of position.
     """
     fixed = torch.arange(teacher.cls.shape[-1]) % 6 < random_channels
     early = teacher.blocks[:len(teacher.blocks) // 2]
@@ -197,8 +199,8 @@ def arguments():
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--use", default="patch,layout", help="losses to add")
     parser.add_argument("--random-channels", type=int, default=0, choices=range(7),
-                        help="of every six channels, how many keep the weights that write them up to the middle block "
-                             "random (with --start: as they are there)")
+                        help="of every six channels, how many hold a random embedding and nothing else up to the middle "
+                             "block (with --start: as they are there)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--plain", action="store_true", help="without torch.compile, which needs a C++ compiler")
