@@ -5,23 +5,24 @@
 #   STEPS=4200 LARGE_STEPS=0   how long it trains, and how many of these steps at 224 pixels
 #   RATE=3e-3                  the learning rate
 #   SEED=7                     of the pool
-#   USE=patch,layout CHANNELS=0   other losses, and random channels: train.py --help; give folders of their own
 #   PYTHON=python3 PLAIN=1     which Python, and without torch.compile
-#   START=FILE.onnx            goes on from a teacher that this made; give another OUTPUT_FOLDER than its
+# These want an OUTPUT_FOLDER, lest they replace the bundled teacher:
+#   USE=patch,layout CHANNELS=0   other losses, and random channels: train.py --help
+#   START=FILE.onnx               goes on from a teacher that this made
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-work=$1
+work=${1:?usage: run.sh WORK_FOLDER [SHAPE [OUTPUT_FOLDER]]}
 shape=${2:-teacher}
 out=${3:-$(dirname "$here")}
 python=${PYTHON:-python3}
 file=teacher
 [ "$shape" = teacher ] || file=teacher-$shape
 pool=$work/pool-${SEED:=7}.npy
-mkdir -p "$work" "$out"
-if [ "${START:-}" ] && [ "$START" -ef "$out/$file.onnx" ]; then
-    echo "run.sh: $START would be replaced by what goes on from it: give another OUTPUT_FOLDER" >&2
+if [ "${START:-}${USE:-}${CHANNELS:-}" ] && [ -z "${3:-}" ]; then
+    echo "run.sh: START, USE and CHANNELS make another teacher than the bundled one: give an OUTPUT_FOLDER" >&2
     exit 64
 fi
+mkdir -p "$work" "$out"
 # cuBLAS computes the same twice only so.
 export OMP_WAIT_POLICY=PASSIVE CUBLAS_WORKSPACE_CONFIG=:4096:8
 "$python" "$here/export.py" --help >/dev/null # what is missing is told before the work

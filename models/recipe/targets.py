@@ -5,7 +5,7 @@ picture and over the logarithm of its own finest amplitude (how contrast is arra
 Bruna and Mallat, 2013), and mean and log deviation of luma and of two differences of colour.  Sizes count in
 pixels of the input, so that a picture of 112 pixels and one of 224 are told in the same terms.  The layout is the mean
 of the descriptors over a grid of regions, after the spatial envelope ("gist") of Oliva and Torralba, 2001.  The halves
-are coarser, their mean over the upper half, the lower half and the centre: few numbers tell more of what is shown.
+are coarser, their mean over the upper half, the lower half and the centre: few numbers are best on cat (README.md).
 All is computed from the image itself and needs no label.
 """
 
