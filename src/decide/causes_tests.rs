@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::stories::{fault, judged, moment, phases, score, tell, tracker};
-use crate::decide::{Evidence, Phase};
+use crate::decide::{EndedBy, Evidence, Phase};
 use crate::score::Score;
 
 /// What changed at which frame.

@@ -304,13 +304,18 @@ impl Track {
         Some(open.reported.clone())
     }
 
+    /// Ends the watch: closes what is open, and forgets the hits of what is not. Nobody knows how it goes on, so
+    /// they are no part of an incident that comes later.
+    pub(super) fn stop(&mut self, at: Moment, cooldown: Duration) -> Option<Incident> {
+        let closed = self.close(at, cooldown, EndedBy::Stopped);
+        self.recent.clear();
+        self.crowd = None;
+        self.is_capped = false;
+        closed
+    }
+
     /// Closes what is open.
-    pub(super) fn close(
-        &mut self,
-        at: Moment,
-        cooldown: Duration,
-        ended_by: EndedBy,
-    ) -> Option<Incident> {
+    fn close(&mut self, at: Moment, cooldown: Duration, ended_by: EndedBy) -> Option<Incident> {
         let mut incident = self.open.take()?.now;
         incident.report += 1;
         incident.phase = Phase::Closed;

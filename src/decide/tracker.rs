@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::drift::DriftWatch;
 use super::evidence::Sign;
 use super::track::{Now, Track};
-use super::{Cause, Drift, DriftReference, DriftRules, EndedBy, Identity, Incident, Judged, Rules};
+use super::{Cause, Drift, DriftReference, DriftRules, Identity, Incident, Judged, Rules};
 use crate::capture::Moment;
 use crate::preprocess::Rejection;
 
@@ -154,14 +154,14 @@ impl Tracker {
         watch.observe(at, judged)
     }
 
-    /// Ends the inspection: what is open is closed as stopped.
+    /// Ends the inspection: what is open is closed as stopped, and what was about to open begins anew.
     pub fn stop(&mut self) -> Vec<Incident> {
         let Some(at) = self.last_seen.take() else {
             return Vec::new();
         };
         let cooldown = self.rules.cooldown;
         let tracks = self.tracks.iter_mut();
-        let closed = tracks.filter_map(|track| track.close(at, cooldown, EndedBy::Stopped));
+        let closed = tracks.filter_map(|track| track.stop(at, cooldown));
         closed.collect()
     }
 

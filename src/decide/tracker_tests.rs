@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decide::stories::{judged, moment, phases, score, spotted, tell, tracker};
-use crate::decide::{Evidence, Phase};
+use crate::decide::{EndedBy, Evidence, Phase};
 use crate::score::{Basis, Score};
 
 fn worst(incident: &Incident) -> &Score {
@@ -112,6 +112,23 @@ fn stopping_closes_what_is_open_and_says_so() {
     );
     assert_eq!(closed.at, moment(4));
     assert!(tracker.stop().is_empty());
+}
+
+#[test]
+fn frames_before_a_stop_are_no_part_of_an_incident_after_it() {
+    let muted = |story: &str| {
+        let mut tracker = tracker(Rules::default());
+        tracker.mute(Mute::On);
+        tell(&mut tracker, story);
+        tracker
+    };
+    for mut tracker in [muted("AA"), muted("AAAA")] {
+        assert!(tracker.stop().is_empty());
+        tracker.mute(Mute::Off);
+        let reports = tell(&mut tracker, "A....AAA");
+        assert_eq!(phases(&reports), [(7, Phase::Opened)]);
+        assert_eq!(reports[0].1.started, moment(5));
+    }
 }
 
 #[test]
