@@ -126,7 +126,7 @@ impl Guarded<'_> {
 }
 
 /// Decides on each item and takes orders between them, and gives back the deciders when the inbox
-/// closes.
+/// closes. Orders that came before that are taken all the same: somebody was told that they are.
 pub(super) fn decide<D: Decide>(
     inbox: &Receiver<Item<D::Seen>>,
     mut orders: Receiver<(usize, D::Order)>,
@@ -138,25 +138,44 @@ pub(super) fn decide<D: Decide>(
         let messages = select! {
             recv(inbox) -> item => match item {
                 Ok(item) => decide_one(item, &mut deciders, meter),
-                Err(_) => return deciders,
+                Err(_) => break,
             },
             recv(orders) -> order => match order {
-                Ok((camera, order)) => {
-                    meter.decide.heartbeat().during(|| deciders[camera].order(order))
-                }
+                Ok(order) => obey(order, &mut deciders, meter),
                 Err(_) => {
                     orders = never();
                     Vec::new()
                 }
             },
         };
-        for message in messages {
-            if to.send(message).is_err() {
-                error!("nobody publishes any more; what was decided last is lost");
-                return deciders;
-            }
+        if !pass_on(messages, to) {
+            return deciders;
         }
     }
+    for order in orders.try_iter() {
+        if !pass_on(obey(order, &mut deciders, meter), to) {
+            break;
+        }
+    }
+    deciders
+}
+
+fn obey<D: Decide>(
+    (camera, order): (usize, D::Order),
+    deciders: &mut [D],
+    meter: &Meter,
+) -> Vec<D::Message> {
+    let heartbeat = meter.decide.heartbeat();
+    heartbeat.during(|| deciders[camera].order(order))
+}
+
+/// Whether somebody still takes them.
+fn pass_on<M>(messages: Vec<M>, to: &Sender<M>) -> bool {
+    let is_taken = messages.into_iter().all(|message| to.send(message).is_ok());
+    if !is_taken {
+        error!("nobody publishes any more; what was decided last is lost");
+    }
+    is_taken
 }
 
 fn decide_one<D: Decide>(
@@ -182,4 +201,48 @@ fn decide_one<D: Decide>(
         Err(rejection) => counters.reject(rejection),
     }
     decided.messages
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::unbounded;
+
+    use super::*;
+
+    /// Repeats its orders.
+    struct Echo;
+
+    impl Decide for Echo {
+        type Seen = ();
+        type Message = u32;
+        type Order = u32;
+
+        fn decide(&mut self, _: Stamp, seen: Result<(), Rejection>) -> Decided<u32> {
+            Decided {
+                messages: Vec::new(),
+                verdict: seen.map(|()| false),
+                is_repeated: false,
+            }
+        }
+
+        fn order(&mut self, order: u32) -> Vec<u32> {
+            vec![order]
+        }
+    }
+
+    #[test]
+    fn orders_that_came_before_the_last_frame_was_taken_are_obeyed() {
+        let meter = Meter::new(["a".to_owned()]);
+        let (frames, inbox) = unbounded();
+        let (sender, orders) = unbounded();
+        let (to, published) = unbounded();
+        (0..20).for_each(|order| sender.send((0, order)).unwrap());
+        drop(frames);
+        decide(&inbox, orders, vec![Echo], &to, &meter);
+        drop(to);
+        assert_eq!(
+            published.iter().collect::<Vec<_>>(),
+            (0..20).collect::<Vec<_>>()
+        );
+    }
 }
