@@ -79,8 +79,8 @@ impl Capture {
         let mut complaints = Complaints::default();
         let mut failures = 0;
         for number in 1.. {
-            self.wait_for_room(&mut left, &mut complaints);
-            if self.stop.is_asked() {
+            let next = self.wait_for_room(number, &mut left, &mut complaints);
+            if next.is_none() || self.stop.is_asked() {
                 break;
             }
             let mut life = Life {
@@ -206,10 +206,16 @@ impl Capture {
         }
     }
 
-    /// Waits while too many threads hang in the driver.
-    fn wait_for_room(&self, left: &mut LeftBehind, complaints: &mut Complaints) {
+    /// Waits while too many threads hang in the driver; `None` when the next stage is gone. Subscribers are told
+    /// here too: before a reload the camera may have given frames beside those threads.
+    fn wait_for_room(
+        &self,
+        number: u32,
+        left: &mut LeftBehind,
+        complaints: &mut Complaints,
+    ) -> Option<()> {
         if left.has_room() {
-            return;
+            return Some(());
         }
         let (camera, hanging) = (self.name.as_str(), left.count());
         let reason = "the driver does not come back: the source is opened again when one of its calls \
@@ -217,7 +223,9 @@ impl Capture {
         if complaints.hear(reason, Instant::now()).is_some() {
             warn!(camera, hanging, "{reason}");
         }
+        self.pass_on_absence(number, reason.to_owned())?;
         left.wait_for_room(&self.stop);
+        Some(())
     }
 
     /// Says that there are no frames and why, behind the frames that there were; `None` when the
@@ -238,8 +246,9 @@ impl Capture {
             stamp,
             content: Err(rejection),
         };
-        let sent = self.to.send_kept(item).ok()?;
-        self.count(&sent);
+        for former in self.to.send_kept(item).ok()? {
+            self.count(&former);
+        }
         Some(())
     }
 
@@ -258,15 +267,16 @@ impl Capture {
             stamp,
             content: Ok(frame),
         };
-        let sent = self.to.send(item).ok()?;
-        self.count(&sent);
+        if let Sent::Replaced(former) = self.to.send(item).ok()? {
+            self.count(&former);
+        }
         Some(())
     }
 
-    /// Counts a frame that gave way.
-    fn count(&self, sent: &Sent<Item<Frame>>) {
-        let is_lost = matches!(sent, Sent::Replaced(Item { content: Ok(_), .. }));
+    /// Counts what gave way, where it is a frame.
+    fn count(&self, former: &Item<Frame>) {
         let meter = self.meter.camera(self.camera);
-        meter.replaced.fetch_add(u64::from(is_lost), Relaxed);
+        let is_frame = former.content.is_ok();
+        meter.replaced.fetch_add(u64::from(is_frame), Relaxed);
     }
 }

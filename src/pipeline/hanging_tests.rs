@@ -63,6 +63,17 @@ fn threads_that_hang_count_in_the_next_generation_but_not_for_another_source() {
         left = running.join(|_| Vec::new()).left_behind.remove(0);
     }
     assert_eq!((left.count(), openings.load(Ordering::SeqCst)), (4, 4));
+    // The camera may have given frames until now: whoever listens learns that it gives none any more.
+    let mut camera = hanging(&gate, &openings);
+    camera.left_behind = left;
+    let running = run(vec![camera]);
+    thread::sleep(Duration::from_secs(1));
+    let mut whole = running.join(|_| Vec::new());
+    let said = whole.published.iter().map(|(_, said)| said);
+    let reasons: Vec<String> = said.map(|said| format!("{said:?}")).collect();
+    assert_eq!((reasons.len(), openings.load(Ordering::SeqCst)), (1, 4));
+    assert!(reasons[0].contains("does not come back"), "{reasons:?}");
+    let left = whole.left_behind.remove(0);
     let mut camera = hanging(&gate, &openings);
     camera.left_behind = left.of("another".to_owned());
     let running = run(vec![camera]);

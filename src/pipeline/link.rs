@@ -41,18 +41,16 @@ struct Waiting<T> {
     newest: Option<T>,
 }
 
-/// So many are kept: one more takes the place of the last. A camera at fault makes an entry or two for each
-/// opening, and what it last said is what counts.
+/// So many are kept: one more takes the place of the last, and of the frame behind it. A camera at fault makes an
+/// entry or two for each opening, and what it last said is what counts.
 const KEPT: usize = 8;
 
 impl<T> Waiting<T> {
     /// Keeps a value behind all that waits; gives back what had no room.
-    fn keep(&mut self, value: T) -> Option<T> {
+    fn keep(&mut self, value: T) -> Vec<T> {
         self.kept.extend(self.newest.take());
-        let former = match self.kept.len() {
-            KEPT.. => self.kept.pop_back(),
-            _ => None,
-        };
+        let room = self.kept.len().min(KEPT - 1);
+        let former = self.kept.drain(room..).collect();
         self.kept.push_back(value);
         former
     }
@@ -104,34 +102,33 @@ impl<T> Sender<T> {
             }
             SenderKind::Newest(slot, wake) => {
                 let former = lock(slot).newest.replace(value);
-                told(wake, former)
+                told(wake).map(|()| former.map_or(Sent::Queued, Sent::Replaced))
             }
         }
     }
 
     /// Sends a value that takes no frame's place and that no frame takes the place of. Waits for nobody
-    /// on a link that keeps the newest value.
+    /// on a link that keeps the newest value, and gives back what had no room beside it there.
     ///
     /// # Errors
     ///
     /// [`Closed`] when the receiver is gone.
-    pub fn send_kept(&self, value: T) -> Result<Sent<T>, Closed> {
+    pub fn send_kept(&self, value: T) -> Result<Vec<T>, Closed> {
         match &self.0 {
-            SenderKind::Waiting(_) => self.send(value),
+            SenderKind::Waiting(_) => self.send(value).map(|_| Vec::new()),
             SenderKind::Newest(slot, wake) => {
                 let former = lock(slot).keep(value);
-                told(wake, former)
+                told(wake).map(|()| former)
             }
         }
     }
 }
 
-/// Wakes the receiver, and says what had to give way.
-fn told<T>(wake: &channel::Sender<()>, former: Option<T>) -> Result<Sent<T>, Closed> {
-    match (wake.try_send(()), former) {
-        (Err(channel::TrySendError::Disconnected(())), _) => Err(Closed),
-        (_, Some(former)) => Ok(Sent::Replaced(former)),
-        (_, None) => Ok(Sent::Queued),
+/// Wakes the receiver.
+fn told(wake: &channel::Sender<()>) -> Result<(), Closed> {
+    match wake.try_send(()) {
+        Err(channel::TrySendError::Disconnected(())) => Err(Closed),
+        Ok(()) | Err(channel::TrySendError::Full(())) => Ok(()),
     }
 }
 
@@ -250,12 +247,13 @@ mod tests {
             (5, true),
             (6, false),
         ] {
-            let sent = match kept {
-                true => sender.send_kept(value),
-                false => sender.send(value),
-            };
+            if kept {
+                assert_eq!(sender.send_kept(value), Ok(Vec::new()));
+                continue;
+            }
             // Of two frames in a row the older one goes, as ever.
             let lost = (value == 4).then_some(3);
+            let sent = sender.send(value);
             assert_eq!(sent, Ok(lost.map_or(Sent::Queued, Sent::Replaced)));
         }
         drop(sender);
@@ -268,15 +266,22 @@ mod tests {
 
     #[test]
     fn a_receiver_that_is_stuck_hears_the_first_and_the_last_of_what_must_be_heard() {
-        let (sender, receiver) = newest();
-        let lost = (0..100)
-            .filter(|n| matches!(sender.send_kept(*n), Ok(Sent::Replaced(_))))
-            .count();
-        drop(sender);
-        let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
-        assert_eq!(values.len() + lost, 100);
-        assert!(values.len() <= KEPT && values.is_sorted());
-        assert_eq!((values.first(), values.last()), (Some(&0), Some(&99)));
+        for with_frames in [false, true] {
+            let (sender, receiver) = newest();
+            let mut lost = 0;
+            for n in 0..100 {
+                if with_frames && n % 2 == 0 {
+                    lost += usize::from(sender.send(n) != Ok(Sent::Queued));
+                } else {
+                    lost += sender.send_kept(n).unwrap().len();
+                }
+            }
+            drop(sender);
+            let values: Vec<i32> = FanIn::new(vec![receiver]).collect();
+            assert_eq!(values.len() + lost, 100);
+            assert!(values.len() <= KEPT && values.is_sorted());
+            assert_eq!((values.first(), values.last()), (Some(&0), Some(&99)));
+        }
     }
 
     #[test]
