@@ -1,4 +1,4 @@
-//! What Home Assistant was told of the node last: kept over a restart, because it keeps entities that
+//! What Home Assistant was ever told of the node: kept over a restart, because it keeps entities that
 //! are only missing from the next description.
 //!
 //! `homeassistant.json` in the state folder, written beside its place and moved there. A file that
@@ -49,15 +49,16 @@ impl Introduction {
         }
     }
 
-    /// What is to be sent so that `description` takes the place of what was told last.
+    /// What is to be sent so that `description` takes the place of what was told before.
+    ///
+    /// What is gone is removed by each message from then on, not by the first alone: nobody knows whether that one was
+    /// heard, since only the newest waits for a broker. To remove what is not there does nothing.
     pub(super) fn replace(&mut self, mut description: Retained) -> Vec<Message> {
-        let now = Told {
-            topic: description.topic.clone(),
-            entities: platforms(&description),
-        };
         let mut messages = Vec::new();
         match &self.told {
-            Some(told) if told.topic == now.topic => supersede(&mut description, &told.entities),
+            Some(told) if told.topic == description.topic => {
+                supersede(&mut description, &told.entities);
+            }
             Some(told) => messages.push(Message::Retained(Retained {
                 topic: told.topic.clone(),
                 payload: Vec::new(),
@@ -65,6 +66,10 @@ impl Introduction {
             })),
             None => {}
         }
+        let now = Told {
+            topic: description.topic.clone(),
+            entities: platforms(&description),
+        };
         messages.push(Message::Retained(description));
         if self.told.as_ref() != Some(&now) {
             if let Err(fault) = save(&self.folder, &now) {
@@ -139,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_since_is_removed_once_whether_reloaded_or_restarted() {
+    fn what_is_gone_is_removed_whether_reloaded_or_restarted_and_again_lest_nobody_heard_it() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("state");
         let mut here = Introduction::load(&folder);
@@ -152,9 +157,20 @@ mod tests {
         );
         let mut here = Introduction::load(&folder);
         let restarted = said(here.replace(description("t", &["c"])));
-        assert_eq!(restarted, [("t".to_owned(), json!({"a": null, "c": "c"}))]);
+        assert_eq!(
+            restarted,
+            [("t".to_owned(), json!({"a": null, "b": null, "c": "c"}))]
+        );
         let again = said(here.replace(description("t", &["c"])));
-        assert_eq!(again, [("t".to_owned(), json!({"c": "c"}))]);
+        assert_eq!(
+            again,
+            [("t".to_owned(), json!({"a": null, "b": null, "c": "c"}))]
+        );
+        let back = said(here.replace(description("t", &["b", "c"])));
+        assert_eq!(
+            back,
+            [("t".to_owned(), json!({"a": null, "b": "b", "c": "c"}))]
+        );
         assert_eq!(
             fs::read_dir(&folder).unwrap().count(),
             1,

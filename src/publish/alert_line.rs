@@ -247,7 +247,8 @@ impl AlertLine {
             error!(
                 topic,
                 bytes = payload.len(),
-                "message too large for the broker, not sent"
+                most = self.largest,
+                "message larger than is sent to this broker: not sent"
             );
             self.newest.sent();
             return true;
