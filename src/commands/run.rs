@@ -109,13 +109,14 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         refusals: Ration::default(),
         delivery,
     };
-    let (result, turn) = daemon.generations(inspection)?;
+    let ended = daemon.generations(inspection);
     daemon.watchdog.stopping();
     for answer in daemon.keeper.close() {
         daemon.outlet.send(answer);
     }
     let left = daemon.outlet.close();
     let (folder, lost) = (folder.path().to_path_buf(), left.lost);
+    let (result, turn) = ended?;
     result?;
     match turn {
         Turn::DiskFailed(reason) => Err(Stopped::DiskFailed {
