@@ -15,7 +15,9 @@ use crate::infer::{
     bank_streams, pretrained_streams,
 };
 use crate::preprocess::scene::SceneCheck;
-use crate::preprocess::{Lighting, Preprocessor, Rejection, SceneFault};
+use crate::preprocess::{
+    Lighting, Preprocessor, Rejection, SceneFault, SceneReference, SceneRules,
+};
 use crate::score::Score;
 use crate::score::profile::Profile;
 use crate::score::tokens::Scratch;
@@ -24,7 +26,9 @@ use crate::score::tokens::Scratch;
 pub(super) struct Judge {
     preprocessor: Preprocessor,
     extractor: Extractor,
-    scene: Option<SceneCheck>,
+    reference: Option<Arc<SceneReference>>,
+    /// None where scenes are not compared.
+    check: Option<SceneCheck>,
     profile: Arc<Profile>,
     scratch: Scratch,
 }
@@ -72,23 +76,22 @@ impl Judge {
     ) -> Judge {
         let view = profile.manifest().origin.view.clone();
         let preprocessor = Preprocessor::new(&teacher.info().preprocessing).looking_at(view);
-        let scene = profile.scene().cloned();
-        Judge {
+        let judge = Judge {
             preprocessor,
             extractor: extractor(&profile, teacher, student),
-            scene: scene.map(|scene| SceneCheck::new(scene, None)),
+            reference: profile.scene().cloned(),
+            check: None,
             profile,
             scratch: Scratch::default(),
-        }
+        };
+        judge.watching(&SceneRules::default())
     }
 
-    /// The same with another limit for shifts of the view than the Profile's, as a share of the width.
-    pub(super) fn moved_beyond(self, share: Option<f64>) -> Judge {
-        let scene = self.profile.scene().cloned();
-        Judge {
-            scene: scene.map(|scene| SceneCheck::new(scene, share)),
-            ..self
-        }
+    /// The same for a camera whose scene is watched by these rules. A single frame is neither frozen nor settling.
+    pub(super) fn watching(self, rules: &SceneRules) -> Judge {
+        let reference = self.reference.clone().filter(|_| rules.compares);
+        let check = reference.map(|reference| SceneCheck::new(reference, rules.moved_beyond));
+        Judge { check, ..self }
     }
 
     pub(super) fn profile(&self) -> &Profile {
@@ -103,10 +106,13 @@ impl Judge {
             .origin
             .check_frame(prepared.width, prepared.height)?;
         let look = self.preprocessor.look();
-        let scene = self.scene.as_mut();
-        let fault = scene.and_then(|scene| scene.fault(look, None));
-        let scene = self.scene.as_ref();
-        let lighting = scene.map_or_else(Lighting::default, |scene| scene.lighting(look));
+        let check = self.check.as_mut();
+        let fault = check.and_then(|check| check.fault(look, None));
+        let lighting = match (&self.check, &self.reference) {
+            (Some(check), _) => check.lighting(look),
+            (None, Some(reference)) => reference.light_alone(look),
+            (None, None) => Lighting::default(),
+        };
         let features = self.extractor.features(&prepared)?;
         let statistics = self.profile.statistics();
         let score = statistics.score(&features, lighting.light, &mut self.scratch)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::exit::DataError;
 use super::judge::{Judge, frame_of_file};
 use crate::infer::{Teacher, TeacherInfo};
+use crate::preprocess::SceneRules;
 use crate::score::profile::{MOST_RECALL, Profile, ProfileError, RECALL_BYTES, RecallFrame};
 use crate::score::threshold::Level;
 
@@ -79,7 +80,8 @@ pub(super) fn within_bounds(bad: Vec<Bad>) -> Vec<Bad> {
     kept
 }
 
-/// `profile` with these frames, as it scores them. It will lie in `dir`.
+/// `profile` with these frames, as it scores them for a camera whose scene is watched by `rules`: what the daemon
+/// would find at fault does not pass. It will lie in `dir`.
 ///
 /// # Errors
 /// [`DataError`] where one passes as normal that did not, and that is not accepted.
@@ -88,6 +90,7 @@ pub(super) fn with_recall(
     bad: Vec<Bad>,
     teacher: &Teacher,
     dir: &Path,
+    rules: &SceneRules,
     accepts_missed: bool,
 ) -> anyhow::Result<Profile> {
     if bad.is_empty() {
@@ -95,7 +98,7 @@ pub(super) fn with_recall(
     }
     let profile = Arc::new(profile);
     let all = bad.len();
-    let mut judge = Judge::load(Arc::clone(&profile), teacher, dir)?;
+    let mut judge = Judge::load(Arc::clone(&profile), teacher, dir)?.watching(rules);
     let (mut frames, mut missed) = (Vec::new(), Vec::new());
     for bad in bad {
         let judged = match judge.judge(&frame_of_file(&bad.file)) {

@@ -13,14 +13,16 @@ use super::output::{make_folder, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
-use crate::preprocess::{SceneFault, View, decode};
+use crate::preprocess::{SceneFault, SceneRules, View, decode};
 use crate::score::{Basis, Score};
 
 /// Scores every image; one that can't be judged gets a line that says so, and makes the command fail
 /// at the end.
 pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
-    let mut judge =
-        Judge::open(&args.profile, args.teacher.as_deref())?.moved_beyond(args.moved_beyond);
+    let mut judge = Judge::open(&args.profile, args.teacher.as_deref())?.watching(&SceneRules {
+        moved_beyond: args.moved_beyond,
+        ..SceneRules::default()
+    });
     if let Some(folder) = &args.heatmap {
         make_folder(folder)?;
         distinct(&args.images)?;

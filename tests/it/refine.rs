@@ -7,20 +7,18 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::studio::{
-    calibrate, draw, frame, labelled, names, normal, program, refused, stderr, stdout,
-};
+use crate::studio::{calibrate, frame, labelled, names, normal, program, refused, stderr, stdout};
 
 /// A folder with a Profile whose lines are low, so that something alarms, and with pictures of a kind
 /// that was not filmed: a label in a corner.
-struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
-    dir: PathBuf,
-    fine: PathBuf,
+    pub(crate) dir: PathBuf,
+    pub(crate) fine: PathBuf,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(crate) fn new() -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let bench = Bench {
             dir: folder.path().join("press"),
@@ -33,7 +31,7 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -96,7 +94,7 @@ fn draw_labels(folder: &Path, from: u64, count: u64) {
     }
 }
 
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -323,46 +321,6 @@ fn what_teaches_nothing_is_left_out_with_its_reason() {
         (&false.into(), &3.into())
     );
     assert!(bench.bytes() == before);
-}
-
-#[test]
-fn a_camera_is_refined_by_what_was_told_of_its_alerts() {
-    let bench = Bench::new();
-    let config = bench.path("inspectd.toml");
-    let text = format!(
-        "[node]\nname = \"n\"\nstate_dir = \"{}\"\n[[camera]]\nname = \"press\"\nprofile = \"{}\"\n\
-         source = {{ kind = \"synthetic\" }}\n",
-        bench.path("state").display(),
-        bench.dir.display()
-    );
-    fs::write(&config, text).unwrap();
-    let refine = || {
-        let mut command = program();
-        command.args([
-            "calibrate",
-            "--refine",
-            "--json",
-            "--camera",
-            "press",
-            "--config",
-        ]);
-        command.arg(&config).output().unwrap()
-    };
-    refused(
-        &refine(),
-        65,
-        &["nobody has told of an alert of press", "request/feedback"],
-    );
-    let verdicts = bench.path("state/feedback/press");
-    let [fine, bad] = ["fine", "bad"].map(|verdict| verdicts.join(verdict));
-    fs::create_dir_all(&bad).unwrap();
-    draw(&bad, []);
-    fs::rename(&bench.fine, &fine).unwrap();
-    let refined = json(&refine());
-    assert_eq!(
-        (&refined["fine"]["new"], &refined["bad"]["new"]),
-        (&12.into(), &0.into())
-    );
 }
 
 #[test]

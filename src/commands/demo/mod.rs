@@ -26,7 +26,7 @@ use crate::capture::synthetic::{Product, Synthetic, truth};
 use crate::capture::{Frame, replay};
 use crate::cli::DemoArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
-use crate::preprocess::{View, decode};
+use crate::preprocess::{SceneRules, View, decode};
 use crate::score::Scoring;
 use crate::score::budget::Budget;
 use crate::train::calibrate::Wishes;
@@ -131,6 +131,7 @@ fn learn(args: &DemoArgs, profile: &Path, stop: &AtomicBool) -> anyhow::Result<(
         dump: None,
         report: None,
         camera: None,
+        scene: SceneRules::default(),
         accepts_missed: false,
         is_reviewed: false,
     };

@@ -23,6 +23,7 @@ use super::signals;
 use crate::capture::{CaptureError, images};
 use crate::cli::CalibrateArgs;
 use crate::infer::Teacher;
+use crate::preprocess::SceneRules;
 use crate::score::lines::Terms;
 use crate::score::profile::{GoldenFrame, Profile, RecallFrame, Refined, check_target, sha256};
 use crate::score::refit::{Material, Refit};
@@ -35,8 +36,8 @@ struct Order {
     fine: Vec<PathBuf>,
     bad: Vec<PathBuf>,
     accepts_missed: bool,
-    /// The camera's own limit of a shift of the view.
-    moved_beyond: Option<f64>,
+    /// How the camera's scene is watched.
+    scene: SceneRules,
 }
 
 /// A Profile that can be refined, and what belongs to it.
@@ -76,7 +77,7 @@ fn order(args: &CalibrateArgs) -> anyhow::Result<Order> {
         fine: files(&told.fine)?,
         bad: files(&told.bad)?,
         accepts_missed: told.accept_missed,
-        moved_beyond: None,
+        scene: SceneRules::default(),
     };
     let Some(name) = &args.camera else {
         return Ok(order);
@@ -87,7 +88,7 @@ fn order(args: &CalibrateArgs) -> anyhow::Result<Order> {
         order.dir.clone_from(&camera.profile);
     }
     order.teacher = order.teacher.or_else(|| config.teacher.clone());
-    order.moved_beyond = camera.scene.moved_beyond;
+    order.scene = camera.scene;
     let folder = config.node.state_dir.join("feedback").join(name);
     (order.fine, order.bad) = (
         told_so(&folder.join("fine"))?,
@@ -134,7 +135,7 @@ fn carry_out(
 ) -> anyhow::Result<Outcome> {
     let mut judge = Judge::load(refinable.profile.clone().into(), teacher, &order.dir)?;
     golden::test(&mut judge, &refinable.golden, &order.dir)?;
-    let mut judge = judge.moved_beyond(order.moved_beyond);
+    let mut judge = judge.watching(&order.scene);
     let files = (order.fine.as_slice(), order.bad.as_slice());
     let known = (&refinable.material, refinable.recall.as_slice());
     let told = Told::hear(&mut judge, known, files, stop)?;
@@ -226,6 +227,7 @@ impl Refinable {
         let profile = profile.with_material(self.material);
         let golden = self.golden.iter().map(|frame| frame.bytes().to_vec());
         let profile = with_golden(profile, golden.collect(), teacher, dir)?;
-        with_recall(profile, bad, teacher, dir, order.accepts_missed)
+        let scene = &order.scene;
+        with_recall(profile, bad, teacher, dir, scene, order.accepts_missed)
     }
 }

@@ -6,6 +6,7 @@
 
 use super::super::SceneStatistics;
 use super::SceneZ;
+use super::check::Lighting;
 use super::footage::Pauses;
 use super::lights::{self, LightCell};
 use super::look::{Appearance, BINS, CELLS, GRID, Look, SIDE};
@@ -191,6 +192,14 @@ impl SceneReference {
     /// Which of them this is, from 0; of no kind at all, it is a fault of the scene.
     pub fn light_of(&self, look: &Look) -> usize {
         self.kind_of(&look.appearance)
+    }
+
+    /// The same, where nothing else of the scene is looked at.
+    pub fn light_alone(&self, look: &Look) -> Lighting {
+        Lighting {
+            light: self.light_of(look),
+            unlearnt: None,
+        }
     }
 
     pub(super) fn kind_of(&self, appearance: &Appearance) -> usize {

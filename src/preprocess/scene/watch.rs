@@ -174,19 +174,11 @@ impl SceneWatch {
         self.standing = fault.as_ref().map(|fault| fault.kind);
         match fault {
             Some(fault) => Err(Rejection::Scene(fault)),
-            None => {
-                let check = self.check.as_ref();
-                Ok(check.map_or_else(|| self.light_alone(look), |check| check.lighting(look)))
-            }
-        }
-    }
-
-    /// Which kind of light it is, where nothing else of the scene is looked at.
-    fn light_alone(&self, look: &Look) -> Lighting {
-        let reference = self.reference.as_ref();
-        Lighting {
-            light: reference.map_or(0, |reference| reference.light_of(look)),
-            unlearnt: None,
+            None => Ok(match (&self.check, &self.reference) {
+                (Some(check), _) => check.lighting(look),
+                (None, Some(reference)) => reference.light_alone(look),
+                (None, None) => Lighting::default(),
+            }),
         }
     }
 
