@@ -29,7 +29,7 @@ use crate::config::Camera;
 use crate::decide::Rules;
 use crate::evaluate::dump::Dump;
 use crate::evaluate::whole::WholeFile;
-use crate::preprocess::{Mask, View};
+use crate::preprocess::{Mask, SceneRules, View};
 use crate::score::Scoring;
 use crate::score::profile::check_target;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
@@ -47,6 +47,8 @@ pub(super) struct Order {
     pub(super) report: Option<PathBuf>,
     /// How the camera was set that filmed the footage.
     pub(super) camera: Option<CameraSettings>,
+    /// How the scene of the camera is watched that the Profile is for.
+    pub(super) scene: SceneRules,
     /// Whether bad frames of the former Profile may pass as normal.
     pub(super) accepts_missed: bool,
     /// Whether the footage was just filmed, and all that is to be said of it has been.
@@ -165,6 +167,7 @@ fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow:
         dump: args.dump.clone(),
         report: args.report.clone(),
         camera: None,
+        scene: camera.map_or_else(SceneRules::default, |camera| camera.scene),
         accepts_missed: args.refine.accept_missed,
         is_reviewed: false,
     })
@@ -180,7 +183,8 @@ fn on_footage(paths: &[PathBuf], mut order: Order, stop: &AtomicBool) -> anyhow:
     order.camera = settings(&footages)?.or(order.camera);
     // Without an `fps` of its own, a camera is judged as fast as it can be.
     let own = footages.iter().find_map(|footage| match footage {
-        SourceSpec::Kept(kept) => kept.notes.fps,
+        // An earlier version wrote down 0 for less than one in 200 s.
+        SourceSpec::Kept(kept) => kept.notes.fps.filter(|fps| *fps > 0.0),
         _ => None,
     });
     order.wishes.fps = order.wishes.fps.or(own);
@@ -198,11 +202,16 @@ fn settings(footages: &[SourceSpec]) -> anyhow::Result<Option<CameraSettings>> {
     let Some((path, settings)) = filmed.next() else {
         return Ok(None);
     };
-    match filmed.find(|(_, other)| *other != settings) {
+    let differences = filmed.find_map(|(other, now)| {
+        let differences = settings.differences(&now);
+        (!differences.is_empty()).then_some((other, differences))
+    });
+    match differences {
         None => Ok(Some(settings)),
-        Some((other, _)) => Err(DataError(format!(
-            "the camera was set differently for {path} and for {other}, and only one of that can be \
-             inspected with: film both with the same `controls`, or calibrate on one"
+        Some((other, differences)) => Err(DataError(format!(
+            "the camera was set differently for {other} than for {path}, and only one of that can be \
+             inspected with: {}; film both with the same `controls`, or calibrate on one",
+            differences.join("; ")
         ))
         .into()),
     }
@@ -291,7 +300,8 @@ fn make(
     let profile = profile_of(learnt, &teacher, order, seconds)?;
     let profile = with_golden(profile, files, &teacher, &order.out)?;
     let bad = former(&order.out, teacher.info());
-    let profile = with_recall(profile, bad, &teacher, &order.out, order.accepts_missed)?;
+    let (out, scene) = (&order.out, &order.scene);
+    let profile = with_recall(profile, bad, &teacher, out, scene, order.accepts_missed)?;
     let [html, json] = draft.finish(&profile);
     let copy = report.map(|file| (file, html.clone()));
     profile.save_with_reports(&order.out, [html, json])?;

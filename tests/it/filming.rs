@@ -133,6 +133,35 @@ fn a_camera_is_filmed_and_learnt_and_kept_footage_gives_the_same_profile_again()
 }
 
 #[test]
+fn footages_of_day_and_night_are_learnt_together_and_those_of_a_camera_set_otherwise_are_not() {
+    let set = Set::new(BELT, "");
+    for _ in 0..2 {
+        let output = set.calibrate(&["--film-only", "--frames", "12"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let folders = set.footages();
+    // Rates are measured, and an automatic moves the exposure.
+    let write = |folder: &Path, fps: f64, exposure: i64, contrast: i64| {
+        let mut notes = notes(folder);
+        notes["fps"] = fps.into();
+        notes["controls"] = serde_json::json!({
+            "auto_exposure": 3, "exposure_time_absolute": exposure, "contrast": contrast,
+        });
+        fs::write(folder.join("footage.json"), notes.to_string()).unwrap();
+    };
+    let paths = [&folders[0], &folders[1]].map(|folder| folder.to_str().unwrap());
+    let learn = || set.calibrate(&["--footage", paths[0], "--footage", paths[1], "--json"]);
+    write(&folders[0], 25.01, 157, 32);
+    write(&folders[1], 24.98, 1200, 32);
+    let together = learn();
+    assert_eq!(together.status.code(), Some(0), "{}", stderr(&together));
+    assert_eq!(said(&together)["used"], 24);
+    write(&folders[1], 25.01, 157, 40);
+    let words = ["contrast is 40, it was 32", "film both", paths[1]];
+    refused(&learn(), 65, &words);
+}
+
+#[test]
 fn three_pictures_over_and_over_are_told_as_three() {
     let pictures = tempfile::tempdir().unwrap();
     draw(pictures.path(), [0, 20, 40]);

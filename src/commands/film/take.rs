@@ -111,7 +111,7 @@ impl<'a> Take<'a> {
     pub(super) fn fps(&self) -> Option<f64> {
         let (time, count) = self.between;
         let is_known = self.script.is_live() && !time.is_zero();
-        is_known.then(|| (100.0 * count as f64 / time.as_secs_f64()).round() / 100.0)
+        is_known.then(|| four_digits(count as f64 / time.as_secs_f64()))
     }
 
     /// A frame that is no picture.
@@ -259,4 +259,22 @@ impl<'a> Take<'a> {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A rate to four digits that count, however slow it is: budgets are reckoned by it.
+fn four_digits(rate: f64) -> f64 {
+    let scale = 10f64.powi(3 - rate.log10().floor() as i32);
+    (rate * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_camera_has_a_rate_too() {
+        let rates = [30.0, 29.970_03, 14.996_2, 2.0, 1.0 / 60.0, 1.0 / 333.0];
+        let told = [30.0, 29.97, 15.0, 2.0, 0.016_67, 0.003_003];
+        assert_eq!(rates.map(four_digits), told);
+    }
 }
