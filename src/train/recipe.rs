@@ -51,12 +51,14 @@ impl Recipe {
         }
     }
 
-    /// The sides of this recipe's student of a teacher.
+    /// The sides of this recipe's student of a teacher: as many heads, or, where its attention is not as wide as
+    /// its stream, as many fewer as divide the width.
     pub fn shape(&self, tokens: usize, width: usize, heads: usize) -> BlockShape {
+        let divides = |heads: &usize| width.is_multiple_of(*heads);
         BlockShape {
             tokens,
             width,
-            heads,
+            heads: (1..=heads).rev().find(divides).unwrap_or(1),
             hidden: self.mlp_ratio * width,
         }
     }
