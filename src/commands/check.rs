@@ -17,22 +17,16 @@ struct Report<'a> {
 /// Prints a summary or every fault.
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
     let checked = crate::config::load(&args.config).and_then(Inspection::load);
-    if args.json {
-        let none = Issues::default();
-        let faults = checked.as_ref().err().unwrap_or(&none);
-        say!(
-            "{}",
-            serde_json::to_string(&Report {
-                ok: checked.is_ok(),
-                faults
-            })?
-        )?;
-    }
-    let inspection = checked?;
     if !args.json {
-        summarise(&inspection)?;
+        return summarise(&checked?);
     }
-    Ok(())
+    let none = Issues::default();
+    let faults = checked.as_ref().err().unwrap_or(&none);
+    let ok = checked.is_ok();
+    let said = say!("{}", serde_json::to_string(&Report { ok, faults })?);
+    // A reader that went away makes no configuration good.
+    checked?;
+    said
 }
 
 fn summarise(inspection: &Inspection) -> anyhow::Result<()> {

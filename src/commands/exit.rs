@@ -17,6 +17,8 @@ use crate::preprocess::{Rejection, ViewError};
 use crate::publish::SpoolError;
 use crate::score::profile::ProfileError;
 use crate::train::CalibrationError;
+use crate::train::cache::CacheError;
+use crate::train::student::TrainError;
 use crate::train::unfinished::UnfinishedError;
 
 /// The user's data can't be used, for a reason that no stage's own error says.
@@ -68,13 +70,30 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     code_of_storage(error).or_else(|| code_by_type(error))
 }
 
-/// Others of its kinds say no more than the error that they come from.
+/// Those that are transparent are asked here: their own error is not in the chain, only what it comes from.
 fn code_of_calibration(error: &CalibrationError) -> Option<ExitCode> {
     match error {
         CalibrationError::Stopped => Some(ExitCode::TempFail),
         CalibrationError::TooFewFrames { .. } | CalibrationError::Fit(_) => Some(ExitCode::DataErr),
         CalibrationError::Memory { .. } => Some(ExitCode::Usage),
+        CalibrationError::Teacher(error) => code_of_storage(error),
+        CalibrationError::Cache(error) | CalibrationError::Train(TrainError::Cache(error)) => {
+            code_of_cache(error)
+        }
         _ => None,
+    }
+}
+
+fn code_of_cache(error: &CacheError) -> Option<ExitCode> {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match error {
+        CacheError::Io { source, .. } => Some(match source.kind() {
+            StorageFull | QuotaExceeded => ExitCode::CantCreat,
+            _ => ExitCode::IoErr,
+        }),
+        CacheError::NotFinite { .. } => Some(ExitCode::DataErr),
+        CacheError::Full { .. } => Some(ExitCode::Usage),
+        CacheError::NoStream { .. } | CacheError::NoFrame { .. } => None,
     }
 }
 
@@ -137,4 +156,41 @@ fn code_by_type(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         .into_iter()
         .find(|(is, _)| *is)
         .map(|(_, code)| code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_calibration_that_fails_for_its_teacher_or_its_disk_is_no_bug_of_ours() {
+        let io = |kind: ErrorKind| CacheError::Io {
+            what: "can't write the features".into(),
+            source: io::Error::from(kind),
+        };
+        let damaged = || CacheError::NotFinite {
+            stream: 2,
+            frame: 0,
+        };
+        let of_training = |error: CacheError| CalibrationError::Train(TrainError::Cache(error));
+        for (error, code) in [
+            (CalibrationError::Cache(damaged()), ExitCode::DataErr),
+            (of_training(damaged()), ExitCode::DataErr),
+            (
+                CalibrationError::Cache(io(ErrorKind::StorageFull)),
+                ExitCode::CantCreat,
+            ),
+            (
+                of_training(io(ErrorKind::QuotaExceeded)),
+                ExitCode::CantCreat,
+            ),
+            (of_training(io(ErrorKind::UnexpectedEof)), ExitCode::IoErr),
+            (CalibrationError::Inference("it".into()), ExitCode::Software),
+        ] {
+            let error = anyhow::Error::from(error).context("can't calibrate on f");
+            assert_eq!(exit_code(&error), code, "{error:?}");
+        }
+    }
 }
