@@ -24,6 +24,7 @@ mod package;
 mod profile_command;
 mod profile_install;
 mod refine;
+mod refine_camera;
 mod report;
 mod resuming;
 mod scoring;

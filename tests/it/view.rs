@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use image::RgbImage;
 use serde_json::Value;
 
-use crate::studio::{calibrate, frame, normal, program, refused, stderr, stdout};
+use crate::studio::{calibrate, frame, made_before, normal, program, refused, stderr, stdout};
 use crate::workshop::Workshop;
 
 const CROP: &str = "0.1,0.05,0.85,0.9";
@@ -23,6 +23,9 @@ const IN_VIEW: [u32; 4] = [400, 200, 70, 70];
 /// A Profile of the normal frames with crop and mask.
 fn profile() -> &'static Path {
     static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        if let Some(dir) = made_before("view") {
+            return dir;
+        }
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("view");
         if dir.exists() {
             fs::remove_dir_all(&dir).unwrap();
