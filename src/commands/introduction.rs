@@ -15,8 +15,12 @@ use crate::publish::discovery::{Platforms, platforms, supersede};
 use crate::publish::{Delivery, Message, Retained};
 
 const FILE: &str = "homeassistant.json";
+/// So many entities that are gone are remembered, and so many topics of former names: each makes all later
+/// descriptions longer. A camera has ten.
+const MOST_GONE: usize = 100;
+const MOST_TOPICS: usize = 10;
 
-/// What was told last.
+/// What was told, and what of it is gone.
 #[derive(Debug)]
 pub(super) struct Introduction {
     folder: PathBuf,
@@ -27,7 +31,41 @@ pub(super) struct Introduction {
 #[serde(deny_unknown_fields)]
 struct Told {
     topic: String,
+    /// What was described last.
     entities: Platforms,
+    /// What was described before.
+    #[serde(default, skip_serializing_if = "Platforms::is_empty")]
+    gone: Platforms,
+    /// Topics under which the node was described before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    topics: Vec<String>,
+}
+
+impl Told {
+    /// What is told by this description, after `former`.
+    fn after(former: Option<&Told>, description: &Retained) -> Told {
+        let mut now = Told {
+            topic: description.topic.clone(),
+            entities: platforms(description),
+            gone: Platforms::new(),
+            topics: Vec::new(),
+        };
+        let Some(former) = former else {
+            return now;
+        };
+        // Under another topic it is another device, and the former goes as a whole, as it does where this
+        // description removes the device.
+        if former.topic == now.topic && !description.payload.is_empty() {
+            let gone = former.entities.iter().chain(&former.gone);
+            let gone = gone.filter(|(key, _)| !now.entities.contains_key(*key));
+            let gone = gone.map(|(key, platform)| (key.clone(), platform.clone()));
+            now.gone = gone.take(MOST_GONE).collect();
+        }
+        let topics = std::iter::once(&former.topic).chain(&former.topics);
+        let topics = topics.filter(|topic| **topic != now.topic);
+        now.topics = topics.take(MOST_TOPICS).cloned().collect();
+        now
+    }
 }
 
 impl Introduction {
@@ -38,7 +76,7 @@ impl Introduction {
             warn!(
                 path = %path.display(),
                 %fault,
-                "can't read what Home Assistant was told last; what is gone since stays there until \
+                "can't read what Home Assistant was told; what is gone since stays there until \
                  it is deleted by hand"
             );
             None
@@ -52,25 +90,19 @@ impl Introduction {
     /// What is to be sent so that `description` takes the place of what was told before.
     ///
     /// What is gone is removed by each message from then on, not by the first alone: nobody knows whether that one was
-    /// heard, since only the newest waits for a broker. To remove what is not there does nothing.
+    /// heard, since only the newest waits for a broker. To remove what is not there does nothing. The same holds for
+    /// the device under a former name.
     pub(super) fn replace(&mut self, mut description: Retained) -> Vec<Message> {
-        let mut messages = Vec::new();
-        match &self.told {
-            Some(told) if told.topic == description.topic => {
-                supersede(&mut description, &told.entities);
-            }
-            Some(told) => messages.push(Message::Retained(Retained {
-                topic: told.topic.clone(),
-                payload: Vec::new(),
-                delivery: Delivery::AtLeastOnce,
-            })),
-            None => {}
-        }
-        let now = Told {
-            topic: description.topic.clone(),
-            entities: platforms(&description),
+        let now = Told::after(self.told.as_ref(), &description);
+        supersede(&mut description, &now.gone);
+        let removal = |topic: &String| Retained {
+            topic: topic.clone(),
+            payload: Vec::new(),
+            delivery: Delivery::AtLeastOnce,
         };
-        messages.push(Message::Retained(description));
+        let removals = now.topics.iter().map(removal);
+        let messages = removals.chain([description]).map(Message::Retained);
+        let messages = messages.collect();
         if self.told.as_ref() != Some(&now) {
             if let Err(fault) = save(&self.folder, &now) {
                 warn!(
@@ -189,6 +221,29 @@ mod tests {
             ("new".to_owned(), json!({"a": "a"})),
         ];
         assert_eq!(messages, expected);
+        let mut here = Introduction::load(folder.path());
+        assert_eq!(said(here.replace(description("new", &["a"]))), expected);
+        let back = said(here.replace(description("old", &["a"])));
+        assert_eq!(back[0], ("new".to_owned(), Value::Null));
+        assert_eq!(back[1..], [("old".to_owned(), json!({"a": "a"}))]);
+    }
+
+    #[test]
+    fn only_so_much_that_is_gone_makes_descriptions_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut here = Introduction::load(folder.path());
+        let mut last = Vec::new();
+        for n in 0..150 {
+            last = said(here.replace(description(&format!("t{}", n / 130), &[&n.to_string()])));
+        }
+        let entities = last.last().unwrap().1.as_object().unwrap();
+        assert_eq!((last.len(), entities.len()), (2, 20));
+        for n in 150..300 {
+            last = said(here.replace(description("t1", &[&n.to_string()])));
+        }
+        let entities = last[1].1.as_object().unwrap();
+        assert_eq!(entities.len(), 1 + MOST_GONE);
+        assert!(entities["298"].is_null() && entities["299"] == "299");
     }
 
     #[test]

@@ -87,20 +87,21 @@ pub fn remove(discovery: &Prefix, node: &Name) -> Retained {
     message(discovery, node, Vec::new())
 }
 
-/// The platform of each entity that a message names: as much as its removal needs.
+/// The platform of each entity that a message describes: as much as its removal needs.
 pub type Platforms = BTreeMap<String, String>;
 
-/// What a message describes or removes; empty where it removes the node.
+/// What a message describes; empty where it removes the node.
 pub fn platforms(message: &Retained) -> Platforms {
     let device: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
     let entities = device["components"].as_object().into_iter().flatten();
+    let described = entities.filter(|(_, entity)| entity["unique_id"].is_string());
     let platform = |entity: &Value| entity["platform"].as_str().map(str::to_owned);
-    entities
+    described
         .filter_map(|(key, entity)| Some((key.clone(), platform(entity)?)))
         .collect()
 }
 
-/// Makes a message remove what a former one described and this one does not. A message that removes
+/// Makes a message remove what former ones described and this one does not. A message that removes
 /// the node is left as it is.
 pub fn supersede(message: &mut Retained, former: &Platforms) {
     let mut device: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
