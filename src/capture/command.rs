@@ -86,6 +86,13 @@ impl Output {
 }
 
 impl Command {
+    /// Counts what hangs together with `former`, where that runs the same.
+    pub(super) fn count_on(&mut self, former: &Command) {
+        if (&self.programs, &self.arguments) == (&former.programs, &former.arguments) {
+            self.living = former.living.clone();
+        }
+    }
+
     /// Any program. Raw pictures are of the size given, which the others tell themselves.
     pub fn new(
         program: &str,

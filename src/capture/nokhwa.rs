@@ -53,6 +53,13 @@ pub struct Nokhwa {
 }
 
 impl Nokhwa {
+    /// Counts what hangs together with `former`, where that is the same camera.
+    pub(super) fn count_on(&mut self, former: &Nokhwa) {
+        if self.device == former.device {
+            self.living = former.living.clone();
+        }
+    }
+
     /// With nothing asked of it.
     pub fn new(device: String) -> Self {
         Self {

@@ -76,6 +76,17 @@ impl SourceSpec {
         self
     }
 
+    /// Where `former` is the same source: what that has started and what has not ended since counts on, so that
+    /// a driver or a program that hangs does not get as many anew by each reload. V4L2's threads are the pipeline's.
+    pub fn count_on(&mut self, former: &SourceSpec) {
+        match (self, former) {
+            (SourceSpec::Nokhwa(now), SourceSpec::Nokhwa(then)) => now.count_on(then),
+            (SourceSpec::Command(now), SourceSpec::Command(then)) => now.count_on(then),
+            (SourceSpec::Ffmpeg(now), SourceSpec::Ffmpeg(then)) => now.count_on(then),
+            _ => {}
+        }
+    }
+
     /// The opener of this source.
     pub fn into_opener(self) -> Box<dyn Opener> {
         match self {

@@ -225,6 +225,15 @@ impl Inspection {
             .collect()
     }
 
+    /// Goes on counting what the sources of `former` have started and what hangs of it.
+    pub(super) fn count_on(&mut self, former: &Inspection) {
+        for camera in &mut self.config.cameras {
+            for other in &former.config.cameras {
+                camera.source.count_on(&other.source);
+            }
+        }
+    }
+
     /// Whether a camera of `former` is one of ours, under the same topics.
     pub(super) fn goes_on_with(&self, camera: &Name, former: &Inspection) -> bool {
         self.topics() == former.topics() && self.names().contains(camera)

@@ -161,8 +161,9 @@ impl Daemon {
             let ended = self.finish(generation, &inspection, &turn);
             carried = ended.carried;
             leftovers = match turn {
-                Turn::Reload(next) if ended.result.is_ok() => {
+                Turn::Reload(mut next) if ended.result.is_ok() => {
                     let leftovers = self.change(&inspection, &next);
+                    next.count_on(&inspection);
                     info = next.info(&self.boot_id, Timestamp::now());
                     inspection = *next;
                     leftovers

@@ -50,6 +50,13 @@ pub enum Input {
 pub struct StreamUrl(String);
 
 impl Ffmpeg {
+    /// Counts what hangs together with `former`, where that reads the same.
+    pub(super) fn count_on(&mut self, former: &Ffmpeg) {
+        if self.input == former.input {
+            self.living = former.living.clone();
+        }
+    }
+
     /// With the `ffmpeg` found in `PATH`.
     pub fn new(input: Input, fps: Option<Fps>) -> Self {
         Self {
