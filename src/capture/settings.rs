@@ -120,6 +120,24 @@ impl CameraSettings {
         let controls = self.controls.iter().filter_map(differs);
         layout.into_iter().chain(controls).collect()
     }
+
+    /// Takes over what is said `now`, of the same camera, and was not: other sources and earlier versions say less.
+    /// What is set differently, as [`CameraSettings::differences`]; then nothing is taken over.
+    pub fn join(&mut self, now: &CameraSettings) -> Vec<String> {
+        let mut then = self.clone();
+        if now.controls.is_empty() {
+            then.controls.clear();
+        }
+        let differences = then.differences(now);
+        if differences.is_empty() {
+            if self.controls.is_empty() {
+                self.controls.clone_from(&now.controls);
+            }
+            self.layout = self.layout.or(now.layout);
+            self.fps = self.fps.into_iter().chain(now.fps).max_by(f64::total_cmp);
+        }
+        differences
+    }
 }
 
 fn moves_by_itself(name: &str, controls: &BTreeMap<String, i64>) -> bool {
@@ -162,6 +180,28 @@ mod tests {
         assert_eq!(yuyv.differences(&yuyv), [""; 0]);
         assert_eq!(yuyv.differences(&settings(None)), [""; 0]);
         assert_eq!(settings(None).differences(&yuyv), [""; 0]);
+    }
+
+    #[test]
+    fn footages_of_one_camera_are_joined_in_any_order_and_contradict_each_other_in_any() {
+        let settings = |text, layout, fps| CameraSettings {
+            controls: controls(text),
+            layout,
+            fps: Some(fps),
+        };
+        let silent = settings("", None, 7.5);
+        let day = settings("contrast=32", Some(Layout::Mjpeg), 30.0);
+        let night = settings("contrast=40", Some(Layout::Mjpeg), 10.0);
+        for footages in [[&silent, &day], [&day, &silent]] {
+            let mut joined = footages[0].clone();
+            assert_eq!(joined.join(footages[1]), [""; 0]);
+            assert_eq!(
+                joined, day,
+                "what the silent one lacks, and the higher rate"
+            );
+            assert_eq!(joined.join(&night), ["contrast is 40, it was 32"]);
+            assert_eq!(joined, day);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::asked_view::asked_view;
 use super::board::lower_priority;
 use super::exit::DataError;
 use super::film::{Filmed, Script, named};
@@ -22,14 +23,14 @@ use super::recall::{former, with_recall};
 use super::refine::refine;
 use super::report::draft;
 use super::signals::{self, Interrupts};
-use crate::capture::archive::{self, Archive};
+use crate::capture::archive::{self, Archive, Kept};
 use crate::capture::{CameraSettings, Fps, Joined, Opener, SourceSpec, footage};
 use crate::cli::CalibrateArgs;
 use crate::config::Camera;
 use crate::decide::Rules;
 use crate::evaluate::dump::Dump;
 use crate::evaluate::whole::WholeFile;
-use crate::preprocess::{Mask, SceneRules, View};
+use crate::preprocess::SceneRules;
 use crate::score::Scoring;
 use crate::score::profile::check_target;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
@@ -137,16 +138,9 @@ fn film(
     Script::new(camera, archive, span, args.frames, args.lossless).film(interrupts)
 }
 
-/// What the command line asks for; the view of `camera` where it asks for none.
+/// What the command line asks for, and the configuration of `camera` where it does not.
 fn order(args: &CalibrateArgs, out: PathBuf, camera: Option<&Camera>) -> anyhow::Result<Order> {
-    let asks = args.crop.is_some() || !args.mask.is_empty();
-    let view = match camera {
-        Some(camera) if !asks => camera.view()?,
-        _ => {
-            let mask = Mask::joined(args.mask.iter().cloned())?;
-            View::new(args.crop.unwrap_or_default(), mask)?
-        }
-    };
+    let view = asked_view(args, camera, &out)?;
     let rules = camera.map_or_else(Rules::default, |camera| camera.incident);
     Ok(Order {
         out,
@@ -181,40 +175,44 @@ fn on_footage(paths: &[PathBuf], mut order: Order, stop: &AtomicBool) -> anyhow:
     let footages = footages?;
     let _held: Vec<_> = paths.iter().map(|path| archive::hold(path)).collect();
     order.camera = settings(&footages)?.or(order.camera);
-    // Without an `fps` of its own, a camera is judged as fast as it can be.
-    let own = footages.iter().find_map(|footage| match footage {
-        // An earlier version wrote down 0 for less than one in 200 s.
-        SourceSpec::Kept(kept) => kept.notes.fps.filter(|fps| *fps > 0.0),
-        _ => None,
-    });
+    // Without an `fps` of its own, a camera is judged as fast as it can be. An earlier version wrote down 0 for less
+    // than one in 200 s.
+    let own = kept(&footages).filter_map(|kept| kept.notes.fps.filter(|fps| *fps > 0.0));
+    let own = own.max_by(f64::total_cmp);
     order.wishes.fps = order.wishes.fps.or(own);
     let openers = footages.into_iter().map(SourceSpec::into_opener);
     let footage = Joined::of(openers.collect());
     carry_out(footage.as_ref(), &order, stop)
 }
 
+fn kept(footages: &[SourceSpec]) -> impl Iterator<Item = &Kept> {
+    footages.iter().filter_map(|footage| match footage {
+        SourceSpec::Kept(kept) => Some(kept),
+        _ => None,
+    })
+}
+
 /// How the camera was set while it filmed these, of which a Profile can hold but one.
 fn settings(footages: &[SourceSpec]) -> anyhow::Result<Option<CameraSettings>> {
-    let mut filmed = footages.iter().filter_map(|footage| match footage {
-        SourceSpec::Kept(kept) => Some((kept.path.display(), kept.notes.settings())),
-        _ => None,
-    });
-    let Some((path, settings)) = filmed.next() else {
-        return Ok(None);
-    };
-    let differences = filmed.find_map(|(other, now)| {
-        let differences = settings.differences(&now);
-        (!differences.is_empty()).then_some((other, differences))
-    });
-    match differences {
-        None => Ok(Some(settings)),
-        Some((other, differences)) => Err(DataError(format!(
-            "the camera was set differently for {other} than for {path}, and only one of that can be \
-             inspected with: {}; film both with the same `controls`, or calibrate on one",
-            differences.join("; ")
-        ))
-        .into()),
+    let mut known: Option<CameraSettings> = None;
+    for kept in kept(footages) {
+        let now = kept.notes.settings();
+        let Some(known) = &mut known else {
+            known = Some(now);
+            continue;
+        };
+        let differences = known.join(&now);
+        if !differences.is_empty() {
+            return Err(DataError(format!(
+                "the camera was set differently for {} than before, and only one of that can be inspected with: \
+                 {}; film all with the same `controls`, or calibrate on one",
+                kept.path.display(),
+                differences.join("; ")
+            ))
+            .into());
+        }
     }
+    Ok(known)
 }
 
 /// What came out, in one line for programs.

@@ -1,5 +1,6 @@
 //! The commands, one file each; they put the stages together and talk to people.
 
+mod asked_view;
 mod board;
 mod calibrate;
 mod cameras;

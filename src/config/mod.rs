@@ -29,7 +29,7 @@ pub use name::{Name, Prefix};
 
 use crate::capture::{Fps, SourceSpec};
 use crate::decide::{DriftRules, Rules};
-use crate::preprocess::{Crop, Mask, SceneRules, View, ViewError};
+use crate::preprocess::{Crop, Mask, SceneRules};
 
 /// A configuration without faults.
 #[derive(Debug, Clone)]
@@ -152,14 +152,6 @@ impl Camera {
     /// How long it may take for the first frame after opening.
     pub fn first_frame(&self) -> Duration {
         self.deadline.max(FIRST_FRAME)
-    }
-
-    /// The view that a calibration of this camera is to have: what is not named here hides nothing.
-    pub fn view(&self) -> Result<View, ViewError> {
-        View::new(
-            self.crop.unwrap_or_default(),
-            self.mask.clone().unwrap_or_default(),
-        )
     }
 }
 

@@ -157,7 +157,7 @@ fn footages_of_day_and_night_are_learnt_together_and_those_of_a_camera_set_other
     assert_eq!(together.status.code(), Some(0), "{}", stderr(&together));
     assert_eq!(said(&together)["used"], 24);
     write(&folders[1], 25.01, 157, 40);
-    let words = ["contrast is 40, it was 32", "film both", paths[1]];
+    let words = ["contrast is 40, it was 32", "film all", paths[1]];
     refused(&learn(), 65, &words);
 }
 

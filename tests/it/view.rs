@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use image::RgbImage;
 use serde_json::Value;
 
-use crate::studio::{calibrate, frame, made_before, normal, program, refused, stderr, stdout};
+use crate::studio::{
+    calibrate, frame, made_before, names, normal, program, refused, stderr, stdout,
+};
 use crate::workshop::Workshop;
 
 const CROP: &str = "0.1,0.05,0.85,0.9";
@@ -235,4 +237,41 @@ fn a_still_scene_is_scored_once_and_a_change_at_once() {
     // The second hit of the two that are needed is a repeated verdict.
     assert_eq!(alerts[0]["data"]["phase"], "opened");
     assert_eq!(alerts[0]["data"]["frame"]["seq"], 13);
+}
+
+#[test]
+fn a_new_calibration_of_a_camera_keeps_the_view_that_nothing_else_is_said_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("press")).unwrap();
+    for name in names(profile()) {
+        fs::copy(profile().join(&name), path("press").join(&name)).unwrap();
+    }
+    let text = format!(
+        "[node]\nname = \"n\"\nstate_dir = \"state\"\n[[camera]]\nname = \"press\"\nprofile = \"press\"\n\
+         source = {{ kind = \"images\", path = \"{}\" }}\n",
+        normal().display()
+    );
+    fs::write(path("inspectd.toml"), text).unwrap();
+    let view_after = |more: &[&str]| {
+        let mut command = program();
+        command.args(["calibrate", "--camera", "press", "--epochs", "1"]);
+        command.arg("--config").arg(path("inspectd.toml"));
+        command.arg("--footage").arg(normal()).args(more);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let manifest = fs::read(path("press/profile.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        (manifest["origin"]["view"].clone(), stderr(&output))
+    };
+    let (kept, said) = view_after(&[]);
+    assert_eq!(
+        kept["crop"],
+        serde_json::json!([0.1, 0.05, 0.85, 0.9]),
+        "{said}"
+    );
+    assert_eq!(kept["mask"].as_array().unwrap().len(), 1, "{said}");
+    let (whole, said) = view_after(&["--crop", "0,0,1,1"]);
+    assert_eq!(whole, Value::Null, "{said}");
+    assert!(said.contains("has another crop or mask"), "{said}");
 }
