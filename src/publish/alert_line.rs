@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Broker, Endpoint, Happening, Loss, Wish};
-use super::packet::size;
+use super::packet::{event_size, size};
 use super::pages::Pages;
 use super::retained::Newest;
 use super::spool::{Entry, Spool};
@@ -280,13 +280,13 @@ impl AlertLine {
         };
         let seq = entry.seq;
         let payload = late::payload(entry, &Moment::now(), &self.boot_id);
-        let bytes = size(&entry.topic, &payload);
+        let bytes = event_size(&entry.topic, &payload);
         if bytes > self.largest {
             let reason = format!("{bytes} bytes, the broker takes {}", self.largest);
             self.set_aside(seq, &reason, spool);
             return true;
         }
-        if !session.send(&entry.topic, payload, Delivery::AtLeastOnce, false) {
+        if !session.send_event(&entry.topic, payload) {
             return false;
         }
         self.window.handed_over(Carried::Alert(seq));

@@ -2,6 +2,7 @@
 //! message says is held against its schema wherever a test receives one.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -149,6 +150,36 @@ fn every_message_is_as_the_contract_has_it_and_none_tells_the_password() {
             .chain([daemon.log().as_str()])
             .all(|text| !text.contains(secret))
     );
+}
+
+#[test]
+fn an_alert_over_mqtt_5_tells_generic_receivers_that_it_is_a_cloudevent() {
+    let broker = Broker::start();
+    let port = broker.port.to_string();
+    let mut command = Command::new("mosquitto_sub");
+    command.args([
+        "-V",
+        "mqttv5",
+        "-p",
+        &port,
+        "-t",
+        "+/+/+/alert",
+        "-C",
+        "1",
+        "-W",
+        "120",
+    ]);
+    let listener = command
+        .args(["-F", "%C"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let workshop = Workshop::new(broker.port);
+    workshop.configure(DEFECTS, "");
+    let _daemon = workshop.start();
+    let heard = listener.wait_with_output().unwrap();
+    let content_type = String::from_utf8(heard.stdout).unwrap();
+    assert_eq!(content_type.trim(), "application/cloudevents+json");
 }
 
 /// Changes an example and says what is wrong with it then.

@@ -209,6 +209,14 @@ impl Session {
         }
     }
 
+    /// Hands a CloudEvent over, with QoS 1, not to be retained; `false` where there is no room now.
+    pub(super) fn send_event(&self, topic: &str, payload: Vec<u8>) -> bool {
+        match &self.client {
+            Client::V5(client) => v5::send_event(client, topic, payload),
+            Client::V3(_) => self.send(topic, payload, Delivery::AtLeastOnce, false),
+        }
+    }
+
     /// Asks for topics with QoS 1; `false` where there is no room now.
     pub(super) fn subscribe(&self, topics: &[String]) -> bool {
         if self.asked.is_full() {

@@ -12,13 +12,14 @@ use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnectProperties, ConnectReturnCode, DisconnectReasonCode, Filter, LastWill, Packet,
-    PubAck, PubAckReason, SubscribeReasonCode,
+    PubAck, PubAckReason, PublishProperties, SubscribeReasonCode,
 };
 use rumqttc::v5::{
     Client, Connection, ConnectionError, Event, MqttOptions, RecvTimeoutError, StateError,
     mqttbytes,
 };
 
+use super::super::packet::EVENT;
 use super::fault::Fault;
 use super::{
     Answer, Broker, CONNECT, Endpoint, GRACE, Happening, Loss, PACKET_IDS, Protocol, Wish, fault,
@@ -75,6 +76,17 @@ pub(super) fn subscribe(client: &Client, topics: &[String]) -> bool {
         .map(|topic| Filter::new(topic.as_str(), QoS::AtLeastOnce));
     client
         .try_subscribe_many(filters.collect::<Vec<_>>())
+        .is_ok()
+}
+
+/// Hands a message with the content type of a CloudEvent over; `false` where there is no room now.
+pub(super) fn send_event(client: &Client, topic: &str, payload: Vec<u8>) -> bool {
+    let properties = PublishProperties {
+        content_type: Some(EVENT.to_owned()),
+        ..PublishProperties::default()
+    };
+    client
+        .try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties)
         .is_ok()
 }
 
