@@ -87,7 +87,7 @@ pub struct Latency {
 pub struct BrokerHealth {
     /// Whether it stands.
     pub connected: bool,
-    /// Version of MQTT that is spoken, once one was agreed on.
+    /// Version of MQTT that is spoken, or tried next; none without a broker.
     pub protocol: Option<&'static str>,
     /// Connections made anew since the start.
     pub reconnects_total: u64,
@@ -99,7 +99,8 @@ pub struct BrokerHealth {
 pub enum SpoolState {
     /// They survive a power cut.
     Healthy,
-    /// None is accepted until some are delivered.
+    /// The disk or the spool is full, or another program has the database: they are kept in memory, as far as there
+    /// is room, or refused.
     NoRoom,
     /// Storage does not answer; they are kept in memory.
     Failed,
@@ -115,9 +116,9 @@ pub struct SpoolHealth {
     pub state: SpoolState,
     /// Why not.
     pub reason: Option<String>,
-    /// Alerts that wait.
+    /// Alerts that wait on disk.
     pub alerts: u64,
-    /// Their bytes.
+    /// Bytes of these and of those in quarantine.
     pub bytes: u64,
     /// The most alerts that may wait.
     pub max_alerts: u64,
@@ -127,11 +128,11 @@ pub struct SpoolHealth {
     pub quarantined: u64,
     /// Alerts that wait in memory because storage can't take them.
     pub held: u64,
-    /// Accepted since the start.
+    /// Ever accepted by this spool, ...
     pub accepted_total: u64,
-    /// Acknowledged since the start.
+    /// ... acknowledged by the broker, ...
     pub delivered_total: u64,
-    /// Not accepted since the start.
+    /// ... and not accepted.
     pub refused_total: u64,
     /// The damaged spool that was set aside at the start.
     pub set_aside: Option<String>,
@@ -174,6 +175,7 @@ impl SpoolHealth {
             return SpoolHealth::default();
         };
         let (state, reason) = match &status.state {
+            State::Healthy if status.full.is_some() => (SpoolState::NoRoom, status.full.clone()),
             State::Healthy => (SpoolState::Healthy, None),
             State::NoRoom => (SpoolState::NoRoom, Some("the disk is full".to_owned())),
             State::Busy => {
@@ -186,7 +188,7 @@ impl SpoolHealth {
         SpoolHealth {
             state,
             reason,
-            alerts: status.alerts,
+            alerts: status.alerts.saturating_sub(status.quarantined),
             bytes: status.bytes,
             max_alerts: status.limits.alerts,
             max_bytes: status.limits.bytes,
@@ -231,6 +233,14 @@ impl Health {
 }
 
 impl HealthReport {
+    /// The same, when whoever asked was answered.
+    pub fn without_reply(self) -> HealthReport {
+        HealthReport {
+            reply: None,
+            ..self
+        }
+    }
+
     /// The whole message, and the answer to whoever asked for it.
     pub fn complete(&self, broker: &BrokerHealth, spool: &SpoolHealth) -> Vec<Message> {
         let whole = Whole {

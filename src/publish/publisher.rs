@@ -37,6 +37,8 @@ pub struct Publisher {
     /// Alerts that the spool has not answered yet, in their order.
     in_doubt: VecDeque<Alert>,
     lines: Option<Lines>,
+    /// What was last said of the node's health, but for what is known here alone.
+    health: Option<HealthReport>,
     /// To the supervisor.
     to: Sender<Told>,
     has_told_failure: bool,
@@ -82,6 +84,7 @@ impl Publisher {
             settings,
             spool,
             in_doubt: VecDeque::new(),
+            health: None,
             to,
             has_told_failure: false,
             dropped: Ration::default(),
@@ -115,9 +118,11 @@ impl Publisher {
                     heartbeat.during(|| self.answered(event.ok()));
                 }
                 recv(self.alerts()) -> got => {
-                    heartbeat.during(|| self.alerts_happened(got.ok()));
+                    heartbeat.during(|| self.lines_happened(|it| it.alerts_happened(got.ok())));
                 }
-                recv(self.live()) -> got => heartbeat.during(|| self.live_happened(got.ok())),
+                recv(self.live()) -> got => {
+                    heartbeat.during(|| self.lines_happened(|it| it.live_happened(got.ok())));
+                }
                 default(self.patience()) => {}
             }
         }
@@ -134,19 +139,37 @@ impl Publisher {
                     lines.live.answer(response);
                 }
             }
-            Message::Health(report) => self.say_health(&report),
+            Message::Health(report) => self.say_health(*report),
             Message::Settings(settings) => self.change(*settings),
         }
     }
 
     /// Says how the node is, with what is known here alone.
-    fn say_health(&mut self, report: &HealthReport) {
-        let lines = self.lines.as_ref();
-        let broker =
-            lines.map(|lines| BrokerHealth::of(lines.alerts.status(), lines.live.status()));
+    fn say_health(&mut self, report: HealthReport) {
+        let broker = self.broker_health();
         let spool = SpoolHealth::of(self.status.as_ref());
         for message in report.complete(&broker.unwrap_or_default(), &spool) {
             self.take(message);
+        }
+        self.health = Some(report.without_reply());
+    }
+
+    fn broker_health(&self) -> Option<BrokerHealth> {
+        let lines = self.lines.as_ref()?;
+        let (alerts, live) = (lines.alerts.status(), lines.live.status());
+        Some(BrokerHealth::of(alerts, live))
+    }
+
+    /// Something happens on a line. When both stand, health is said anew: what waits was said without them.
+    fn lines_happened(&mut self, what: impl FnOnce(&mut Self)) {
+        let is_up = |it: &Self| it.broker_health().is_some_and(|broker| broker.connected);
+        let was_up = is_up(self);
+        what(self);
+        if !was_up
+            && is_up(self)
+            && let Some(report) = self.health.take()
+        {
+            self.say_health(report);
         }
     }
 

@@ -13,6 +13,8 @@ use super::row::Row;
 
 /// Between two lines about refusals.
 const PAUSE: Duration = Duration::from_secs(60);
+/// Bytes of an alert, about.
+const USUAL: u64 = 2048;
 
 /// The caps of a spool.
 #[derive(Debug)]
@@ -70,6 +72,16 @@ impl Caps {
         };
         (is_update && !then.fits(most))
             .then(|| format!("the spool ({alerts} alerts or {bytes} bytes) takes no more updates"))
+    }
+
+    /// Why alerts are refused while the spool is this full: at least updates of the usual size are.
+    pub(super) fn trouble(&self, load: Load) -> Option<String> {
+        let then = Load {
+            alerts: load.alerts + 1,
+            bytes: load.bytes + USUAL.min(self.limits.bytes / 20),
+        };
+        self.refuses(then, false)
+            .or_else(|| self.refuses(then, true))
     }
 
     /// Warns when four fifths are crossed; again only after three fifths were seen.

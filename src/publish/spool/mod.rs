@@ -118,6 +118,8 @@ pub enum State {
 pub struct Status {
     /// Whether alerts can be written.
     pub state: State,
+    /// Why alerts are refused though they can be written: a cap is reached, if it is.
+    pub full: Option<String>,
     /// Alerts on disk, those in quarantine included.
     pub alerts: u64,
     /// Bytes of their topics and payloads.

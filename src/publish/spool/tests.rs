@@ -182,12 +182,17 @@ fn a_full_spool_refuses_updates_first_and_keeps_what_it_has() {
         let is_accepted = |event: &&Event| matches!(event, Event::Accepted { .. });
         answers.iter().filter(is_accepted).count()
     };
-    assert_eq!(count(&caller.append((0..200).map(update))), 95);
+    assert_eq!(count(&caller.append((0..90).map(update))), 90);
+    assert_eq!(caller.status(|status| status.alerts == 90).full, None);
+    assert_eq!(count(&caller.append((90..200).map(update))), 5);
+    let full = caller.status(|status| status.alerts == 95).full;
+    assert!(full.is_some_and(|why| why.contains("no more updates")));
     assert_eq!(count(&caller.append((200..220).map(alert))), 5);
     let answer = caller.append([alert(0)]);
     assert_eq!(count(&answer), 1, "it is there already");
     let status = caller.status(|status| status.refused_total == 120);
     assert_eq!(status.alerts, 100);
+    assert!(status.full.is_some_and(|why| why.contains("is full")));
     assert_eq!(caller.read(0, 1000).len(), 100);
     let Event::Refused { reason, .. } = &caller.append([alert(999)])[0] else {
         panic!("more than all");

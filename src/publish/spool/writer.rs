@@ -311,6 +311,7 @@ impl Writer {
         let oldest = self.store.oldest().ok().flatten();
         Status {
             state: self.state.clone(),
+            full: self.caps.trouble(self.load()),
             alerts: totals.alerts,
             bytes: totals.bytes,
             quarantined: totals.quarantined,
