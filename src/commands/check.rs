@@ -32,7 +32,10 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
 fn summarise(inspection: &Inspection) -> anyhow::Result<()> {
     let config = &inspection.config;
     say!("node     {}", config.node.name)?;
-    say!("broker   {}:{}", config.mqtt.host, config.mqtt.port)?;
+    match config.mqtt.enabled {
+        true => say!("broker   {}:{}", config.mqtt.host, config.mqtt.port)?,
+        false => say!("broker   none: MQTT is turned off")?,
+    }
     let teacher = config
         .teacher
         .as_ref()

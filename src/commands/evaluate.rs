@@ -99,6 +99,7 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
     gathered.folder(&mut judge, &args.normal, Label::Normal, args)?;
     gathered.folder(&mut judge, &args.anomalous, Label::Anomalous, args)?;
     let table = gathered.table(&judge)?;
+    let said = print(&table);
     // What was asked for by name does not depend on who reads the table.
     if let Some(file) = json {
         let text = serde_json::to_string_pretty(&table)? + "\n";
@@ -107,7 +108,7 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.dump {
         gathered.dump.write(folder)?;
     }
-    print(&table)
+    said
 }
 
 #[derive(Clone, Copy, PartialEq)]

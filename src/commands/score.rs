@@ -27,7 +27,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
         make_folder(folder)?;
         distinct(&args.images)?;
     }
-    let mut unjudged = 0;
+    let (mut unjudged, mut said) = (0, Ok(()));
     for path in &args.images {
         let line = match frame_of(path) {
             Ok(frame) => match judge.judge(&frame) {
@@ -47,7 +47,11 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
             unjudged += 1;
             unjudged_line(path, &reason, args.json)
         });
-        say!("{line}")?;
+        // Whoever asked for heat maps gets them, whether the lines are read or not.
+        said = said.and_then(|()| say!("{line}"));
+        if said.is_err() && args.heatmap.is_none() {
+            return said;
+        }
     }
     anyhow::ensure!(
         unjudged == 0,
@@ -56,7 +60,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
             args.images.len()
         ))
     );
-    Ok(())
+    said
 }
 
 fn line(path: &Path, judged: &Judged, as_json: bool) -> String {
