@@ -79,11 +79,12 @@ impl Loaded {
             tracing::warn!(
                 camera = %camera.name,
                 "the Profile's lines were drawn for {budget} false alarms at {:.3} frames a second and {} of \
-                 {} for an incident, without a gate, and the configuration says otherwise: set fps, hits, window \
-                 and gate so or calibrate again; else expect another number of them",
+                 {} for an incident, without a gate, and the configuration says otherwise: set fps = {:.3} or less, and hits, \
+                 window and gate so; else expect another number of them",
                 pace.fps,
                 pace.hits,
-                pace.window
+                pace.window,
+                pace.fps
             );
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! [`newest`] is the one place where frames are lost: a frame that nobody took gives way to the next
 //! one, and the sender learns it, to count it. What must be heard (that there are no frames, and why) is
-//! kept beside it, with the frame before it, and gives way to nothing: a slow stage hears of each fault.
+//! kept beside it, with the frame before it, and gives way to nothing while there is room: a slow stage hears
+//! of each fault, one that is stuck of the first ones and the last.
 //! [`waiting`] loses nothing and is for footage, where every frame counts and none is stale. [`FanIn`]
 //! takes from many links, each with the same chance.
 
