@@ -51,7 +51,7 @@ pub struct Command {
     /// For people.
     name: String,
     advice: &'static str,
-    living: Living,
+    pub(super) living: Living,
 }
 
 /// What a program writes, as the configuration names it.
@@ -86,13 +86,6 @@ impl Output {
 }
 
 impl Command {
-    /// Counts what hangs together with `former`, where that runs the same.
-    pub(super) fn count_on(&mut self, former: &Command) {
-        if (&self.programs, &self.arguments) == (&former.programs, &former.arguments) {
-            self.living = former.living.clone();
-        }
-    }
-
     /// Any program. Raw pictures are of the size given, which the others tell themselves.
     pub fn new(
         program: &str,

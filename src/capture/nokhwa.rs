@@ -49,17 +49,10 @@ pub struct Nokhwa {
     /// The pace: above it, frames are passed over.
     pub fps: Option<Fps>,
     /// The threads of its openings.
-    living: Living,
+    pub(super) living: Living,
 }
 
 impl Nokhwa {
-    /// Counts what hangs together with `former`, where that is the same camera.
-    pub(super) fn count_on(&mut self, former: &Nokhwa) {
-        if self.device == former.device {
-            self.living = former.living.clone();
-        }
-    }
-
     /// With nothing asked of it.
     pub fn new(device: String) -> Self {
         Self {

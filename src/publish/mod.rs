@@ -13,6 +13,7 @@ mod health;
 mod info;
 mod late;
 mod line;
+mod lines;
 mod live_line;
 mod machine;
 mod measured;

@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, never, select};
 use tracing::{debug, info, warn};
 
-use super::alert_line::AlertLine;
-use super::health::{BrokerHealth, HealthReport, SpoolHealth};
-use super::live_line::LiveLine;
+use super::health::{HealthReport, SpoolHealth};
+use super::lines::Lines;
 use super::mqtt::Happening;
 use super::ration::Ration;
 use super::sink::Sink;
@@ -23,8 +22,6 @@ use super::spool::{Event, IN_DOUBT, Spool, State, Status};
 use super::{Alert, Delivery, Incoming, Message, Retained, Settings};
 use crate::heartbeat::Heartbeat;
 
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// The longest that the loop sleeps.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -54,12 +51,6 @@ pub enum Told {
     Heard(Incoming),
     /// The spool's disk has failed: what comes now is safe nowhere, and a restart is due.
     DiskFailed(String),
-}
-
-/// The two lines to the broker.
-struct Lines {
-    alerts: AlertLine,
-    live: LiveLine,
 }
 
 /// What is left when the publisher has ended.
@@ -146,7 +137,7 @@ impl Publisher {
 
     /// Says how the node is, with what is known here alone.
     fn say_health(&mut self, report: HealthReport) {
-        let broker = self.broker_health();
+        let broker = self.lines.as_ref().map(Lines::health);
         let spool = SpoolHealth::of(self.status.as_ref());
         for message in report.complete(&broker.unwrap_or_default(), &spool) {
             self.take(message);
@@ -154,15 +145,9 @@ impl Publisher {
         self.health = Some(report.without_reply());
     }
 
-    fn broker_health(&self) -> Option<BrokerHealth> {
-        let lines = self.lines.as_ref()?;
-        let (alerts, live) = (lines.alerts.status(), lines.live.status());
-        Some(BrokerHealth::of(alerts, live))
-    }
-
     /// Something happens on a line. When both stand, health is said anew: what waits was said without them.
     fn lines_happened(&mut self, what: impl FnOnce(&mut Self)) {
-        let is_up = |it: &Self| it.broker_health().is_some_and(|broker| broker.connected);
+        let is_up = |it: &Self| it.lines.as_ref().is_some_and(Lines::stand);
         let was_up = is_up(self);
         what(self);
         if !was_up
@@ -372,30 +357,6 @@ impl Publisher {
             quarantined: status.quarantined,
             lost: status.held,
         }
-    }
-}
-
-impl Lines {
-    fn new(settings: &Settings) -> Option<Lines> {
-        let endpoint = settings.endpoint.as_ref()?;
-        endpoint.warn_of_open_password();
-        let client_id = &settings.mqtt.client_id;
-        let topics = settings.topics.clone();
-        let boot_id = Arc::clone(&settings.boot_id);
-        Some(Lines {
-            alerts: AlertLine::new(Arc::clone(endpoint), client_id, topics, boot_id),
-            live: LiveLine::new(
-                Arc::clone(endpoint),
-                client_id,
-                settings.subscriptions.clone(),
-            ),
-        })
-    }
-
-    /// Says goodbye. The line of alerts comes last: its `offline` is the last word.
-    fn close(self, spool: &Spool) {
-        self.live.close(GOODBYE);
-        self.alerts.close(spool, GOODBYE);
     }
 }
 

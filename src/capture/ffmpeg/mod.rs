@@ -32,7 +32,7 @@ pub struct Ffmpeg {
     pub fps: Option<Fps>,
     /// The program: a path, or a name that is looked for in `PATH`.
     pub program: PathBuf,
-    living: Living,
+    pub(super) living: Living,
 }
 
 /// What ffmpeg reads.
@@ -50,13 +50,6 @@ pub enum Input {
 pub struct StreamUrl(String);
 
 impl Ffmpeg {
-    /// Counts what hangs together with `former`, where that reads the same.
-    pub(super) fn count_on(&mut self, former: &Ffmpeg) {
-        if self.input == former.input {
-            self.living = former.living.clone();
-        }
-    }
-
     /// With the `ffmpeg` found in `PATH`.
     pub fn new(input: Input, fps: Option<Fps>) -> Self {
         Self {

@@ -1,0 +1,55 @@
+//! The two lines to the broker: one for alerts and what is retained at QoS 1, one for all else. Each has a connection
+//! of its own, so that pictures never hold up an alert.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Settings;
+use super::alert_line::AlertLine;
+use super::health::BrokerHealth;
+use super::live_line::LiveLine;
+use super::spool::Spool;
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Both lines.
+pub(super) struct Lines {
+    pub(super) alerts: AlertLine,
+    pub(super) live: LiveLine,
+}
+
+impl Lines {
+    /// Lines that are not connected yet; none where there is no broker.
+    pub(super) fn new(settings: &Settings) -> Option<Lines> {
+        let endpoint = settings.endpoint.as_ref()?;
+        endpoint.warn_of_open_password();
+        let client_id = &settings.mqtt.client_id;
+        let topics = settings.topics.clone();
+        let boot_id = Arc::clone(&settings.boot_id);
+        Some(Lines {
+            alerts: AlertLine::new(Arc::clone(endpoint), client_id, topics, boot_id),
+            live: LiveLine::new(
+                Arc::clone(endpoint),
+                client_id,
+                settings.subscriptions.clone(),
+            ),
+        })
+    }
+
+    /// How they are, for whoever asks for the node's health.
+    pub(super) fn health(&self) -> BrokerHealth {
+        BrokerHealth::of(self.alerts.status(), self.live.status())
+    }
+
+    /// Whether the broker has accepted both.
+    pub(super) fn stand(&self) -> bool {
+        self.alerts.status().connected && self.live.status().connected
+    }
+
+    /// Says goodbye. The line of alerts comes last: its `offline` is the last word.
+    pub(super) fn close(self, spool: &Spool) {
+        self.live.close(GOODBYE);
+        self.alerts.close(spool, GOODBYE);
+    }
+}
