@@ -83,13 +83,18 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "NAME")]
     pub camera: Option<String>,
     /// The configuration that has the camera
-    #[arg(long, value_name = "FILE", default_value = "/etc/inspectd/config.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/inspectd/config.toml",
+        requires = "camera"
+    )]
     pub config: PathBuf,
     /// How long to film; Ctrl-C ends it early and calibrates on what there is
-    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes)]
+    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes, requires = "camera")]
     pub minutes: f64,
     /// Films, and stops there
-    #[arg(long, requires = "camera", conflicts_with = "footage")]
+    #[arg(long, requires = "camera", conflicts_with_all = ["footage", "out", "teacher", "report", "dump"])]
     pub film_only: bool,
     /// Keeps what does not come as JPEG as PNG, without loss and five times as large
     #[arg(long, requires = "camera", conflicts_with = "footage")]
@@ -140,7 +145,8 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "X,Y,W,H")]
     pub crop: Option<Crop>,
     /// A polygon that is not looked at, with corners as shares of the whole frame: "0,0 0.3,0 0,0.2".
-    /// May be given again. The Profile remembers it [default: as for --crop]
+    /// May be given again. The Profile remembers it [default: as for --crop;
+    /// none beside a --crop]
     #[arg(long, value_name = "POINTS")]
     pub mask: Vec<Mask>,
     /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder

@@ -86,6 +86,11 @@ impl Output {
 }
 
 impl Command {
+    /// Whether it runs the same program in the same way.
+    pub(super) fn runs_as(&self, other: &Command) -> bool {
+        (&self.programs, &self.arguments) == (&other.programs, &other.arguments)
+    }
+
     /// Any program. Raw pictures are of the size given, which the others tell themselves.
     pub fn new(
         program: &str,

@@ -121,17 +121,18 @@ impl CameraSettings {
         layout.into_iter().chain(controls).collect()
     }
 
-    /// Takes over what is said `now`, of the same camera, and was not: other sources and earlier versions say less.
-    /// What is set differently, as [`CameraSettings::differences`]; then nothing is taken over.
+    /// Takes over what is said `now`, of the same camera, and was not: other sources, kernels and earlier versions say
+    /// less. Of what both say, what is set differently, as [`CameraSettings::differences`]; then nothing is taken over.
     pub fn join(&mut self, now: &CameraSettings) -> Vec<String> {
         let mut then = self.clone();
-        if now.controls.is_empty() {
-            then.controls.clear();
-        }
+        then.controls
+            .retain(|name, _| value(&now.controls, name).is_some());
         let differences = then.differences(now);
         if differences.is_empty() {
-            if self.controls.is_empty() {
-                self.controls.clone_from(&now.controls);
+            for (name, set) in &now.controls {
+                if value(&self.controls, name).is_none() {
+                    self.controls.insert(name.clone(), *set);
+                }
             }
             self.layout = self.layout.or(now.layout);
             self.fps = self.fps.into_iter().chain(now.fps).max_by(f64::total_cmp);
@@ -202,6 +203,12 @@ mod tests {
             assert_eq!(joined.join(&night), ["contrast is 40, it was 32"]);
             assert_eq!(joined, day);
         }
+        // One kernel tells of a control that another does not have.
+        let gains =
+            ["contrast=32 gain=1", "contrast=32 gain=2"].map(|text| settings(text, None, 30.0));
+        let mut joined = day.clone();
+        assert_eq!(joined.join(&gains[0]), [""; 0]);
+        assert_eq!(joined.join(&gains[1]), ["gain is 2, it was 1"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-pub(super) const PROFILE_EXAMPLE: &str = "Example:\n  inspectd profile show press\n  inspectd profile show press --json | jq .previous.calibrated_at\n  inspectd profile install /tmp/press /var/lib/inspectd/press && systemctl reload inspectd\n  inspectd profile rollback press && systemctl reload inspectd";
+pub(super) const PROFILE_EXAMPLE: &str = "Example:\n  inspectd profile show press\n  inspectd profile show press --json | jq .previous.calibrated_at\n  sudo -u inspectd inspectd profile install /tmp/press /var/lib/inspectd/press && sudo systemctl reload inspectd\n  inspectd profile rollback press && systemctl reload inspectd";
 
 /// `inspectd profile ...`
 #[derive(Debug, Subcommand)]

@@ -237,7 +237,8 @@ fn report(
         (None, Some(filmed)) => {
             filmed.print()?;
             let camera = &filmed.notes.camera;
-            say!("Next: inspectd calibrate --camera {camera} --footage last")
+            let config = args.config.display();
+            say!("Next: inspectd calibrate --camera {camera} --footage last --config {config}")
         }
         (None, None) => Ok(()),
     }

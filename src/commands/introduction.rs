@@ -4,6 +4,7 @@
 //! `homeassistant.json` in the state folder, written beside its place and moved there. A file that
 //! can't be read or written costs the removal of what is gone, never the start.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,10 +16,10 @@ use crate::publish::discovery::{Platforms, platforms, supersede};
 use crate::publish::{Delivery, Message, Retained};
 
 const FILE: &str = "homeassistant.json";
-/// So many entities that are gone are remembered, and so many topics of former names: each makes all later
-/// descriptions longer. A camera has ten.
+/// So many entities that are gone are remembered: each makes all later descriptions longer. A camera has ten.
 const MOST_GONE: usize = 100;
-const MOST_TOPICS: usize = 10;
+/// So often is the device under a former name removed: another node may take that name.
+const REMOVALS: u8 = 3;
 
 /// What was told, and what of it is gone.
 #[derive(Debug)]
@@ -36,9 +37,9 @@ struct Told {
     /// What was described before.
     #[serde(default, skip_serializing_if = "Platforms::is_empty")]
     gone: Platforms,
-    /// Topics under which the node was described before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    topics: Vec<String>,
+    /// Topics under which the node was described before, and how often each is still to be cleared.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    topics: BTreeMap<String, u8>,
 }
 
 impl Told {
@@ -48,7 +49,7 @@ impl Told {
             topic: description.topic.clone(),
             entities: platforms(description),
             gone: Platforms::new(),
-            topics: Vec::new(),
+            topics: BTreeMap::new(),
         };
         let Some(former) = former else {
             return now;
@@ -61,9 +62,14 @@ impl Told {
             let gone = gone.map(|(key, platform)| (key.clone(), platform.clone()));
             now.gone = gone.take(MOST_GONE).collect();
         }
-        let topics = std::iter::once(&former.topic).chain(&former.topics);
-        let topics = topics.filter(|topic| **topic != now.topic);
-        now.topics = topics.take(MOST_TOPICS).cloned().collect();
+        let left = former
+            .topics
+            .iter()
+            .map(|(topic, left)| (topic, left.saturating_sub(1)));
+        let topics = left.filter(|(_, left)| *left > 0);
+        let topics = topics.chain([(&former.topic, REMOVALS)]);
+        let topics = topics.filter(|(topic, _)| **topic != now.topic);
+        now.topics = topics.map(|(topic, left)| (topic.clone(), left)).collect();
         now
     }
 }
@@ -90,8 +96,8 @@ impl Introduction {
     /// What is to be sent so that `description` takes the place of what was told before.
     ///
     /// What is gone is removed by each message from then on, not by the first alone: nobody knows whether that one was
-    /// heard, since only the newest waits for a broker. To remove what is not there does nothing. The same holds for
-    /// the device under a former name.
+    /// heard, since only the newest waits for a broker. To remove what is not there does nothing. The device under a
+    /// former name is removed [`REMOVALS`] times.
     pub(super) fn replace(&mut self, mut description: Retained) -> Vec<Message> {
         let now = Told::after(self.told.as_ref(), &description);
         supersede(&mut description, &now.gone);
@@ -100,7 +106,7 @@ impl Introduction {
             payload: Vec::new(),
             delivery: Delivery::AtLeastOnce,
         };
-        let removals = now.topics.iter().map(removal);
+        let removals = now.topics.keys().map(removal);
         let messages = removals.chain([description]).map(Message::Retained);
         let messages = messages.collect();
         if self.told.as_ref() != Some(&now) {
@@ -222,7 +228,13 @@ mod tests {
         ];
         assert_eq!(messages, expected);
         let mut here = Introduction::load(folder.path());
-        assert_eq!(said(here.replace(description("new", &["a"]))), expected);
+        for _ in 0..2 {
+            assert_eq!(said(here.replace(description("new", &["a"]))), expected);
+        }
+        assert_eq!(
+            said(here.replace(description("new", &["a"]))),
+            expected[1..]
+        );
         let back = said(here.replace(description("old", &["a"])));
         assert_eq!(back[0], ("new".to_owned(), Value::Null));
         assert_eq!(back[1..], [("old".to_owned(), json!({"a": "a"}))]);
@@ -237,11 +249,11 @@ mod tests {
             last = said(here.replace(description(&format!("t{}", n / 130), &[&n.to_string()])));
         }
         let entities = last.last().unwrap().1.as_object().unwrap();
-        assert_eq!((last.len(), entities.len()), (2, 20));
+        assert_eq!((last.len(), entities.len()), (1, 20));
         for n in 150..300 {
             last = said(here.replace(description("t1", &[&n.to_string()])));
         }
-        let entities = last[1].1.as_object().unwrap();
+        let entities = last[0].1.as_object().unwrap();
         assert_eq!(entities.len(), 1 + MOST_GONE);
         assert!(entities["298"].is_null() && entities["299"] == "299");
     }

@@ -317,6 +317,8 @@ impl Publisher {
         if let Some(lines) = self.lines.take() {
             lines.close(&self.spool);
         }
+        // It has the former topic.
+        self.health = None;
         self.lines = Lines::new(&self.settings);
     }
 

@@ -94,6 +94,10 @@ impl Writer {
     }
 
     fn run(mut self, lines: &Receiver<Vec<u8>>) {
+        // A wrong path is told now, not by the first alert, which is lost then.
+        if let Err(fault) = self.append(b"") {
+            warn!(sink = %self.target, %fault, "the sink can't be opened: alerts will be lost there until it can");
+        }
         lines.iter().for_each(|line| self.write(&line));
     }
 

@@ -173,9 +173,15 @@ impl Archive {
     /// The newest footage of a camera that was filmed to its end.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or what is there can't be read.
     pub fn newest(&self, camera: &str) -> Result<PathBuf, CaptureError> {
         let folder = self.root.join(camera);
+        if let Err(source) = fs::read_dir(&folder)
+            && !is_absent(&source)
+        {
+            let what = format!("can't look for footage of {camera} in {}", folder.display());
+            return Err(CaptureError::Io { what, source });
+        }
         let whole = footages(&folder)
             .into_iter()
             .filter(|footage| footage.join(NOTES).exists());

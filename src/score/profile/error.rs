@@ -12,7 +12,8 @@ pub enum ProfileError {
     /// There is no Profile there.
     #[error(
         "{} is no Profile: it has no profile.json; check the path, or make one with `inspectd calibrate \
-         --footage PATH --out {}`", .dir.display(), .dir.display()
+         --camera NAME` (in the package `systemctl start inspectd-calibrate@NAME`), or from any pictures with \
+         `inspectd calibrate --footage PATH --out {}`", .dir.display(), .dir.display()
     )]
     NotAProfile {
         /// Where one was expected.
@@ -57,8 +58,8 @@ pub enum ProfileError {
     },
     /// Made for another teacher, or for other preprocessing.
     #[error(
-        "the Profile in {} was made for {what}: give that teacher with --teacher, or calibrate \
-         again with this one (`--camera NAME --footage last` takes what was filmed before)", .dir.display()
+        "the Profile in {} was made for {what}: give that teacher (--teacher, or `path` of [teacher] in the \
+         configuration), or calibrate again with this one (`--camera NAME --footage last` takes what was filmed before)", .dir.display()
     )]
     OtherTeacher {
         /// The Profile.
@@ -125,7 +126,7 @@ pub enum ProfileError {
     /// The new Profile is in place, but the former could not be put aside.
     #[error(
         "the new Profile is in {}, but moving the former from {} to {} failed: move it by hand, or \
-         delete it", .dir.display(), .former.display(), .previous.display()
+         delete it, and see that what is there belongs to this user", .dir.display(), .former.display(), .previous.display()
     )]
     Retire {
         /// The new Profile.

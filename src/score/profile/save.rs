@@ -299,7 +299,11 @@ pub(super) fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(foreign(dir, &format!("can't be listed ({error})"))),
+        Err(error) => {
+            let what =
+                "run it as the user that it belongs to, with the package by `sudo -u inspectd`";
+            return Err(foreign(dir, &format!("can't be listed ({error}; {what})")));
+        }
     };
     let mut names = Vec::new();
     for entry in entries {
