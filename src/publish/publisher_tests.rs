@@ -226,19 +226,25 @@ fn a_late_subscriber_gets_the_newest_state_and_the_open_incident() {
             sender.send(message).unwrap();
         }
     }
-    thread::sleep(Duration::from_millis(500));
-    let mut subscriber = Subscriber::new(broker.port);
     let is_there =
         |topic: &'static str| move |seen: &[Received]| seen.iter().any(|r| r.topic == topic);
-    for topic in [
-        "inspectd/press/cam0/state",
-        "inspectd/press/cam0/alert/active",
-    ] {
-        subscriber.wait(5, is_there(topic)).unwrap();
-    }
-    subscriber
-        .wait_for(5, "inspectd/press/cam0/availability", "online")
-        .unwrap();
+    let wait_for_all = || {
+        let mut subscriber = Subscriber::new(broker.port);
+        let states = [
+            "inspectd/press/cam0/state",
+            "inspectd/press/cam0/alert/active",
+        ];
+        for topic in states {
+            subscriber.wait(20, is_there(topic)).unwrap();
+        }
+        let availability = "inspectd/press/cam0/availability";
+        subscriber.wait_for(20, availability, "online").unwrap();
+        subscriber
+    };
+    // Once all was said, somebody else comes.
+    wait_for_all();
+    thread::sleep(Duration::from_millis(500));
+    let subscriber = wait_for_all();
     assert!(
         subscriber
             .seen

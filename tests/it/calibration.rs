@@ -261,6 +261,26 @@ fn the_papers_scoring_trains_all_blocks_and_decides_by_its_sum() {
         let auroc = crate::scoring::auroc(&table, score);
         assert!((0.0..=1.0).contains(&auroc), "{score} {auroc}");
     }
+    let pictures = names(&labelled().normal).into_iter();
+    let pictures = pictures.map(|name| labelled().normal.join(name));
+    let mut command = program();
+    command.args(["score", "--json", "--profile"]).arg(&out);
+    let lines = stdout(&command.args(pictures).output().unwrap());
+    let mut decided_by_the_sum = 0;
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let value = |key: &str| line[key].as_f64().unwrap();
+        if line["basis"] == "image" {
+            assert_eq!(value("raw"), value("paper"), "{line}");
+            assert_eq!(
+                line["anomalous"],
+                value("raw") > value("threshold"),
+                "{line}"
+            );
+            decided_by_the_sum += 1;
+        }
+    }
+    assert!(decided_by_the_sum > 0, "{lines}");
     let dump = fs::read_to_string(folder.path().join("dump/scores.csv")).unwrap();
     for line in dump.lines().skip(1) {
         let values: Vec<f64> = line

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, Received, Subscriber, free_port};
 use crate::workshop::Workshop;
@@ -197,7 +197,13 @@ fn a_second_signal_ends_a_daemon_that_still_drains() {
     let workshop = Workshop::new(silent.local_addr().unwrap().port());
     workshop.configure(ENDLESS, "");
     let mut daemon = workshop.start();
-    thread::sleep(Duration::from_secs(3));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !daemon.log().contains("inspecting") {
+        assert!(Instant::now() < deadline, "{}", daemon.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    // A connection is tried by then.
+    thread::sleep(Duration::from_secs(1));
     daemon.signal("TERM");
     thread::sleep(Duration::from_millis(1500));
     assert!(daemon.is_running(), "it drains: {}", daemon.log());

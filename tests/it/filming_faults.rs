@@ -59,11 +59,15 @@ fn a_driver_that_hangs_is_given_up_and_ctrl_c_is_heard() {
     plug_into(&mut command, &[&camera]);
     let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = pipes.spawn().unwrap();
-    while !camera
-        .journal()
-        .iter()
-        .any(|line| line.starts_with("stream"))
-    {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let streams = || {
+        camera
+            .journal()
+            .iter()
+            .any(|line| line.starts_with("stream"))
+    };
+    while !streams() {
+        assert!(Instant::now() < deadline, "no stream was started");
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_secs(2));
