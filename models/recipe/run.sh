@@ -4,10 +4,10 @@
 # Stopped runs resume from the last checkpoint when started again.
 #   STEPS=4200 LARGE_STEPS=0   how long it trains, and how many of these steps at 224 pixels
 #   RATE=3e-3                  the learning rate
-#   SEED=7                     of the pool
+#   SEED=8                     of the pool
 #   PYTHON=python3 PLAIN=1     which Python, and without torch.compile
 # These want an OUTPUT_FOLDER, lest they replace the bundled teacher:
-#   USE=patch,layout CHANNELS=0   other losses, and random channels: train.py --help
+#   USE=patch,halves,pooled CHANNELS=4   other losses, and random channels: train.py --help
 #   START=FILE.onnx               goes on from a teacher that this made
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +17,7 @@ out=${3:-$(dirname "$here")}
 python=${PYTHON:-python3}
 file=teacher
 [ "$shape" = teacher ] || file=teacher-$shape
-pool=$work/pool-${SEED:=7}.npy
+pool=$work/pool-${SEED:=8}.npy
 if [ "${START:-}${USE:-}${CHANNELS:-}" ] && [ -z "${3:-}" ]; then
     echo "run.sh: START, USE and CHANNELS make another teacher than the bundled one: give an OUTPUT_FOLDER" >&2
     exit 64
@@ -28,6 +28,6 @@ export OMP_WAIT_POLICY=PASSIVE CUBLAS_WORKSPACE_CONFIG=:4096:8
 "$python" "$here/export.py" --help >/dev/null # what is missing is told before the work
 [ -f "$pool" ] || "$python" "$here/make_pool.py" --out "$pool" --seed "$SEED"
 "$python" "$here/train.py" --pool "$pool" --shape "$shape" --out "$work/$file.pt" ${START:+--start "$START"} \
-    --use "${USE:-patch,layout}" --random-channels "${CHANNELS:-0}" \
+    --use "${USE:-patch,halves,pooled}" --random-channels "${CHANNELS:-4}" \
     --steps "${STEPS:-4200}" --large-steps "${LARGE_STEPS:-0}" --learning-rate "${RATE:-3e-3}" ${PLAIN:+--plain}
 "$python" "$here/export.py" --checkpoint "$work/$file.pt" --out "$out/$file.onnx"

@@ -2,10 +2,10 @@
 
 Losses, added as named by --use:
   patch     the descriptors of every patch, from the patch tokens of the middle and the late block;
-  layout    the means of the descriptors over a grid of regions, from the class token;
-and for comparison, which the bundled teachers do without:
-  halves    their means over the upper half, the lower half and the centre, from the class token;
-  pooled    the layout, from the patch tokens of the late block, pooled as inspectd pools them;
+  halves    the means of the descriptors over the upper half, the lower half and the centre, from the class token;
+  pooled    their means over a grid of regions, from the patch tokens of the late block, pooled as inspectd pools them;
+and for comparison, which the bundled teacher does without:
+  layout    the means over that grid, from the class token;
   class     which formula drew the image, from the class token;
   contrast  which two views are of one image, from the class token.
 --random-channels leaves some channels to a random embedding and the position alone, up to the middle block: random patch
@@ -197,8 +197,8 @@ def arguments():
     parser.add_argument("--large-steps", type=int, default=0, help="of these, the last ones, at 224 pixels")
     parser.add_argument("--batch", type=int, default=64, help="a quarter of it at 224 pixels")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--use", default="patch,layout", help="losses to add")
-    parser.add_argument("--random-channels", type=int, default=0, choices=range(7),
+    parser.add_argument("--use", default="patch,halves,pooled", help="losses to add")
+    parser.add_argument("--random-channels", type=int, default=4, choices=range(7),
                         help="of every six channels, how many hold a random embedding and nothing else up to the middle "
                              "block (with --start: as they are there)")
     parser.add_argument("--seed", type=int, default=1)
