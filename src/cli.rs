@@ -140,13 +140,12 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = frames)]
     pub frames: usize,
     /// The part of the frame that is looked at, as shares of its width and height: 0.25,0,0.5,1 is
-    /// the middle half. The Profile remembers it [default: with --camera as configured, else as in the Profile
-    /// that is replaced; without, the whole frame]
+    /// the middle half. The Profile remembers it [default: with --camera as configured, and that of the
+    /// former Profile where neither crop nor mask is given; else the whole frame]
     #[arg(long, value_name = "X,Y,W,H")]
     pub crop: Option<Crop>,
     /// A polygon that is not looked at, with corners as shares of the whole frame: "0,0 0.3,0 0,0.2".
-    /// May be given again. The Profile remembers it [default: as for --crop;
-    /// none beside a --crop]
+    /// May be given again. The Profile remembers it [default: as for --crop]
     #[arg(long, value_name = "POINTS")]
     pub mask: Vec<Mask>,
     /// Writes z.npy [n, D] and d.npy [n, blocks] of the frames used into this folder

@@ -6,7 +6,7 @@
 #   RATE=3e-3                  the learning rate
 #   SEED=8                     of the pool
 #   PYTHON=python3 PLAIN=1     which Python, and without torch.compile
-# These want an OUTPUT_FOLDER, lest they replace the bundled teacher:
+# These, and nano, whose bundled one is of an older recipe, want an OUTPUT_FOLDER, lest they replace a bundled teacher:
 #   USE=patch,halves,pooled CHANNELS=4   other losses, and random channels: train.py --help
 #   START=FILE.onnx               goes on from a teacher that this made
 set -eu
@@ -18,8 +18,8 @@ python=${PYTHON:-python3}
 file=teacher
 [ "$shape" = teacher ] || file=teacher-$shape
 pool=$work/pool-${SEED:=8}.npy
-if [ "${START:-}${USE:-}${CHANNELS:-}" ] && [ -z "${3:-}" ]; then
-    echo "run.sh: START, USE and CHANNELS make another teacher than the bundled one: give an OUTPUT_FOLDER" >&2
+if [ "$shape${START:-}${USE:-}${CHANNELS:-}" != teacher ] && [ -z "${3:-}" ]; then
+    echo "run.sh: nano, START, USE and CHANNELS make another teacher than the bundled ones: give an OUTPUT_FOLDER" >&2
     exit 64
 fi
 mkdir -p "$work" "$out"

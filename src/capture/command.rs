@@ -40,6 +40,9 @@ pub fn is_own_csi_option(argument: &str) -> bool {
     CSI_OPTIONS.contains(&option)
 }
 
+/// What a CSI camera is called, before its index.
+const CSI_NAME: &str = "csi camera ";
+
 /// Runs a program and reads its pictures.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -86,9 +89,11 @@ impl Output {
 }
 
 impl Command {
-    /// Whether it runs the same program in the same way.
+    /// Whether it takes the same camera: that of the same program with the same arguments, or of the same index, whatever
+    /// else is asked of it.
     pub(super) fn runs_as(&self, other: &Command) -> bool {
-        (&self.programs, &self.arguments) == (&other.programs, &other.arguments)
+        let is_csi = self.name.starts_with(CSI_NAME);
+        self.name == other.name && (is_csi || self.arguments == other.arguments)
     }
 
     /// Any program. Raw pictures are of the size given, which the others tell themselves.
@@ -150,7 +155,7 @@ impl Command {
             arguments,
             format: Format::Mjpeg,
             fps,
-            name: format!("csi camera {camera}"),
+            name: format!("{CSI_NAME}{camera}"),
             advice: "does `rpicam-hello --list-cameras` show the camera? Another program may hold it",
             living: Living::default(),
         }

@@ -139,6 +139,14 @@ impl CameraSettings {
         }
         differences
     }
+
+    /// Forgets the controls that `now` does not say, where it says any: an inspection could never read them.
+    pub fn forget_beyond(&mut self, now: &CameraSettings) {
+        if !now.controls.is_empty() {
+            self.controls
+                .retain(|name, _| value(&now.controls, name).is_some());
+        }
+    }
 }
 
 fn moves_by_itself(name: &str, controls: &BTreeMap<String, i64>) -> bool {
@@ -209,6 +217,10 @@ mod tests {
         let mut joined = day.clone();
         assert_eq!(joined.join(&gains[0]), [""; 0]);
         assert_eq!(joined.join(&gains[1]), ["gain is 2, it was 1"]);
+        joined.forget_beyond(&silent);
+        assert_eq!(joined.controls, gains[0].controls);
+        joined.forget_beyond(&day);
+        assert_eq!(joined.controls, day.controls);
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub(super) fn asked_view(
         true => camera.and_then(|camera| camera.mask.clone()),
         false => Some(Mask::joined(args.mask.iter().cloned())?),
     };
-    let former = former(out).or_else(|| former(&camera?.profile));
+    let elsewhere = camera.map(|camera| camera.profile.as_path());
+    let elsewhere = elsewhere.filter(|profile| *profile != out);
+    let former = former(out).or_else(|| former(elsewhere?));
     // The configuration leaves them out so that the Profile's own count (config/inspectd.toml).
     if let Some(former) = former.as_ref().filter(|_| camera.is_some() && !is_asked) {
         crop.get_or_insert(former.crop());
@@ -28,13 +30,14 @@ pub(super) fn asked_view(
     }
     let view = View::new(crop.unwrap_or_default(), mask.unwrap_or_default())?;
     match former {
+        _ if args.film_only => {}
         Some(former) if former == view && !view.is_whole() && !is_asked => {
             tracing::warn!(
-                "a part of the frame is looked at, as by the Profile that is replaced; --crop 0,0,1,1 looks at all"
+                "a part of the frame is looked at, as by the former Profile; --crop 0,0,1,1 looks at all"
             );
         }
         Some(former) if former != view && !former.is_whole() => tracing::warn!(
-            "the Profile that is replaced looks at another part of the frame; only what is given now counts"
+            "the former Profile looks at another part of the frame; only what is given now counts"
         ),
         _ => {}
     }

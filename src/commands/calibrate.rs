@@ -212,6 +212,11 @@ fn settings(footages: &[SourceSpec]) -> anyhow::Result<Option<CameraSettings>> {
             .into());
         }
     }
+    for kept in kept(footages) {
+        if let Some(known) = &mut known {
+            known.forget_beyond(&kept.notes.settings());
+        }
+    }
     Ok(known)
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Opens nothing yet.
+    /// A thread that opens it.
     pub(super) fn new(target: Target) -> Self {
         let (to_thread, lines) = bounded(DEPTH);
         let writer = Writer::new(target.clone());
@@ -94,8 +94,10 @@ impl Writer {
     }
 
     fn run(mut self, lines: &Receiver<Vec<u8>>) {
-        // A wrong path is told now, not by the first alert, which is lost then.
-        if let Err(fault) = self.append(b"") {
+        // A wrong path is told now, not by the first alert, which is lost then. A pipe waits for its reader.
+        if self.is_file_or_absent()
+            && let Err(fault) = self.append(b"")
+        {
             warn!(sink = %self.target, %fault, "the sink can't be opened: alerts will be lost there until it can");
         }
         lines.iter().for_each(|line| self.write(&line));
@@ -115,6 +117,13 @@ impl Writer {
                 self.failed += 1;
                 self.file = None;
             }
+        }
+    }
+
+    fn is_file_or_absent(&self) -> bool {
+        match &self.target {
+            Target::File(path) => path.metadata().map_or(true, |kind| kind.is_file()),
+            _ => false,
         }
     }
 
