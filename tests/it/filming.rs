@@ -136,7 +136,7 @@ fn a_camera_is_filmed_and_learnt_and_kept_footage_gives_the_same_profile_again()
 fn footages_of_day_and_night_are_learnt_together_and_those_of_a_camera_set_otherwise_are_not() {
     let set = Set::new(BELT, "");
     for _ in 0..2 {
-        let output = set.calibrate(&["--film-only", "--frames", "12"]);
+        let output = set.calibrate(&["--film-only", "--frames", "20"]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
     let folders = set.footages();
@@ -155,7 +155,7 @@ fn footages_of_day_and_night_are_learnt_together_and_those_of_a_camera_set_other
     write(&folders[1], 24.98, 1200, 32);
     let together = learn();
     assert_eq!(together.status.code(), Some(0), "{}", stderr(&together));
-    assert_eq!(said(&together)["used"], 24);
+    assert_eq!(said(&together)["used"], 40);
     write(&folders[1], 25.01, 157, 40);
     let words = ["contrast is 40, it was 32", "film all", paths[1]];
     refused(&learn(), 65, &words);
