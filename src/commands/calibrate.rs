@@ -82,6 +82,13 @@ fn on_camera(args: &CalibrateArgs, name: &str) -> anyhow::Result<()> {
         Some(camera),
     )?;
     order.teacher = order.teacher.or_else(|| config.teacher.clone());
+    if let Some(parent) = order
+        .out
+        .parent()
+        .filter(|_| args.out.is_none() && !args.film_only)
+    {
+        make_folder(parent)?;
+    }
     let archive = Archive::new(&config.node.state_dir, config.footage.bytes);
     let interrupts = signals::interrupts().context("can't listen for signals")?;
     let stop = &interrupts.stop;
@@ -128,9 +135,6 @@ fn film(
     interrupts: &Interrupts,
 ) -> anyhow::Result<Filmed> {
     if !args.film_only {
-        if let Some(parent) = order.out.parent().filter(|_| args.out.is_none()) {
-            make_folder(parent)?;
-        }
         check_target(&order.out)?;
         load_teacher(order.teacher.as_deref())?;
     }
