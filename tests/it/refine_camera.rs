@@ -64,8 +64,8 @@ fn a_bad_frame_in_another_light_is_scored_where_nobody_looks_at_the_scene_and_le
         let dark = image::imageops::brighten(&frame(500, false), -70);
         dark.save(told.bad.join("dark.png")).unwrap();
         let refined = json(&told.refine());
-        let told = refined["bad"]["new"].as_u64().unwrap_or_default();
-        assert_eq!(told, new as u64, "{more}: {refined}");
+        let heard = refined["bad"]["new"].as_u64().unwrap_or_default();
+        assert_eq!(heard, new as u64, "{more}: {refined}");
         let manifest = fs::read(told.bench.dir.join("profile.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         let kept = manifest["recall"].as_array().map_or(0, Vec::len);
