@@ -1,4 +1,7 @@
-"""Batches from the pool: crops, flips, turns, colours, blur and noise, on whole batches in torch."""
+"""Batches from the pool: crops, flips, turns, colours, blur and noise, on whole batches in torch.
+
+All is drawn and computed where the random generator is: on the GPU if there is one.
+"""
 
 import math
 
@@ -9,11 +12,11 @@ from make_pool import INSTANCES
 
 
 def coin(n, chance, rng):
-    return torch.rand(n, generator=rng) < chance
+    return torch.rand(n, generator=rng, device=rng.device) < chance
 
 
 def uniform(shape, low, high, rng):
-    return torch.rand(shape, generator=rng) * (high - low) + low
+    return torch.rand(shape, generator=rng, device=rng.device) * (high - low) + low
 
 
 def crop(images, size, rng):
@@ -35,8 +38,8 @@ def crop(images, size, rng):
 def recolour(images, rng):
     """Mix and shift channels, vary contrast, turn some images grey."""
     n = len(images)
-    mix = torch.eye(3) + 0.2 * torch.randn(n, 3, 3, generator=rng)
-    mix = torch.where(coin(n, 0.2, rng)[:, None, None], torch.full((3, 3), 1 / 3), mix)
+    mix = torch.eye(3, device=rng.device) + 0.2 * torch.randn(n, 3, 3, generator=rng, device=rng.device)
+    mix = torch.where(coin(n, 0.2, rng)[:, None, None], torch.full_like(mix, 1 / 3), mix)
     mix = mix * uniform(n, 0.4, 1.3, rng)[:, None, None]
     centre = images.mean((2, 3), keepdim=True)
     shift = uniform((n, 1, 1, 1), -0.25, 0.25, rng)
@@ -53,14 +56,14 @@ def degrade(images, rng):
                             size=(size, size), mode="bilinear")
     images = torch.where(coin(n, 0.35, rng)[:, None, None, None], blurred, images)
     level = uniform((n, 1, 1, 1), 0, 0.06, rng) * coin(n, 0.5, rng)[:, None, None, None]
-    return (images + level * torch.randn(images.shape, generator=rng)).clamp(0, 1)
+    return (images + level * torch.randn(images.shape, generator=rng, device=rng.device)).clamp(0, 1)
 
 
 def batch(pool, count, size, rng):
-    """Images (count, 3, size, size) in -1..1 and their classes.
+    """Images (count, 3, size, size) in -1..1 and their classes, from a pool that lies where `rng` is.
 
     The second half of a batch shows the images of the first half again, in other views.
     """
-    pick = torch.randint(len(pool), (count // 2,), generator=rng).repeat(2)
-    images = torch.from_numpy(pool[pick.numpy()]).permute(0, 3, 1, 2).float() / 255
+    pick = torch.randint(len(pool), (count // 2,), generator=rng, device=rng.device).repeat(2)
+    images = pool[pick].permute(0, 3, 1, 2).float() / 255
     return degrade(recolour(crop(images, size, rng), rng), rng) * 2 - 1, pick // INSTANCES

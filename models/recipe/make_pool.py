@@ -6,6 +6,7 @@ depends only on the seed, so the pool does not depend on their number.
 """
 
 import argparse
+import os
 import time
 from multiprocessing import Pool
 from pathlib import Path
@@ -26,7 +27,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     args = parser.parse_args()
 
     jobs = [(args.seed, f, m) for f in range(len(FAMILIES)) for m in range(MEMBERS)]

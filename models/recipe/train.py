@@ -119,7 +119,7 @@ class Run:
     """All that changes from step to step."""
 
     def __init__(self, args, pool, device):
-        self.args, self.pool, self.device = args, pool, device
+        self.args, self.pool, self.device = args, torch.from_numpy(pool).to(device), device
         self.settings = {name: getattr(args, name) for name in SETTINGS}
         # Another pool or start is no way to go on, though it has the same name.
         self.settings["pool"] = hashlib.sha256(pool[::997].tobytes()).hexdigest()
@@ -135,8 +135,8 @@ class Run:
         self.average = {k: v.clone() for k, v in self.model.teacher.state_dict().items()}
         self.step, self.seconds = 0, 0.0
         # The scale of the descriptors over 2,000 views.
-        rng = torch.Generator().manual_seed(args.seed)
-        self.standardiser = Standardiser(batch(pool, 100, SMALL, rng)[0].to(device) for _ in range(20))
+        rng = torch.Generator(device).manual_seed(args.seed)
+        self.standardiser = Standardiser(batch(self.pool, 100, SMALL, rng)[0] for _ in range(20))
 
     def resume(self, path):
         saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -162,7 +162,8 @@ class Run:
         """The batch of a step, which its number and the seed decide."""
         large = step >= self.args.steps - self.args.large_steps
         size, count = (LARGE, self.args.batch // 8 * 2) if large else (SMALL, self.args.batch)
-        return batch(self.pool, count, size, torch.Generator().manual_seed(self.args.seed * 1_000_003 + step))
+        rng = torch.Generator(self.device).manual_seed(self.args.seed * 1_000_003 + step)
+        return batch(self.pool, count, size, rng)
 
     def learn(self, images, classes, use):
         """One step; gives the losses."""
@@ -170,7 +171,7 @@ class Run:
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self.args.learning_rate * min((self.step + 1) / WARM_UP, 1, 2 * left)
-        parts = self.model.losses(images.to(self.device), classes.to(self.device), self.standardiser, use)
+        parts = self.model.losses(images, classes, self.standardiser, use)
         sum(parts.values()).backward()
         for parameter, entries in self.model.frozen_entries:
             parameter.grad[entries] = 0  # before they count in the clipping and in Muon's steps
@@ -220,7 +221,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(args.seed)
-    run = Run(args, np.load(args.pool, mmap_mode="r"), "cuda" if torch.cuda.is_available() else "cpu")
+    run = Run(args, np.load(args.pool, mmap_mode="c"), "cuda" if torch.cuda.is_available() else "cpu")
     if args.out.exists():
         run.resume(args.out)
     if not args.plain:
