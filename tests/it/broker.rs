@@ -1,6 +1,8 @@
 //! A real mosquitto on a port of its own, and a subscriber that holds what it gets against the
 //! contract and remembers it.
 
+#[path = "patience.rs"]
+pub(crate) mod patience;
 #[path = "schema.rs"]
 pub(crate) mod schema;
 
@@ -67,11 +69,9 @@ impl Broker {
             .spawn()
             .expect("mosquitto is installed (apt install mosquitto)");
         self.child = Some(child);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let does_not = || "mosquitto does not listen".to_owned();
+        let listens = || TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        patience::wait_until(10, does_not, listens);
     }
 
     /// Stops it in order, so that it saves its sessions.
@@ -172,7 +172,7 @@ impl Subscriber {
             }
         });
         is_ready
-            .recv_timeout(Duration::from_secs(20))
+            .recv_timeout(patience::patience(20))
             .expect("the broker takes subscriptions");
         Subscriber {
             incoming,
@@ -195,7 +195,7 @@ impl Subscriber {
         seconds: u64,
         wanted: impl Fn(&[Received]) -> bool,
     ) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let deadline = Instant::now() + patience::patience(seconds);
         while !wanted(&self.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.incoming.recv_timeout(left) {

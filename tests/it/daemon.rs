@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::broker::{Broker, Received, Subscriber, free_port};
 use crate::workshop::Workshop;
@@ -197,11 +197,7 @@ fn a_second_signal_ends_a_daemon_that_still_drains() {
     let workshop = Workshop::new(silent.local_addr().unwrap().port());
     workshop.configure(ENDLESS, "");
     let mut daemon = workshop.start();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !daemon.log().contains("inspecting") {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        thread::sleep(Duration::from_millis(50));
-    }
+    daemon.wait_for_journal(60, |log| log.contains("inspecting"));
     // A connection is tried by then.
     thread::sleep(Duration::from_secs(1));
     daemon.signal("TERM");

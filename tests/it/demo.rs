@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::broker::patience::patience;
+
 #[test]
 fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() {
     let folder = tempfile::tempdir().unwrap();
@@ -23,7 +25,7 @@ fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() 
         || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("the camera is online"));
     while !inspects() {
         assert!(
-            started.elapsed() < Duration::from_secs(180),
+            started.elapsed() < patience(180),
             "the daemon never inspects"
         );
         thread::sleep(Duration::from_millis(50));

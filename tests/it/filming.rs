@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::broker::patience::wait_until;
 use crate::fake_camera::{FakeCamera, plug_into};
 use crate::studio::{boxes, draw, names, program, refused, stderr, stdout};
 
@@ -68,16 +68,13 @@ impl Set {
 
     /// Waits until so many pictures are kept.
     pub(crate) fn wait_for_pictures(&self, count: usize) {
-        let deadline = Instant::now() + Duration::from_secs(60);
         let pictures = || {
             self.footages()
                 .first()
                 .map_or(0, |folder| names(folder).len())
         };
-        while pictures() < count {
-            assert!(Instant::now() < deadline, "only {} pictures", pictures());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let only = || format!("only {} pictures", pictures());
+        wait_until(60, only, || pictures() >= count);
     }
 }
 

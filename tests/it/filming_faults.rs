@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::broker::patience::{patience, wait_until};
 use crate::filming::{BELT, Set, notes, said, signal};
 use crate::studio::{draw, names, refused, stderr};
 
@@ -59,23 +60,19 @@ fn a_driver_that_hangs_is_given_up_and_ctrl_c_is_heard() {
     plug_into(&mut command, &[&camera]);
     let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = pipes.spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
     let streams = || {
         camera
             .journal()
             .iter()
             .any(|line| line.starts_with("stream"))
     };
-    while !streams() {
-        assert!(Instant::now() < deadline, "no stream was started");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(60, || "no stream was started".to_owned(), streams);
     std::thread::sleep(Duration::from_secs(2));
     camera.does("hang");
     // They wait for the exposure to settle, or for the camera to be given up.
     set.wait_for_pictures(1);
     signal(&child, "INT");
-    let output = ended_within(child, Duration::from_secs(20));
+    let output = ended_within(child, 20);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let words = stderr(&output);
     assert!(words.contains("no frame for 1 s (deadline_s)"), "{words}");
@@ -84,8 +81,8 @@ fn a_driver_that_hangs_is_given_up_and_ctrl_c_is_heard() {
 }
 
 /// What a program said that ends by itself in time.
-fn ended_within(mut child: Child, limit: Duration) -> Output {
-    let deadline = Instant::now() + limit;
+fn ended_within(mut child: Child, seconds: u64) -> Output {
+    let deadline = Instant::now() + patience(seconds);
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
@@ -105,7 +102,7 @@ fn what_was_filmed_before_the_disk_failed_is_kept_with_its_notes() {
     // The first five seconds, a hundred frames, are written at once; one after them can't be.
     let next = 130;
     fs::create_dir(folder.join(format!("{next:06}.jpg"))).unwrap();
-    let output = ended_within(child, Duration::from_secs(120));
+    let output = ended_within(child, 120);
     let kept = format!(
         "the {} frames until then are kept in {}",
         next - 1,

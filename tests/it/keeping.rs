@@ -4,13 +4,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use inspectd::capture::synthetic::Synthetic;
 use inspectd::capture::{Pixels, replay};
 use serde_json::{Value, json};
 
+use crate::broker::patience;
 use crate::control::Scene;
 use crate::studio::names;
 use crate::workshop::Workshop;
@@ -19,11 +18,7 @@ use crate::workshop::Workshop;
 const FRAMES: &str = "state/frames/cam0";
 
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    patience::wait_until(20, || what.to_owned(), holds);
 }
 
 /// A daemon whose camera shows noise, and what it plays.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::broker::patience::patience;
 use crate::filming::{BELT, Set, said, signal};
 use crate::studio::{
     calibrate, draw, names, normal, profile, program, refused, stderr, stdout, truncate,
@@ -37,7 +38,7 @@ fn started(mut command: Command) -> Child {
 #[track_caller]
 fn wait(child: &mut Child, is_there: impl Fn() -> bool) {
     // It is nice: whatever else runs here goes first.
-    let deadline = Instant::now() + Duration::from_secs(300);
+    let deadline = Instant::now() + patience(300);
     while !is_there() {
         assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
         assert!(Instant::now() < deadline, "not within five minutes");

@@ -2,11 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, Subscriber, free_port};
-use crate::workshop::{Daemon, Workshop};
+use crate::workshop::Workshop;
 
 const SECRET: &str = "correct-horse-battery";
 const WRONG: &str = "wrong-horse-battery";
@@ -58,14 +56,6 @@ impl Drop for Locked {
     }
 }
 
-fn wait_for_journal(daemon: &Daemon, wanted: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !daemon.log().contains(wanted) {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
 #[test]
 fn a_wrong_password_is_told_with_its_keys_and_a_reload_with_the_right_one_lets_us_in() {
     for protocol in ["5", "3.1.1"] {
@@ -77,12 +67,12 @@ fn a_wrong_password_is_told_with_its_keys_and_a_reload_with_the_right_one_lets_u
         workshop.replace("[mqtt]", "[log]\nlevel = \"trace\"\n[mqtt]");
         write(&workshop, WRONG);
         let mut daemon = workshop.start();
-        wait_for_journal(&daemon, "mqtt.username");
-        wait_for_journal(&daemon, "mqtt.password_file");
+        daemon.wait_for_journal(30, |log| log.contains("mqtt.username"));
+        daemon.wait_for_journal(30, |log| log.contains("mqtt.password_file"));
         assert!(!daemon.log().contains("connected to the broker"));
         write(&workshop, SECRET);
         daemon.signal("HUP");
-        wait_for_journal(&daemon, "connected to the broker");
+        daemon.wait_for_journal(30, |log| log.contains("connected to the broker"));
         daemon.signal("TERM");
         assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
         let log = daemon.log();
@@ -104,7 +94,7 @@ fn a_password_in_the_clear_is_warned_of_once_and_never_shown() {
         let check = workshop.inspectd(&["check"]);
         assert!(check.status.success());
         let mut daemon = workshop.start();
-        wait_for_journal(&daemon, "connected to the broker");
+        daemon.wait_for_journal(30, |log| log.contains("connected to the broker"));
         daemon.signal("TERM");
         assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
         let log = daemon.log();

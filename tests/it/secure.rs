@@ -2,20 +2,10 @@
 //! Whatever keeps us out is told in its own sentence, and no alert is lost by it.
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::authority::{Authority, ELSEWHERE, EXPIRED, GOOD, NOT_YET};
 use crate::secure_broker::{NODE, Reader, SecureBroker, TLS};
 use crate::workshop::{Daemon, Workshop};
-
-fn wait_for_journal(daemon: &Daemon, wanted: impl Fn(&str) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(40);
-    while !wanted(&daemon.log()) {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        thread::sleep(Duration::from_millis(100));
-    }
-}
 
 #[track_caller]
 fn end(mut daemon: Daemon) -> String {
@@ -39,7 +29,7 @@ fn run_within_the_rules(protocol: &str) -> String {
         });
     }
     let spoken = format!("\"protocol\":\"{protocol}\"");
-    wait_for_journal(&daemon, |log| {
+    daemon.wait_for_journal(40, |log| {
         log.lines()
             .any(|line| line.contains("connected to the broker") && line.contains(&spoken))
     });
@@ -87,10 +77,10 @@ fn clock_is_synced() -> bool {
 /// and makes sure that it never connected.
 fn kept_out(workshop: &Workshop, sentence: &str) -> Daemon {
     let daemon = workshop.start();
-    wait_for_journal(&daemon, |log| {
+    daemon.wait_for_journal(40, |log| {
         log.contains("no connection to the broker") && log.contains(sentence)
     });
-    wait_for_journal(&daemon, |log| log.matches("\"incident\"").count() >= 3);
+    daemon.wait_for_journal(40, |log| log.matches("\"incident\"").count() >= 3);
     assert!(
         !daemon.log().contains("connected to the broker"),
         "{}",
@@ -139,7 +129,7 @@ fn a_certificate_that_is_renewed_while_connected_counts_from_the_next_connection
     let connected =
         |count| move |log: &str| log.matches("connected to the broker").count() >= count;
     // Two lines each time.
-    wait_for_journal(&daemon, connected(2));
+    daemon.wait_for_journal(40, connected(2));
     // A new authority for all; the connections stand and nobody notices yet.
     broker.authority = Authority::new();
     std::fs::write(broker.path().join("ca.crt"), broker.authority.pem()).unwrap();
@@ -157,10 +147,10 @@ fn a_certificate_that_is_renewed_while_connected_counts_from_the_next_connection
     )
     .unwrap();
     daemon.signal("HUP");
-    wait_for_journal(&daemon, |log| log.matches("\"inspecting\"").count() >= 2);
+    daemon.wait_for_journal(40, |log| log.matches("\"inspecting\"").count() >= 2);
     assert_eq!(daemon.log().matches("connected to the broker").count(), 2);
     broker.resume();
-    wait_for_journal(&daemon, connected(4));
+    daemon.wait_for_journal(40, connected(4));
     end(daemon);
 }
 
@@ -199,7 +189,7 @@ fn a_certificate_for_another_name_keeps_us_out_until_the_name_is_given() {
     let name = "[mqtt.tls]\nserver_name = \"broker.plant.example\"";
     workshop.replace("[mqtt.tls]", name);
     daemon.signal("HUP");
-    wait_for_journal(&daemon, |log| log.contains("connected to the broker"));
+    daemon.wait_for_journal(40, |log| log.contains("connected to the broker"));
     end(daemon);
 }
 

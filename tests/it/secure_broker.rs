@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::authority::{Authority, Wanted};
 use crate::broker::free_port;
+use crate::broker::patience::{patience, wait_until};
 use crate::workshop::Workshop;
 
 /// Reports of one incident, five a second.
@@ -78,11 +79,9 @@ impl SecureBroker {
             .spawn()
             .expect("mosquitto is installed (apt install mosquitto)");
         self.child = Some(child);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let does_not = || "mosquitto does not listen".to_owned();
+        let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        wait_until(10, does_not, listens);
     }
 
     fn stop(&mut self) {
@@ -144,7 +143,7 @@ impl Reader {
             lines,
             seen: Vec::new(),
         };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + patience(20);
         while !reader.seen.iter().any(|(topic, _)| topic == "probe") {
             assert!(Instant::now() < deadline, "it does not subscribe");
             let mut say = client(broker, "mosquitto_pub");
@@ -175,7 +174,7 @@ impl Reader {
 
     /// Waits until `wanted`.
     pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&Reader) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(40);
+        let deadline = Instant::now() + patience(40);
         while !wanted(self) {
             assert!(Instant::now() < deadline, "no {what} in {:#?}", self.seen);
             self.take(Duration::from_millis(200));

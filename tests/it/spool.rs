@@ -3,11 +3,9 @@
 
 use std::collections::HashSet;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, Subscriber, free_port};
-use crate::workshop::{Daemon, Workshop};
+use crate::workshop::Workshop;
 
 /// Reports of one incident as fast as frames come.
 const STORM: &str = "fps = 10\n[camera.incident]\nupdate_every_s = 0.01";
@@ -21,15 +19,6 @@ fn storm(port: u16) -> Workshop {
     workshop
 }
 
-/// Waits until the journal satisfies `wanted`.
-fn wait_for_journal(daemon: &Daemon, wanted: impl Fn(&str) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(40);
-    while !wanted(&daemon.log()) {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// Starts on a camera of which there is nothing to report, and waits for these alerts.
 fn deliver(workshop: &Workshop, subscriber: &mut Subscriber, accepted: &[String]) -> String {
     workshop.configure(
@@ -38,7 +27,7 @@ fn deliver(workshop: &Workshop, subscriber: &mut Subscriber, accepted: &[String]
     );
     workshop.replace("[mqtt]", JSON_LOG);
     let mut daemon = workshop.start();
-    wait_for_journal(&daemon, |log| log.contains("\"inspecting\""));
+    daemon.wait_for_journal(40, |log| log.contains("\"inspecting\""));
     let all = |seen: &[crate::broker::Received]| {
         let alerts = seen.iter().filter(|r| r.topic.ends_with("/alert"));
         let ids: HashSet<String> = alerts
@@ -57,7 +46,7 @@ fn deliver(workshop: &Workshop, subscriber: &mut Subscriber, accepted: &[String]
 fn a_second_daemon_on_the_same_folder_is_told_whose_it_is() {
     let workshop = storm(free_port());
     let daemon = workshop.start();
-    wait_for_journal(&daemon, |log| log.contains("\"inspecting\""));
+    daemon.wait_for_journal(40, |log| log.contains("\"inspecting\""));
     let second = workshop.inspectd(&["run"]);
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(75), "{said}");
@@ -80,15 +69,13 @@ fn on_a_full_disk_alerts_still_arrive_and_the_spool_recovers() {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
     let mut daemon = workshop.start_by(command);
-    wait_for_journal(&daemon, |log| log.contains("held in memory"));
+    daemon.wait_for_journal(40, |log| log.contains("held in memory"));
     let accepted = daemon.reported();
     let broker = Broker::start_on(port);
     let mut subscriber = Subscriber::new(broker.port);
     subscriber.wait_for_alerts(30, accepted.len() + 5).unwrap();
     std::fs::write(workshop.folder.path().join("free"), "").unwrap();
-    wait_for_journal(&daemon, |log| {
-        log.contains("the spool can be written again")
-    });
+    daemon.wait_for_journal(40, |log| log.contains("the spool can be written again"));
     daemon.signal("TERM");
     assert_eq!(daemon.wait(30).code(), Some(0), "{}", daemon.log());
 }
@@ -120,7 +107,7 @@ fn a_damaged_spool_is_set_aside_and_told_and_the_rest_of_it_arrives() {
     let port = free_port();
     let workshop = storm(port);
     let mut daemon = workshop.start();
-    wait_for_journal(&daemon, |log| log.matches("\"incident\"").count() > 40);
+    daemon.wait_for_journal(40, |log| log.matches("\"incident\"").count() > 40);
     daemon.signal("TERM");
     assert_eq!(daemon.wait(30).code(), Some(0), "{}", daemon.log());
     let path = workshop.folder.path().join("state/spool.db");

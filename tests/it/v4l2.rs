@@ -84,11 +84,8 @@ impl Scene {
 
     /// Waits until the journal holds `words`.
     fn until_logged(&self, seconds: u64, words: &str) {
-        let end = Instant::now() + Duration::from_secs(seconds);
-        while !self.daemon.log().contains(words) {
-            assert!(Instant::now() < end, "{words}: {}", self.daemon.log());
-            sleep(Duration::from_millis(50));
-        }
+        self.daemon
+            .wait_for_journal(seconds, |log| log.contains(words));
     }
 
     /// How many frames of the faulty camera were judged.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::broker::patience::{patience, wait_until};
 use crate::broker::{Broker, Subscriber, free_port};
 use crate::workshop::{Daemon, Workshop};
 
@@ -34,7 +35,7 @@ impl Manager {
 
     /// Takes what comes until this has come so often; all of it.
     fn wait(&self, what: &str, times: usize, daemon: &Daemon) -> Vec<String> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + patience(60);
         let mut seen: Vec<String> = Vec::new();
         while seen.iter().filter(|said| said.contains(what)).count() < times {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -135,11 +136,7 @@ fn begun(daemon: &Daemon) -> usize {
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(30, || what.to_owned(), is_so);
 }
 
 /// A thread of the daemon that strace keeps in a system call.
@@ -189,11 +186,7 @@ fn a_spool_that_hangs_is_named_and_not_vouched_for_until_it_goes_on() {
     let (manager, daemon) = Manager::start(&workshop, 4);
     manager.wait("WATCHDOG=1", 3, &daemon);
     let held = Held::at_the_disk(&daemon, 60.0);
-    let deadline = Instant::now() + Duration::from_secs(40);
-    while said_to_hang(&daemon) == 0 {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until(40, || daemon.log(), || said_to_hang(&daemon) > 0);
     // What was sent before, and then nothing: three pings would have come by now.
     while manager.within(Duration::from_millis(1)).is_some() {}
     assert_eq!(manager.within(Duration::from_secs(3)), None);

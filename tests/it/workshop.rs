@@ -5,6 +5,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::broker::patience::{patience, wait_until};
 use crate::broker::{Received, schema};
 
 /// The picture of noise.
@@ -170,7 +171,7 @@ impl Daemon {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self, seconds: u64) -> ExitStatus {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let deadline = Instant::now() + patience(seconds);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -182,6 +183,12 @@ impl Daemon {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until what it wrote to the journal is as `wanted`.
+    #[track_caller]
+    pub(crate) fn wait_for_journal(&self, seconds: u64, wanted: impl Fn(&str) -> bool) {
+        wait_until(seconds, || self.log(), || wanted(&self.log()));
     }
 
     /// The ids of the events that it reported, by its journal in JSON.
