@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::broker::{Broker, Received, Subscriber, free_port};
-use crate::workshop::Workshop;
+use crate::workshop::{Workshop, teacher_line};
 
 const AVAILABILITY: &str = "inspectd/press/availability";
 const ENDLESS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
@@ -261,7 +261,7 @@ fn a_teacher_that_the_engine_panics_on_is_refused_by_a_reload_and_the_old_one_go
         later.any(|r| r.topic == "inspectd/press/cam0/state" && r.json()["judged"] == true)
     };
     subscriber.wait(60, |seen| judged(seen, 0)).unwrap();
-    workshop.replace("[mqtt]", "[teacher]\npath = \"damaged.onnx\"\n[mqtt]");
+    workshop.replace(&teacher_line(), "path = \"damaged.onnx\"");
     daemon.signal("HUP");
     let says_why = |seen: &[Received]| {
         let infos = seen.iter().filter(|r| r.topic == "inspectd/press/info");

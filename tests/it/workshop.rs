@@ -29,6 +29,12 @@ pub(crate) fn profile() -> &'static Path {
     &PROFILE
 }
 
+/// The line of the configuration that names the teacher.
+pub(crate) fn teacher_line() -> String {
+    let named = crate::profile::teacher().map(|path| format!("path = \"{}\"", path.display()));
+    named.unwrap_or_else(|| "# the bundled one".to_owned())
+}
+
 /// A folder with a configuration.
 pub(crate) struct Workshop {
     pub(crate) folder: tempfile::TempDir,
@@ -51,9 +57,9 @@ impl Workshop {
 
     /// Writes the configuration: cameras by name, source and what else their tables hold.
     pub(crate) fn configure_all(&self, cameras: &[(&str, &str, &str)]) {
-        let (port, profile) = (self.port, PROFILE.display());
+        let (port, profile, teacher) = (self.port, PROFILE.display(), teacher_line());
         let mut text = format!(
-            "[node]\nname = \"press\"\nstate_dir = \"state\"\n\
+            "[node]\nname = \"press\"\nstate_dir = \"state\"\n[teacher]\n{teacher}\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"inspectd-{port}\"\n\
              keep_alive_s = 5\nretry_min_s = 0.05\nretry_max_s = 0.5\n\
              [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\nhourly_cap = 3600\n"
