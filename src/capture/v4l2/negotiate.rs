@@ -33,6 +33,9 @@ pub(super) fn check(path: &Path, capability: &Capability) -> Result<(), CaptureE
     let (device, card) = (path.display(), &capability.card);
     let fault = if STEPS.contains(&capability.driver.as_str()) {
         "it is a step of the board's camera pipeline and no camera; use `kind = \"csi\"`"
+    } else if capability.captures && capability.is_steered {
+        "it gives pictures once a program has set up the camera pipeline before it, as on a Raspberry Pi 5; use \
+         `kind = \"csi\"`, or `kind = \"command\"` with the board's own program"
     } else if capability.captures && capability.streams {
         return Ok(());
     } else if capability.captures {
@@ -147,35 +150,39 @@ fn set_rate(
 mod tests {
     use super::*;
 
-    fn fault(driver: &str, captures: bool, is_multiplanar: bool) -> Option<String> {
-        let capability = Capability {
+    /// A webcam's, but for what `change` makes of it.
+    fn fault(driver: &str, change: impl Fn(&mut Capability)) -> Option<String> {
+        let mut capability = Capability {
             card: "card".to_owned(),
             driver: driver.to_owned(),
             bus: String::new(),
-            captures,
+            captures: true,
             takes: false,
-            is_multiplanar,
+            is_multiplanar: false,
             streams: true,
+            is_steered: false,
         };
+        change(&mut capability);
         let checked = check(Path::new("/dev/video7"), &capability);
         checked.err().map(|fault| fault.to_string())
     }
 
     #[test]
     fn parts_of_a_boards_pipeline_are_refused_with_the_kinds_that_use_it() {
-        assert_eq!(fault("uvcvideo", true, false), None);
-        for multiplanar in [
-            fault("rp1-cfe", false, true),
-            fault("bcm2835-isp", true, false),
+        assert_eq!(fault("uvcvideo", |_| ()), None);
+        // The receiver of a Raspberry Pi 5 gives pictures in one plane, and refuses to stream until it is linked.
+        for part in [
+            fault("rp1-cfe", |node| node.is_steered = true),
+            fault("rkisp1", |node| {
+                (node.captures, node.is_multiplanar) = (false, true);
+            }),
+            fault("bcm2835-isp", |_| ()),
         ] {
-            let text = multiplanar.unwrap();
+            let text = part.unwrap();
             assert!(text.contains("kind = \"csi\""), "{text}");
             assert!(!text.contains("ffmpeg"), "{text}");
         }
-        assert!(
-            fault("uvcvideo", false, false)
-                .unwrap()
-                .contains("inspectd cameras")
-        );
+        let other = fault("uvcvideo", |node| node.captures = false).unwrap();
+        assert!(other.contains("inspectd cameras"), "{other}");
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Capability {
     pub(super) is_multiplanar: bool,
     /// Has a queue of buffers.
     pub(super) streams: bool,
+    /// Gives pictures only once a program has linked and set all steps before it, through the media controller.
+    pub(super) is_steered: bool,
 }
 
 /// What came of waiting for a node.
@@ -141,6 +143,7 @@ impl Node {
             takes: can & (c::V4L2_CAP_VIDEO_OUTPUT | c::V4L2_CAP_VIDEO_M2M) != 0,
             is_multiplanar: can & c::V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0,
             streams: can & c::V4L2_CAP_STREAMING != 0,
+            is_steered: can & c::V4L2_CAP_IO_MC != 0,
         })
     }
 
