@@ -45,9 +45,11 @@ impl Section {
     ) -> Option<T> {
         self.known.push(key);
         let value = self.table.remove(key)?;
+        let mut texts = Vec::new();
+        collect_texts(&value, &mut texts);
         value
             .try_into()
-            .map_err(|e: toml::de::Error| issues.add(self.path(key), e.message()))
+            .map_err(|e: toml::de::Error| issues.add(self.path(key), untold(e.message(), &texts)))
             .ok()
     }
 
@@ -190,6 +192,31 @@ impl Section {
     }
 }
 
+/// All texts of a value.
+fn collect_texts(value: &toml::Value, texts: &mut Vec<String>) {
+    match value {
+        toml::Value::String(text) => texts.push(text.clone()),
+        toml::Value::Array(values) => values.iter().for_each(|v| collect_texts(v, texts)),
+        toml::Value::Table(table) => table.iter().for_each(|(_, v)| collect_texts(v, texts)),
+        _ => {}
+    }
+}
+
+/// A fault without the texts that it quotes: a URL or a command, put where it does not belong, may hold a password, and
+/// faults are published (`info`). A single word stays; it is a misspelt choice.
+fn untold(message: &str, texts: &[String]) -> String {
+    let is_word = |text: &str| {
+        text.chars()
+            .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+    };
+    let told = texts.iter().filter(|text| !is_word(text));
+    told.fold(message.to_owned(), |message, text| {
+        // As serde quotes them.
+        let message = message.replace(&format!("string {text:?}"), "a text");
+        message.replace(&format!("`{text}`"), "`…`")
+    })
+}
+
 /// Edits from one word to the other, case aside (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.to_lowercase(), b.to_lowercase());
@@ -209,6 +236,38 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_tells_no_text_that_may_hold_a_password() {
+        for value in [
+            r#"source = "rtsp://u:s3cret@h/stream""#,
+            r#"source = "curl -u u:s3cret""#,
+            r#"source = { kind = "say \"s3cret\"" }"#,
+            r#"source = { kind = "it's `s3cret`" }"#,
+            r#"source = [{ kind = "u:s3cret@h" }]"#,
+        ] {
+            let mut section = Section::root(value.parse().unwrap());
+            let mut issues = Issues::default();
+            #[derive(serde::Deserialize)]
+            #[allow(dead_code, reason = "only its faults count")]
+            struct Source {
+                kind: Kind,
+            }
+            #[derive(serde::Deserialize)]
+            enum Kind {
+                Auto,
+            }
+            assert!(section.get::<Source>("source", &mut issues).is_none());
+            let told = issues.to_string();
+            assert!(told.contains("source: "), "{told}");
+            assert!(!told.contains("s3cret"), "{told}");
+            let says_what = ["a text", "`…`", "sequence"];
+            assert!(says_what.iter().any(|words| told.contains(words)), "{told}");
+        }
+        // What was meant is told.
+        let fault = untold("unknown variant `atuo`", &["atuo".to_owned()]);
+        assert_eq!(fault, "unknown variant `atuo`");
+    }
 
     #[test]
     fn distances_are_those_of_the_textbook() {
