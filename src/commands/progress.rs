@@ -1,12 +1,17 @@
-//! Progress bars on a terminal; silent where there is none.
+//! Progress bars on a terminal. Where there is none, a calibration says a line now and then: it may take an hour on a
+//! board, and its journal is read.
 
+use std::io::Write as _;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::board::Heat;
 use crate::train::Step;
+
+/// Lines of a calibration where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// A counter for work of unknown length.
 pub(super) fn counter(what: &str) -> ProgressBar {
@@ -41,8 +46,15 @@ pub(super) fn filming(camera: &str, span: Duration) -> ProgressBar {
 /// machine is, where it says so.
 #[derive(Default)]
 pub(super) struct Bars {
-    current: Mutex<Option<(Step, ProgressBar)>>,
+    current: Mutex<Option<Shown>>,
     heat: Mutex<Heat>,
+}
+
+/// The bar of a step, and when it was told by a line.
+struct Shown {
+    step: Step,
+    bar: ProgressBar,
+    said: Option<Instant>,
 }
 
 impl Bars {
@@ -52,18 +64,24 @@ impl Bars {
             .current
             .lock()
             .expect("nothing panics while the bars are held");
-        if current.as_ref().is_none_or(|(shown, _)| *shown != step) {
-            if let Some((_, bar)) = current.take() {
-                bar.finish();
+        if current.as_ref().is_none_or(|shown| shown.step != step) {
+            if let Some(shown) = current.take() {
+                shown.bar.finish();
             }
-            *current = Some((step, bar_of(step, total)));
+            *current = Some(Shown {
+                step,
+                bar: bar_of(step, total),
+                said: None,
+            });
         }
         let heat = self
             .heat
             .lock()
             .expect("nothing panics while it is held")
             .now();
-        if let Some((_, bar)) = current.as_ref() {
+        if let Some(shown) = current.as_mut() {
+            shown.say(done, total);
+            let bar = &shown.bar;
             bar.set_prefix(heat.map_or_else(String::new, |celsius| format!("{celsius:.0} °C")));
             bar.set_position(done as u64);
             if done == total && step != Step::Count {
@@ -79,14 +97,38 @@ impl Bars {
     }
 }
 
-fn bar_of(step: Step, total: usize) -> ProgressBar {
-    let what = match step {
-        Step::Count => return counter("counting the frames"),
+impl Shown {
+    /// A line where the bar is not seen, if one is due.
+    fn say(&mut self, done: usize, total: usize) {
+        let now = Instant::now();
+        if !self.bar.is_hidden() || self.said.is_some_and(|said| now - said < LINE_EVERY) {
+            return;
+        }
+        self.said = Some(now);
+        let far = (done * 100)
+            .checked_div(total)
+            .filter(|_| self.step != Step::Count);
+        let far = far.map_or_else(String::new, |percent| format!(", {percent} %"));
+        // Nobody may be reading; it goes on.
+        let _ = writeln!(std::io::stderr(), "calibrating: {}{far}", name(self.step));
+    }
+}
+
+fn name(step: Step) -> &'static str {
+    match step {
+        Step::Count => "counting the frames",
         Step::Watch => "the teacher looks at them",
         Step::Train => "the students learn",
         Step::Fit => "fitting the statistics",
         Step::Draw => "drawing the report",
-    };
+    }
+}
+
+fn bar_of(step: Step, total: usize) -> ProgressBar {
+    let what = name(step);
+    if step == Step::Count {
+        return counter(what);
+    }
     let style =
         ProgressStyle::with_template("{msg:<28} {wide_bar} {percent:>3} %  {eta} left  {prefix}")
             .expect("the template is well-formed");
