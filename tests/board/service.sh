@@ -72,8 +72,7 @@ another() { # PID: until the service has another process than that; its first st
 main_pid() { systemctl show -p MainPID --value inspectd; }
 restarts() { systemctl show -p NRestarts --value inspectd; }
 options() { # of a calibration
-  printf '[Service]\nEnvironment="OPTIONS=%s"\n' "$*" > /etc/systemd/system/inspectd-calibrate@.service.d/test.conf
-  systemctl daemon-reload
+  echo "OPTIONS=$*" > /run/inspectd/calibrate-vivid.env
 }
 wait_for_calibration() {
   local end=$((SECONDS + $1))
@@ -98,6 +97,8 @@ install() {
   # Its Profile is the only thing that is missing.
   fact shipped_configuration "$(inspectd check --config /etc/inspectd/config.toml 2>&1 | grep -c ' has a fault:$')"
   mkdir -p /usr/local/share/inspectd /etc/systemd/system/inspectd{,-calibrate@}.service.d
+  # As `systemctl edit` writes it for a camera that needs more devices.
+  printf '[Service]\nDeviceAllow=char-media rw\n' > /etc/systemd/system/inspectd-calibrate@.service.d/override.conf
   cp $IN/teacher.onnx $IN/teacher.toml /usr/local/share/inspectd/
   cat $IN/config.toml > /etc/inspectd/config.toml
   systemd-run -q --wait -p LoadCredential=mqtt:/etc/inspectd/credentials true
@@ -308,7 +309,14 @@ remove() {
   fact remove.state "$([ -e $PROFILE/profile.json ] && [ -e /etc/inspectd/config.toml ] && [ -e /etc/inspectd/credentials/password ] && echo kept || echo lost)"
   dpkg --force-confold -i $IN/inspectd_2.deb || die "the package can't be installed again"
   fact again.configuration "$([ "$config" = "$(sha256sum < /etc/inspectd/config.toml)" ] && echo kept || echo changed)"
+  rm /etc/inspectd/config.toml
+  dpkg --force-confmiss -i $IN/inspectd_2.deb || die "the lost configuration can't be installed again"
+  fact again.mode "$(stat -c '%a:%U:%G' /etc/inspectd/config.toml)"
+  # On some boards the state lies on a partition of its own.
+  mount --bind /var/lib/inspectd /var/lib/inspectd
   dpkg -P inspectd || die "the package can't be purged"
+  fact purge.mounted "$(find /var/lib/inspectd -mindepth 1 | wc -l)"
+  umount /var/lib/inspectd && rmdir /var/lib/inspectd # made by this script
   rm -rf /usr/local/share/inspectd # put there by this script
   fact purge.left "$(find / -xdev -path /proc -prune -o -name '*inspectd*' -print | grep -v -e '^/tmp' -e '^/var/log' | sort | tr '\n' ,)"
 }

@@ -35,6 +35,8 @@ WORDS = {
     ("remove", "remove.active"): "inactive",
     ("remove", "remove.state"): "kept",
     ("remove", "again.configuration"): "kept",
+    ("remove", "again.mode"): "640:root:inspectd",
+    ("remove", "purge.mounted"): "0",
     # What `systemctl edit` wrote, here by the script, stays.
     ("remove", "purge.left"): "/etc/systemd/system/inspectd-calibrate@.service.d,/etc/systemd/system/inspectd.service.d,",
 }

@@ -31,7 +31,7 @@ fn installed(program: &str) -> tempfile::TempDir {
         }
         let text = fs::read_to_string(here().join(&source)).unwrap();
         let text = text.replace("/usr/bin/inspectd", program);
-        let folder = root.path().join(format!("usr/{destination}"));
+        let folder = root.path().join(destination.as_str());
         fs::create_dir_all(&folder).unwrap();
         let name = Path::new(&source).file_name().unwrap();
         fs::write(folder.join(name), text).unwrap();
@@ -97,6 +97,13 @@ fn the_package_holds_files_that_exist_and_the_programs_version() {
     for [source, ..] in kept {
         assert!(here().join(source).is_file(), "{source}");
     }
+    // A tarball with a folder /lib, unpacked where that is a link, would take the system's libraries away.
+    for [_, destination, _] in &assets {
+        let is_merged = ["usr/", "etc/"]
+            .iter()
+            .any(|top| destination.starts_with(top));
+        assert!(is_merged, "{destination}");
+    }
     for name in fs::read_dir(here().join("systemd")).unwrap() {
         let name = format!("systemd/{}", name.unwrap().file_name().display());
         let is_there = assets.iter().any(|[source, ..]| *source == name);
@@ -126,6 +133,9 @@ fn the_shipped_configuration_and_the_units_name_the_same_folders() {
     assert!(tmpfiles.contains(&line), "{tmpfiles}");
     // Drop-ins lie in a folder of the configuration's own name.
     assert!(tmpfiles.contains("d /etc/inspectd/config.d "), "{tmpfiles}");
+    let calibrate = fs::read_to_string(here().join("systemd/inspectd-calibrate@.service")).unwrap();
+    assert!(calibrate.contains("\nEnvironmentFile=-/run/inspectd/calibrate-%i.env\n"));
+    assert!(tmpfiles.contains("d /run/inspectd "), "{tmpfiles}");
     for unit in UNITS {
         let text = fs::read_to_string(here().join("systemd").join(unit)).unwrap();
         assert!(text.contains("\nStateDirectory=inspectd inspectd/profiles\n"));
