@@ -1,23 +1,28 @@
 //! The cameras of one configuration at work: those that are inspected run in a pipeline, those that
 //! are turned off wait with their inspectors, which still answer. Nothing here decides when to end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never};
 
 use super::controls::{Controls, Knobs};
 use super::inspection::Inspection;
-use super::inspector::{Inspector, Order};
+use super::inspector::Inspector;
 use super::keeper::Hands;
+use super::order::Order;
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Tracker;
 use crate::heartbeat::Heartbeat;
 use crate::pipeline::{self, Decide as _, Failure, Finished, LeftBehind, Meter, Running};
 use crate::publish::Message;
+
+/// When an order that found a camera busy is given again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Too many orders wait for a camera.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub(super) struct Generation {
     /// The cameras in the pipeline, by their index in it.
     awake: Vec<Name>,
     asleep: Vec<Inspector>,
+    /// When mutes end by themselves, since boot.
+    mute_ends: BTreeMap<Name, Duration>,
     /// What hangs in the drivers of cameras that are not in the pipeline.
     left_behind: HashMap<Name, LeftBehind>,
     none: Receiver<Infallible>,
@@ -61,6 +68,9 @@ impl Generation {
         let (mut on, mut asleep) = inspection.cameras(boot_id, &mut carried, controls, keeper);
         let now = Moment::now();
         let awake: Vec<Name> = on.iter().map(|on| on.decide.camera.clone()).collect();
+        let inspectors = on.iter().map(|on| &on.decide).chain(&asleep);
+        let ends = inspectors.filter_map(|it| Some((it.camera.clone(), it.mute_end()?)));
+        let mute_ends = ends.collect();
         let inspectors = on.iter_mut().map(|on| &mut on.decide).chain(&mut asleep);
         for camera in inspection.names() {
             let knobs = controls.of(&camera);
@@ -84,6 +94,7 @@ impl Generation {
             running,
             awake,
             asleep,
+            mute_ends,
             left_behind: carried.left_behind,
             none: never(),
         })
@@ -112,6 +123,43 @@ impl Generation {
     /// Gives a camera an order. What an inspector says to it comes back where the camera is turned
     /// off, and takes the pipeline's way otherwise.
     pub(super) fn order(&mut self, camera: &Name, order: Order) -> Result<Vec<Message>, Busy> {
+        let mute = match &order {
+            Order::Mute(mute) => Some(*mute),
+            _ => None,
+        };
+        let said = self.hand_over(camera, order)?;
+        if let Some(mute) = mute {
+            self.mute_ends.remove(camera);
+            let end = mute.end().map(|end| (camera.clone(), end));
+            self.mute_ends.extend(end);
+        }
+        Ok(said)
+    }
+
+    /// How long until a mute has to be ended; `None` where none ends by itself.
+    pub(super) fn mute_ends_in(&self) -> Option<Duration> {
+        let end = self.mute_ends.values().min()?;
+        Some(end.saturating_sub(Moment::now().since_boot))
+    }
+
+    /// Ends the mutes whose time is over, also of cameras that give no frame; what is said because of it.
+    pub(super) fn end_mutes(&mut self, now: Moment) -> Vec<Message> {
+        let is_over = |(_, end): &(&Name, &Duration)| **end <= now.since_boot;
+        let over = self.mute_ends.iter().filter(is_over);
+        let over: Vec<Name> = over.map(|(camera, _)| camera.clone()).collect();
+        let mut messages = Vec::new();
+        for camera in over {
+            if let Ok(said) = self.hand_over(&camera, Order::EndMute(now)) {
+                self.mute_ends.remove(&camera);
+                messages.extend(said);
+            } else {
+                self.mute_ends.insert(camera, now.since_boot + AGAIN);
+            }
+        }
+        messages
+    }
+
+    fn hand_over(&mut self, camera: &Name, order: Order) -> Result<Vec<Message>, Busy> {
         if let Some(inspector) = self.asleep.iter_mut().find(|i| i.camera == *camera) {
             return Ok(inspector.order(order));
         }
@@ -150,6 +198,63 @@ impl Generation {
                 left_behind,
             },
             result: finished.result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{Mute, Rules, stories};
+    use crate::publish::camera::{reporter, told};
+    use crate::score::fixture::profile;
+
+    /// A generation whose only camera, `cam0`, is turned off.
+    fn asleep() -> Generation {
+        let knobs = Knobs {
+            enabled: false,
+            ..Knobs::default()
+        };
+        let inspector = Inspector::new(
+            "cam0".parse().unwrap(),
+            Arc::new(profile(60, 1)),
+            stories::tracker(Rules::default()),
+            reporter(),
+            knobs,
+            None,
+        );
+        Generation {
+            running: None,
+            awake: Vec::new(),
+            asleep: vec![inspector],
+            mute_ends: BTreeMap::new(),
+            left_behind: HashMap::new(),
+            none: never(),
+        }
+    }
+
+    #[test]
+    fn the_mute_of_a_camera_that_is_turned_off_ends_in_time_and_is_told() {
+        let (mut generation, camera) = (asleep(), "cam0".parse().unwrap());
+        assert_eq!(generation.mute_ends_in(), None);
+        let end = stories::moment(10);
+        let until = || Order::Mute(Mute::Until(end.since_boot));
+        generation.order(&camera, until()).unwrap();
+        assert!(generation.mute_ends_in().is_some());
+        assert!(generation.end_mutes(stories::moment(9)).is_empty());
+        let said = told(&generation.end_mutes(end));
+        assert_eq!(said[0], ("cam0/mute/state".to_owned(), "OFF".into()));
+        let (topic, state) = &said[1];
+        assert_eq!(
+            (topic.as_str(), &state["muted"]),
+            ("cam0/state", &false.into())
+        );
+        assert_eq!(generation.mute_ends_in(), None);
+        // A mute that is taken back, or that has no end, takes the place of one that has.
+        for other in [Mute::Off, Mute::On] {
+            generation.order(&camera, until()).unwrap();
+            generation.order(&camera, Order::Mute(other)).unwrap();
+            assert_eq!(generation.mute_ends_in(), None);
         }
     }
 }

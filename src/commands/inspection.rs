@@ -21,8 +21,8 @@ use crate::infer::{TeacherInfo, TeacherRunner};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    Control, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, Reporter, Retained,
-    Settings, Topics, homeassistant_config, homeassistant_status,
+    Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, Reporter, Retained, Settings,
+    Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -137,11 +137,7 @@ impl Inspection {
             ..
         } = &self.config;
         let topics = Topics::new(&mqtt.prefix, &node.name);
-        let sets = self.config.cameras.iter().flat_map(|camera| {
-            let topics = topics.camera(&camera.name);
-            Control::ALL.map(|control| topics.set(control))
-        });
-        let mut subscriptions: Vec<String> = sets.chain([topics.requests()]).collect();
+        let mut subscriptions = topics.subscriptions();
         let home_assistant = home_assistant.discovery.then(|| HomeAssistantTopics {
             status: homeassistant_status(&home_assistant.prefix),
             discovery: homeassistant_config(&home_assistant.prefix, &node.name),
@@ -162,7 +158,7 @@ impl Inspection {
         }
     }
 
-    /// What Home Assistant is told of the node: all of it, or that it is gone.
+    /// What Home Assistant is told of the node: all of it, or that it is gone, if it ever heard of it.
     pub(super) fn discovery(&self) -> Retained {
         let Config {
             node,

@@ -1,21 +1,20 @@
 //! The last step of a camera: features to score, score to incident, incident to messages. Each is a
 //! pure step of its own module; this value only strings them together, and takes orders.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::Sender;
 
 use super::controls::Knobs;
 use super::gallery::{self, Gallery, Latest};
 use super::keeper::Line;
+use super::order::{Asker, Order};
 use crate::capture::{Moment, Pixels};
 use crate::config::Name;
-use crate::decide::{Cause, Evidence, Incident, Judged, Mute, Phase, Picture, Tracker};
+use crate::decide::{Cause, Evidence, Incident, Judged, Phase, Picture, Tracker};
 use crate::infer::Features;
 use crate::pipeline::{Decide, Decided, Stamp};
 use crate::preprocess::{Lighting, Rejection};
-use crate::publish::{Control, Message, Ration, Reporter};
+use crate::publish::{Message, Ration, Reporter};
 use crate::score::Score;
 use crate::score::profile::Profile;
 use crate::score::threshold::Level;
@@ -36,25 +35,6 @@ pub(super) enum Sight {
     New(Box<Seen>),
     /// It hardly differs from the last one that they looked at.
     AsBefore,
-}
-
-/// What an inspector may be told beside the frames.
-pub(super) enum Order {
-    /// Keep reports back, or no longer.
-    Mute(Mute),
-    /// Where frames become anomalous from now on.
-    Threshold(Level),
-    /// Say anew how a control stands.
-    Tell(Control),
-    /// Hand the latest picture over.
-    Snapshot(Asker),
-}
-
-/// Who asks for a picture.
-pub(super) struct Asker {
-    pub(super) to: Sender<Result<Latest, String>>,
-    /// Gone once nobody waits any more: a picture takes a second to make.
-    pub(super) waits: Weak<()>,
 }
 
 /// What the models saw last.
@@ -158,6 +138,11 @@ impl Inspector {
         let mut open = self.tracker.open();
         let frozen = open.find(|incident| incident.cause == Cause::CameraFrozen)?;
         Some(frozen.started.since_boot)
+    }
+
+    /// When a mute ends by itself, since boot.
+    pub(super) fn mute_end(&self) -> Option<Duration> {
+        self.tracker.mute_end()
     }
 
     /// What the next generation goes on with.
@@ -286,6 +271,14 @@ impl Inspector {
         self.was_capped = is_capped;
     }
 
+    /// What follows where a control stands otherwise: its state, and that of a camera that is turned off,
+    /// which no frame says anew.
+    fn turned(&self, told: Message) -> Vec<Message> {
+        let off =
+            (!self.enabled).then(|| self.reporter.disabled_state(Moment::now(), &self.tracker));
+        std::iter::once(told).chain(off).collect()
+    }
+
     fn latest(&mut self) -> Result<Latest, String> {
         match &mut self.gallery {
             _ if !self.enabled => Err("the camera is turned off: set `enabled` to ON".to_owned()),
@@ -351,7 +344,15 @@ impl Decide for Inspector {
                     tracing::info!(camera = %self.camera, ?mute, left_out, "muting is set");
                 }
                 self.tracker.mute(mute);
-                vec![self.reporter.mute(&self.tracker)]
+                let told = self.reporter.mute(&self.tracker);
+                self.turned(told)
+            }
+            Order::EndMute(now) => {
+                if !self.tracker.end_mute(now.since_boot) {
+                    return Vec::new();
+                }
+                let told = self.reporter.mute(&self.tracker);
+                self.turned(told)
             }
             Order::Threshold(level) => {
                 if let Some(left_out) = self.orders.take(Instant::now()) {
@@ -361,7 +362,8 @@ impl Decide for Inspector {
                 }
                 self.level = level;
                 self.judge_again();
-                vec![self.reporter.threshold(level)]
+                let told = self.reporter.threshold(level);
+                self.turned(told)
             }
             Order::Tell(control) => {
                 vec![self.reporter.tell(control, self.enabled, &self.tracker)]

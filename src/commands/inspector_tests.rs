@@ -1,12 +1,15 @@
 //! An inspector with a Profile of the fixture, frame by frame.
 
+use std::sync::Weak;
+
 use crossbeam_channel::bounded;
 use serde_json::Value;
 
 use super::super::darkroom::Darkroom;
 use super::*;
-use crate::decide::{Rules, stories};
+use crate::decide::{Mute, Rules, stories};
 use crate::preprocess::SceneStatistics;
+use crate::publish::Control;
 use crate::publish::camera::{reporter, told};
 use crate::score::fixture::{normal_frames, profile};
 
@@ -260,6 +263,26 @@ fn a_camera_that_is_turned_off_says_so_and_has_no_picture() {
     assert!(start.contains(&("cam0/availability".into(), "disabled".into())));
     let fault = ask(&mut inspector).err().unwrap();
     assert!(fault.contains("turned off"), "{fault}");
+    // No frame says the state anew: what an order changes there is said at once.
+    let level = Level::new(0.7).unwrap();
+    for (order, control, key, value) in [
+        (Order::Mute(Mute::On), "mute", "muted", Value::from(true)),
+        (
+            Order::Threshold(level),
+            "threshold",
+            "threshold_value",
+            0.7.into(),
+        ),
+    ] {
+        let said = told(&inspector.order(order));
+        let topics: Vec<&str> = said.iter().map(|(topic, _)| topic.as_str()).collect();
+        assert_eq!(topics, [&format!("cam0/{control}/state"), "cam0/state"]);
+        let state = &said[1].1;
+        assert_eq!(
+            (&state[key], &state["reason"]),
+            (&value, &"disabled".into())
+        );
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::publish::{Delivery, Message, Retained};
 const FILE: &str = "homeassistant.json";
 /// So many entities that are gone are remembered: each makes all later descriptions longer. A camera has ten.
 const MOST_GONE: usize = 100;
-/// So often is the device under a former name removed: another node may take that name.
+/// So often is a device removed that is no longer described, or not under that name: another node may take
+/// the name, and the broker's access rules may forbid the topic by now.
 const REMOVALS: u8 = 3;
 
 /// What was told, and what of it is gone.
@@ -37,14 +38,18 @@ struct Told {
     /// What was described before.
     #[serde(default, skip_serializing_if = "Platforms::is_empty")]
     gone: Platforms,
-    /// Topics under which the node was described before, and how often each is still to be cleared.
+    /// Topics under which the node was described and is no longer, and how often each is still to be cleared.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     topics: BTreeMap<String, u8>,
 }
 
 impl Told {
     /// What is told by this description, after `former`.
+    ///
+    /// One that removes the device is said only where something was described: rules that forbid its topic
+    /// make some brokers hang up, again on each connection.
     fn after(former: Option<&Told>, description: &Retained) -> Told {
+        let is_removed = description.payload.is_empty();
         let mut now = Told {
             topic: description.topic.clone(),
             entities: platforms(description),
@@ -56,7 +61,7 @@ impl Told {
         };
         // Under another topic it is another device, and the former goes as a whole, as it does where this
         // description removes the device.
-        if former.topic == now.topic && !description.payload.is_empty() {
+        if former.topic == now.topic && !is_removed {
             let gone = former.entities.iter().chain(&former.gone);
             let gone = gone.filter(|(key, _)| !now.entities.contains_key(*key));
             let gone = gone.map(|(key, platform)| (key.clone(), platform.clone()));
@@ -67,8 +72,9 @@ impl Told {
             .iter()
             .map(|(topic, left)| (topic, left.saturating_sub(1)));
         let topics = left.filter(|(_, left)| *left > 0);
-        let topics = topics.chain([(&former.topic, REMOVALS)]);
-        let topics = topics.filter(|(topic, _)| **topic != now.topic);
+        let was_described = !former.entities.is_empty();
+        let topics = topics.chain(was_described.then_some((&former.topic, REMOVALS)));
+        let topics = topics.filter(|(topic, _)| is_removed || **topic != now.topic);
         now.topics = topics.map(|(topic, left)| (topic.clone(), left)).collect();
         now
     }
@@ -96,8 +102,8 @@ impl Introduction {
     /// What is to be sent so that `description` takes the place of what was told before.
     ///
     /// What is gone is removed by each message from then on, not by the first alone: nobody knows whether that one was
-    /// heard, since only the newest waits for a broker. To remove what is not there does nothing. The device under a
-    /// former name is removed [`REMOVALS`] times.
+    /// heard, since only the newest waits for a broker. To remove what is not there does nothing. A device that is no
+    /// longer described, or not under its former name, is removed [`REMOVALS`] times; one that never was, not at all.
     pub(super) fn replace(&mut self, mut description: Retained) -> Vec<Message> {
         let now = Told::after(self.told.as_ref(), &description);
         supersede(&mut description, &now.gone);
@@ -107,7 +113,8 @@ impl Introduction {
             delivery: Delivery::AtLeastOnce,
         };
         let removals = now.topics.keys().map(removal);
-        let messages = removals.chain([description]).map(Message::Retained);
+        let description = Some(description).filter(|message| !message.payload.is_empty());
+        let messages = removals.chain(description).map(Message::Retained);
         let messages = messages.collect();
         if self.told.as_ref() != Some(&now) {
             if let Err(fault) = save(&self.folder, &now) {
@@ -238,6 +245,45 @@ mod tests {
         let back = said(here.replace(description("old", &["a"])));
         assert_eq!(back[0], ("new".to_owned(), Value::Null));
         assert_eq!(back[1..], [("old".to_owned(), json!({"a": "a"}))]);
+    }
+
+    /// What is asked for where discovery is turned off.
+    fn removal(topic: &str) -> Retained {
+        Retained {
+            payload: Vec::new(),
+            ..description(topic, &[])
+        }
+    }
+
+    #[test]
+    fn a_node_that_was_never_described_is_not_removed_over_restarts_and_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for topic in ["t", "t", "renamed"] {
+            let mut here = Introduction::load(folder.path());
+            assert!(here.replace(removal(topic)).is_empty());
+            assert!(here.replace(removal(topic)).is_empty());
+        }
+        let mut here = Introduction::load(folder.path());
+        let on = said(here.replace(description("other", &["a"])));
+        assert_eq!(on, [("other".to_owned(), json!({"a": "a"}))]);
+    }
+
+    #[test]
+    fn a_node_that_was_described_is_removed_three_times_where_it_was_and_can_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = [("t".to_owned(), Value::Null)];
+        Introduction::load(folder.path()).replace(description("t", &["a"]));
+        // The prefix may have changed with it: nothing was ever said under the new one.
+        for topic in ["t", "elsewhere", "t"] {
+            let mut here = Introduction::load(folder.path());
+            assert_eq!(said(here.replace(removal(topic))), gone);
+        }
+        let mut here = Introduction::load(folder.path());
+        assert!(here.replace(removal("t")).is_empty());
+        let back = [("t".to_owned(), json!({"a": "a"}))];
+        assert_eq!(said(here.replace(description("t", &["a"]))), back);
+        assert_eq!(said(here.replace(removal("t"))), gone);
+        assert_eq!(said(here.replace(description("t", &["a"]))), back);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod keeper;
 mod loaded;
 mod logging;
 mod made;
+mod order;
 mod origin;
 mod output;
 mod profile;

@@ -17,7 +17,7 @@ use super::controls::Controls;
 use super::feedback;
 use super::gallery::Latest;
 use super::generation::Busy;
-use super::inspector::{Asker, Order};
+use super::order::{Asker, Order};
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Mute;

@@ -48,6 +48,7 @@ impl Room {
                     Order::Mute(Mute::Until(_)) => format!("{camera} mute for a while"),
                     Order::Mute(mute) => format!("{camera} mute {mute:?}"),
                     Order::Threshold(level) => format!("{camera} threshold {}", level.get()),
+                    Order::EndMute(_) => format!("{camera} end of a mute"),
                     Order::Tell(control) => format!("{camera} tell {}", control.as_str()),
                     Order::Snapshot(Asker { to, waits }) => {
                         assert_eq!(waits.strong_count(), 1, "somebody waits");

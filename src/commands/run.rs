@@ -28,6 +28,7 @@ use super::reload::{Loaded, Reloads};
 use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
 use super::watchdog::{Look, Watchdog, Watched};
+use crate::capture::Moment;
 use crate::cli::RunArgs;
 use crate::config::{Issues, Name};
 use crate::pipeline::{Failure, Outlet, log_pauses};
@@ -36,7 +37,7 @@ use crate::seam;
 
 /// How often the node's health is said.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
-/// Requests that wait while one is done.
+/// What others say that waits while one is done; more is coalesced or refused by the publisher.
 const TOLD_DEPTH: usize = 16;
 
 /// How a generation came to its end.
@@ -176,6 +177,8 @@ impl Daemon {
 
     /// Says which node and cameras there are, and takes back what the former ones left.
     fn introduce(&mut self, inspection: &Inspection, info: &Info, leftovers: Vec<Message>) {
+        self.outlet
+            .send(Message::controls(&inspection.topics(), &inspection.names()));
         self.outlet.send(info.message(&inspection.topics().info()));
         for message in self.introduction.replace(inspection.discovery()) {
             self.outlet.send(message);
@@ -237,6 +240,7 @@ impl Daemon {
         self.say_health(generation, &site, None);
         loop {
             self.reloads.begin();
+            let mute_over = generation.mute_ends_in().map_or_else(never, after);
             // What others ask for comes last: they could ask without end.
             let turn = select_biased! {
                 recv(generation.ended()) -> _ => Some(Turn::Stop),
@@ -264,6 +268,11 @@ impl Daemon {
                 },
                 recv(health) -> _ => {
                     self.say_health(generation, &site, None);
+                    None
+                },
+                recv(mute_over) -> _ => {
+                    let said = generation.end_mutes(Moment::now());
+                    said.into_iter().for_each(|message| self.outlet.send(message));
                     None
                 },
                 // Closed, it says that the publisher has ended; the outlet tells why.

@@ -46,6 +46,20 @@ fn a_mute_with_an_end_ends_by_the_frames_time_even_where_none_can_be_judged() {
 }
 
 #[test]
+fn a_mute_with_an_end_ends_without_a_frame_too_and_one_without_does_not() {
+    let mut tracker = tracker(Rules::default());
+    let end = moment(10).since_boot;
+    tracker.mute(Mute::Until(end));
+    assert_eq!(tracker.mute_end(), Some(end));
+    assert!(!tracker.end_mute(moment(9).since_boot) && tracker.is_muted());
+    assert!(tracker.end_mute(end) && !tracker.is_muted());
+    assert!(!tracker.end_mute(end), "it ends once");
+    tracker.mute(Mute::On);
+    assert_eq!(tracker.mute_end(), None);
+    assert!(!tracker.end_mute(Duration::MAX) && tracker.is_muted());
+}
+
+#[test]
 fn beyond_the_hourly_cap_nothing_opens_until_the_hour_has_moved_on() {
     let rules = Rules {
         hourly_cap: 2,

@@ -25,6 +25,16 @@ pub enum Mute {
     Until(Duration),
 }
 
+impl Mute {
+    /// When it ends by itself, since boot.
+    pub fn end(self) -> Option<Duration> {
+        match self {
+            Mute::Until(end) => Some(end),
+            Mute::Off | Mute::On => None,
+        }
+    }
+}
+
 /// Follows one camera.
 #[derive(Debug)]
 pub struct Tracker {
@@ -86,6 +96,21 @@ impl Tracker {
         self.mute = mute;
     }
 
+    /// Ends a mute whose time is over at `now` since boot; whether there was one. A frame does so by
+    /// itself: this is for a camera that gives none.
+    pub fn end_mute(&mut self, now: Duration) -> bool {
+        let is_over = self.mute.end().is_some_and(|end| now >= end);
+        if is_over {
+            self.mute = Mute::Off;
+        }
+        is_over
+    }
+
+    /// When the mute ends by itself, since boot.
+    pub fn mute_end(&self) -> Option<Duration> {
+        self.mute.end()
+    }
+
     /// Whether reports are kept back.
     pub fn is_muted(&self) -> bool {
         self.mute != Mute::Off
@@ -112,9 +137,7 @@ impl Tracker {
         judgement: Result<&Judged, &Rejection>,
     ) -> Vec<Incident> {
         self.last_seen = Some(at);
-        if matches!(self.mute, Mute::Until(end) if at.since_boot >= end) {
-            self.mute = Mute::Off;
-        }
+        self.end_mute(at.since_boot);
         let mut of_drift = self.sign_of_drift(at, judgement);
         let now = Now {
             seq,

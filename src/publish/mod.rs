@@ -33,6 +33,7 @@ mod settings;
 mod sink;
 mod spool;
 mod suspicion;
+mod told;
 mod topics;
 mod window;
 
@@ -44,7 +45,7 @@ pub use info::{Info, InfoCamera};
 pub use machine::{Machine, Readings, temperature};
 pub use media::{Media, MediaNames};
 pub use mqtt::{Endpoint, Protocol};
-pub use publisher::{Left, Publisher, Told};
+pub use publisher::{Left, Publisher};
 pub use ration::Ration;
 pub use reporter::Reporter;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use request::{
 pub use response::Reply;
 pub use settings::{HomeAssistantTopics, Settings};
 pub use spool::{Folder, Limits, Spool, SpoolError, State, Status};
+pub use told::Told;
 pub use topics::{CameraTopics, Control, Topics, Verb, homeassistant_config, homeassistant_status};
 
 /// What the publisher is asked to deliver.
@@ -70,6 +72,9 @@ pub enum Message {
     Health(Box<HealthReport>),
     /// A reload: how to go on.
     Settings(Box<Settings>),
+    /// The topics on which controls are set: of these the newest message reaches the supervisor, however
+    /// long it is away.
+    Controls(Vec<String>),
 }
 
 /// A message as it came.

@@ -10,15 +10,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use tracing::{debug, info, warn};
 
 use super::health::{HealthReport, SpoolHealth};
 use super::lines::Lines;
 use super::mqtt::Happening;
 use super::ration::Ration;
+use super::request;
 use super::sink::Sink;
 use super::spool::{Event, IN_DOUBT, Spool, State, Status};
+use super::told::{ToSupervisor, Told};
 use super::{Alert, Delivery, Incoming, Message, Retained, Settings};
 use crate::heartbeat::Heartbeat;
 
@@ -36,21 +38,11 @@ pub struct Publisher {
     lines: Option<Lines>,
     /// What was last said of the node's health, but for what is known here alone.
     health: Option<HealthReport>,
-    /// To the supervisor.
-    to: Sender<Told>,
+    supervisor: ToSupervisor,
     has_told_failure: bool,
-    /// Lines about requests that are dropped.
-    dropped: Ration,
+    /// Lines about requests that are refused.
+    refused: Ration,
     heartbeat: Heartbeat,
-}
-
-/// What the supervisor is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// Somebody speaks to us.
-    Heard(Incoming),
-    /// The spool's disk has failed: what comes now is safe nowhere, and a restart is due.
-    DiskFailed(String),
 }
 
 /// What is left when the publisher has ended.
@@ -66,7 +58,7 @@ pub struct Left {
 
 impl Publisher {
     /// A publisher that has not connected yet. What is heard goes to `to`, whose reader may be slow:
-    /// what does not fit is dropped with a warning.
+    /// of what is set the newest waits, and a request that does not fit is answered as such.
     pub fn new(settings: Settings, spool: Spool, to: Sender<Told>) -> Self {
         Publisher {
             lines: Lines::new(&settings),
@@ -76,9 +68,9 @@ impl Publisher {
             spool,
             in_doubt: VecDeque::new(),
             health: None,
-            to,
+            supervisor: ToSupervisor::new(to),
             has_told_failure: false,
-            dropped: Ration::default(),
+            refused: Ration::default(),
             heartbeat: Heartbeat::default(),
         }
     }
@@ -92,6 +84,9 @@ impl Publisher {
     /// Delivers until `inbox` closes, then says goodbye.
     pub fn run(mut self, inbox: &Receiver<Message>) -> Left {
         let closed = never();
+        // Without room and without a reader, for as long as nothing waits for the supervisor.
+        let (nobody, _unread) = bounded(0);
+        let to_supervisor = self.supervisor.sender();
         let heartbeat = self.heartbeat.clone();
         loop {
             heartbeat.during(|| self.advance());
@@ -99,6 +94,11 @@ impl Publisher {
                 inbox
             } else {
                 &closed
+            };
+            let to = if self.supervisor.waits() {
+                &to_supervisor
+            } else {
+                &nobody
             };
             select! {
                 recv(inbox) -> message => match message {
@@ -114,6 +114,7 @@ impl Publisher {
                 recv(self.live()) -> got => {
                     heartbeat.during(|| self.lines_happened(|it| it.live_happened(got.ok())));
                 }
+                send(to, self.supervisor.next()) -> _ => {}
                 default(self.patience()) => {}
             }
         }
@@ -132,6 +133,7 @@ impl Publisher {
             }
             Message::Health(report) => self.say_health(*report),
             Message::Settings(settings) => self.change(*settings),
+            Message::Controls(topics) => self.supervisor.allow(topics),
         }
     }
 
@@ -228,8 +230,7 @@ impl Publisher {
         if let State::Failed(reason) = &status.state
             && !self.has_told_failure
         {
-            let failed = Told::DiskFailed(reason.clone());
-            self.has_told_failure = self.to.try_send(failed).is_ok();
+            self.has_told_failure = self.supervisor.disk_failed(reason.clone());
         }
         let is_healthy = status.state == State::Healthy;
         let former = self.status.replace(status);
@@ -269,10 +270,18 @@ impl Publisher {
         if heard.retained {
             return;
         }
-        if let Err(fault) = self.to.try_send(Told::Heard(heard))
-            && let Some(left_out) = self.dropped.take(Instant::now())
-        {
-            warn!(%fault, left_out, "too many requests at once, one is dropped");
+        if let Err(heard) = self.supervisor.hear(heard) {
+            self.refuse(&heard);
+        }
+    }
+
+    /// Answers a request that can't be heard now.
+    fn refuse(&mut self, Incoming { topic, payload, .. }: &Incoming) {
+        if let Some(left_out) = self.refused.take(Instant::now()) {
+            warn!(topic, left_out, "too many requests at once, one is refused");
+        }
+        if let Some(answer) = request::busy(&self.settings.topics, topic, payload) {
+            self.take(answer);
         }
     }
 

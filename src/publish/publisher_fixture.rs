@@ -70,11 +70,19 @@ impl Desk {
 
     /// A publisher on a thread, as the pipeline has it.
     pub(super) fn open(&self) -> (Sender<Message>, JoinHandle<Left>) {
-        let settings = self.settings();
+        let (tell, _) = bounded(1);
+        self.open_with(self.settings(), tell)
+    }
+
+    /// The same by these settings, and with a supervisor.
+    pub(super) fn open_with(
+        &self,
+        settings: Settings,
+        tell: Sender<Told>,
+    ) -> (Sender<Message>, JoinHandle<Left>) {
         let folder = Folder::lock(self.folder.path()).unwrap();
         let spool = Spool::open(&folder, settings.limits).unwrap();
         let (sender, inbox) = bounded(8);
-        let (tell, _) = bounded(1);
         let publisher = Publisher::new(settings, spool, tell);
         let work = move || {
             let left = publisher.run(&inbox);

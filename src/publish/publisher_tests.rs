@@ -1,6 +1,8 @@
 //! The publisher against a real broker that is there, absent, late, restarted or killed, and against
 //! one that swallows messages.
 
+#[path = "busy_tests.rs"]
+mod busy;
 #[path = "publisher_fixture.rs"]
 mod fixture;
 #[path = "outage_tests.rs"]

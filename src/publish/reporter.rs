@@ -123,8 +123,13 @@ impl Reporter {
         self.presence.leave();
         let mut messages = vec![self.availability("disabled"), self.active(tracker)];
         messages.extend(self.controls(false, tracker));
-        messages.push(self.blind_state(at, Blind::Disabled, tracker));
+        messages.push(self.disabled_state(at, tracker));
         messages
+    }
+
+    /// The state of a camera that is turned off: no frame says anew how its controls stand.
+    pub fn disabled_state(&self, at: Moment, tracker: &Tracker) -> Message {
+        self.blind_state(at, Blind::Disabled, tracker)
     }
 
     /// The same for a camera whose frames become anomalous at `level`.

@@ -21,6 +21,8 @@ use crate::score::threshold::Level;
 pub const MAX_REQUEST: usize = 16 * 1024;
 /// The longest mute with an end, a year; longer is a slip of the unit.
 const MAX_MINUTES: f64 = 525_600.0;
+/// Why a request that finds no place is not done.
+const BUSY: &str = "busy: too many requests wait; try again in a few seconds";
 /// Characters of a fault that are sent back: it may quote what came.
 const MAX_FAULT: usize = 500;
 
@@ -138,8 +140,7 @@ impl Heard {
         if retained {
             return None;
         }
-        let requests = topics.requests();
-        if let Some(level) = topic.strip_prefix(requests.trim_end_matches('+')) {
+        if let Some(level) = below_requests(topics, topic) {
             // What is no name could not stand in the topic of an answer.
             let level: Name = level.parse().ok()?;
             return Some(asked(topics, cameras, &level, payload));
@@ -151,6 +152,18 @@ impl Heard {
     }
 }
 
+/// The answer to a request for which there is no place now; `None` where it is none.
+pub(super) fn busy(topics: &Topics, topic: &str, payload: &[u8]) -> Option<Message> {
+    let level: Name = below_requests(topics, topic)?.parse().ok()?;
+    let addressed = addressed(topics, &level, payload);
+    Some(addressed.map_or_else(|answer| answer, |(reply, _)| reply.error(BUSY)))
+}
+
+/// The level of a topic that says what is asked for.
+fn below_requests<'a>(topics: &Topics, topic: &'a str) -> Option<&'a str> {
+    topic.strip_prefix(topics.requests().trim_end_matches('+'))
+}
+
 fn asked(
     topics: &Topics,
     cameras: &[Name],
@@ -158,20 +171,7 @@ fn asked(
     payload: &[u8],
 ) -> Result<Heard, Refusal> {
     let known = Verb::ALL.into_iter().find(|v| v.as_str() == level.as_str());
-    let any = topics.response(Verb::Reload);
-    let folder = any.trim_end_matches(Verb::Reload.as_str());
-    let answer = |transaction| Reply::new(format!("{folder}{level}"), transaction);
-    let mut fields = match object(payload) {
-        Ok(fields) => fields,
-        Err(fault) => return Err(Refusal::Asked(answer(Value::Null).error(&fault))),
-    };
-    let transaction = fields.remove("transaction").unwrap_or(Value::Null);
-    let is_integer = transaction.is_i64() || transaction.is_u64();
-    if !(transaction.is_null() || transaction.is_string() || is_integer) {
-        let fault = "`transaction` must be a text or an integer";
-        return Err(Refusal::Asked(answer(Value::Null).error(fault)));
-    }
-    let reply = answer(transaction);
+    let (reply, fields) = addressed(topics, level, payload).map_err(Refusal::Asked)?;
     let request = match known {
         Some(verb) => request(verb, fields, cameras),
         None => Err(format!(
@@ -183,6 +183,28 @@ fn asked(
         Ok(request) => Ok(Heard::Asked(request, reply)),
         Err(fault) => Err(Refusal::Asked(reply.error(&shortened(fault)))),
     }
+}
+
+/// Whom a request is answered, and its other fields; or the answer, where they can't be read.
+fn addressed(
+    topics: &Topics,
+    level: &Name,
+    payload: &[u8],
+) -> Result<(Reply, Map<String, Value>), Message> {
+    let any = topics.response(Verb::Reload);
+    let folder = any.trim_end_matches(Verb::Reload.as_str());
+    let answer = |transaction| Reply::new(format!("{folder}{level}"), transaction);
+    let mut fields = match object(payload) {
+        Ok(fields) => fields,
+        Err(fault) => return Err(answer(Value::Null).error(&fault)),
+    };
+    let transaction = fields.remove("transaction").unwrap_or(Value::Null);
+    let is_integer = transaction.is_i64() || transaction.is_u64();
+    if !(transaction.is_null() || transaction.is_string() || is_integer) {
+        let fault = "`transaction` must be a text or an integer";
+        return Err(answer(Value::Null).error(fault));
+    }
+    Ok((answer(transaction), fields))
 }
 
 /// The fields of a payload; an empty one has none.

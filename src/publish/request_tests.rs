@@ -173,8 +173,13 @@ fn what_is_retained_or_not_for_us_asks_nothing() {
         "request/",
         "request/a/b",
         "request/+",
-        "cam9/mute/set",
         "cam0/mute/state",
+        // The filter of the controls lets these in.
+        "cam9/mute/set",
+        "cam0/dance/set",
+        "cam0//set",
+        "info/mute/set",
+        "request/mute/set",
         "",
     ] {
         assert!(heard(topic, b"ON").is_none(), "{topic}");
@@ -232,6 +237,24 @@ fn controls_are_set_by_words_and_numbers_and_by_nothing_else() {
     }
     let bytes = heard("cam0/mute/set", &[0xff, 0xfe]);
     assert!(matches!(bytes, Some(Err(Refusal::Set { .. }))));
+}
+
+#[test]
+fn a_request_for_which_there_is_no_place_is_answered_with_its_transaction() {
+    let busy = |topic: &str, payload: &[u8]| {
+        let topic = format!("inspectd/press/{topic}");
+        super::busy(&topics(), &topic, payload).map(opened)
+    };
+    let asked = br#"{"camera":"cam1","transaction":"a7"}"#;
+    let (topic, answer) = busy("request/snapshot", asked).unwrap();
+    assert_eq!(topic, "inspectd/press/response/snapshot");
+    let found = (&answer["status"], &answer["error"], &answer["transaction"]);
+    assert_eq!(found, (&json!("error"), &json!(BUSY), &json!("a7")));
+    let (_, answer) = busy("request/mute", b"{").unwrap();
+    assert!(answer["error"].as_str().unwrap().contains("JSON object"));
+    for other in ["cam1/mute/set", "cam9/mute/set", "request/a/b", "info"] {
+        assert!(busy(other, b"ON").is_none(), "{other}");
+    }
 }
 
 proptest! {

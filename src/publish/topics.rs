@@ -131,6 +131,12 @@ impl Topics {
         format!("{}/request/+", self.root)
     }
 
+    /// The filters of all that others may tell us. Two, however many cameras there are: AWS IoT Core takes
+    /// eight at most in one packet. The second lets in what is for no camera of ours as well.
+    pub fn subscriptions(&self) -> Vec<String> {
+        vec![self.requests(), format!("{}/+/+/set", self.root)]
+    }
+
     /// What a topic asks of the node; `None` where it is no request or an unknown one.
     pub fn requested(&self, topic: &str) -> Option<Verb> {
         Verb::ALL
@@ -226,6 +232,40 @@ mod tests {
             assert_eq!(ours.control(&ours.set(control)), Some(control));
             assert_eq!(ours.control(&ours.state_of(control)), None);
             assert_eq!(ours.control(&other.set(control)), None);
+        }
+    }
+
+    /// Whether a filter without `#` lets a topic in.
+    fn matches(filter: &str, topic: &str) -> bool {
+        let (filter, topic) = (filter.split('/'), topic.split('/'));
+        let same = |(wanted, level): (&str, &str)| wanted == "+" || wanted == level;
+        filter.clone().count() == topic.clone().count() && filter.zip(topic).all(same)
+    }
+
+    #[test]
+    fn few_filters_let_in_all_that_thirty_cameras_can_be_told_and_nothing_that_they_say() {
+        let filters = topics().subscriptions();
+        // With that of Home Assistant's status.
+        assert!(filters.len() < 8, "more than AWS IoT Core takes");
+        let count = |topic: String| filters.iter().filter(|one| matches(one, &topic)).count();
+        for verb in Verb::ALL {
+            assert_eq!(count(topics().request(verb)), 1);
+            assert_eq!(count(topics().response(verb)), 0);
+        }
+        for n in 0..30 {
+            let camera = topics().camera(&format!("cam{n}").parse().unwrap());
+            for control in Control::ALL {
+                assert_eq!(count(camera.set(control)), 1);
+                assert_eq!(count(camera.state_of(control)), 0);
+            }
+            for said in [
+                camera.availability,
+                camera.state,
+                camera.alert,
+                camera.active,
+            ] {
+                assert_eq!(count(said), 0);
+            }
         }
     }
 

@@ -164,7 +164,7 @@ async def readings(house):
     spool = health["spool"] | {"state": "no_room", "alerts": 7}
     await house.say("health", changed(health, temperature_c=None, spool=spool))
     house.shows("a full disk", spool_fault="on", spool="7", temperature="unknown")
-    for name, wanted in (("off", "off"), ("failed", "on")):
+    for name, wanted in (("off", "off"), ("failed", "on"), ("quarantine", "on")):
         await house.say("health", changed(health, spool=spool | {"state": name}))
         house.shows(f"spool {name}", spool_fault=wanted)
 
