@@ -94,7 +94,10 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes, requires = "camera")]
     pub minutes: f64,
     /// Films, and stops there
-    #[arg(long, requires = "camera", conflicts_with_all = ["footage", "out", "teacher", "report", "dump"])]
+    #[arg(long, requires = "camera", conflicts_with_all = [
+        "footage", "out", "teacher", "epochs", "seed", "scoring", "memory_bank", "false_alarms", "fps", "cache",
+        "memory", "crop", "mask", "dump", "report",
+    ])]
     pub film_only: bool,
     /// Keeps what does not come as JPEG as PNG, without loss and five times as large
     #[arg(long, requires = "camera", conflicts_with = "footage")]
@@ -125,7 +128,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "BUDGET", default_value = "1/day")]
     pub false_alarms: Budget,
     /// Frames a second that will be judged, where the budget is one of time [default: the camera's
-    /// `fps`, else that of the footage, else 2]
+    /// `fps`, else the rate that footage filmed by --camera came at, else 2]
     #[arg(long, value_name = "N", value_parser = fps)]
     pub fps: Option<f64>,
     /// Room for the teacher's features beside the Profile, in DIR.unfinished, in megabytes; longer

@@ -18,10 +18,13 @@ pub struct RefineArgs {
     ])]
     pub refine: bool,
     /// Frames that are fine though they alarm: JPEG or PNG files, or folders of them
-    #[arg(long, value_name = "PATH", num_args = 1.., requires = "refine", conflicts_with = "camera")]
+    // Clap asks for --refine no more where --footage, which conflicts with it, is given: hence both here.
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "refine",
+        conflicts_with_all = ["camera", "footage"])]
     pub fine: Vec<PathBuf>,
     /// Frames that are bad, and must be found: files or folders likewise
-    #[arg(long, value_name = "PATH", num_args = 1.., requires = "refine", conflicts_with = "camera")]
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "refine",
+        conflicts_with_all = ["camera", "footage"])]
     pub bad: Vec<PathBuf>,
     /// Writes the Profile though it calls frames normal that people called bad, and remembers which
     #[arg(long, conflicts_with = "film_only")]

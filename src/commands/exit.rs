@@ -53,6 +53,14 @@ pub(super) enum Stopped {
         /// Alerts that nobody has.
         lost: u64,
     },
+    /// Without a broker, the sink is all that gets them.
+    #[error(
+        "{lost} alerts are lost: sink.jsonl did not take them, and mqtt is off; see the warnings above"
+    )]
+    Unwritten {
+        /// Alerts that nobody has.
+        lost: u64,
+    },
 }
 
 /// The exit code for an error: by the first in its chain that has one.

@@ -18,7 +18,9 @@ use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Tracker;
 use crate::heartbeat::Heartbeat;
-use crate::pipeline::{self, Decide as _, Failure, Finished, LeftBehind, Meter, Running};
+use crate::pipeline::{
+    self, CameraCounts, Decide as _, Failure, Finished, LeftBehind, Meter, Running,
+};
 use crate::publish::Message;
 
 /// When an order that found a camera busy is given again.
@@ -167,6 +169,18 @@ impl Generation {
         let running = self.running.as_ref().zip(index);
         let is_taken = running.is_some_and(|(running, index)| running.order(index, order));
         if is_taken { Ok(Vec::new()) } else { Err(Busy) }
+    }
+
+    /// The cameras that gave frames and of which none could be judged, each with a warning.
+    pub(super) fn unjudged(&self) -> Vec<String> {
+        let counts = self.meter().into_iter().flat_map(Meter::counts);
+        let unjudged = counts.filter(|(_, counts)| counts.is_all_rejected());
+        unjudged
+            .map(|(camera, CameraCounts { rejected, .. })| {
+                tracing::warn!(camera, ?rejected, "no frame could be judged");
+                camera
+            })
+            .collect()
     }
 
     /// Ends it. Incidents of cameras that do not stay are closed.

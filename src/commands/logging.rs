@@ -4,6 +4,7 @@
 //! Standard error may go away: a lost session, a journal that is started anew. Lines are lost then, and
 //! nothing else: told to, the library would complain about it on standard error, by a panic.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -53,10 +54,13 @@ impl Journal {
 
 fn lines(log: &Log) -> Lines {
     let level = LevelFilter::from_level(log.level.as_tracing());
-    // Colours are for a terminal; a journal would hold them as bytes.
+    let no_color = std::env::var_os("NO_COLOR");
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(has_colours(
+            std::io::stderr().is_terminal(),
+            no_color.as_deref(),
+        ))
         .log_internal_errors(false);
     match log.format {
         LogFormat::Text if is_journald() => level
@@ -67,6 +71,12 @@ fn lines(log: &Log) -> Lines {
     }
 }
 
+/// Colours are for a terminal; a journal would hold them as bytes. Whoever sets `NO_COLOR` to anything wants
+/// none there either (no-color.org).
+fn has_colours(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
 /// Whether systemd's journal takes standard error, and with it the time of each line (systemd.exec(5),
 /// `JOURNAL_STREAM`: device and inode).
 fn is_journald() -> bool {
@@ -75,4 +85,17 @@ fn is_journald() -> bool {
     };
     std::fs::metadata("/proc/self/fd/2")
         .is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_has_colours_and_no_color_turns_them_off_unless_it_is_empty() {
+        assert!(has_colours(true, None));
+        assert!(has_colours(true, Some(OsStr::new(""))));
+        assert!(!has_colours(true, Some(OsStr::new("1"))));
+        assert!(!has_colours(false, None));
+    }
 }

@@ -43,6 +43,7 @@ mod schema;
 mod score;
 mod signals;
 mod teacher;
+mod turn;
 mod watchdog;
 
 pub use exit::exit_code;

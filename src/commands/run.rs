@@ -16,7 +16,6 @@ use serde_json::Value;
 use tracing::{error, info};
 
 use super::controls::Controls;
-use super::exit::Stopped;
 use super::fallback;
 use super::generation::{Carried, Ended, Generation};
 use super::health::Pulse;
@@ -27,6 +26,7 @@ use super::logging::{self, Journal};
 use super::reload::{Loaded, Reloads};
 use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
+use super::turn::Turn;
 use super::watchdog::{Look, Watchdog, Watched};
 use crate::capture::Moment;
 use crate::cli::RunArgs;
@@ -39,18 +39,6 @@ use crate::seam;
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// What others say that waits while one is done; more is coalesced or refused by the publisher.
 const TOLD_DEPTH: usize = 16;
-
-/// How a generation came to its end.
-enum Turn {
-    /// The footage has ended, a stage has failed, or a stop was asked.
-    Stop,
-    /// The spool's disk has failed.
-    DiskFailed(String),
-    /// This configuration takes over.
-    Reload(Box<Inspection>),
-    /// A camera was turned on or off; the configuration stays.
-    Switch,
-}
 
 /// What others call the node and its cameras under one configuration.
 struct Site {
@@ -116,18 +104,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         daemon.outlet.send(answer);
     }
     let left = daemon.outlet.close();
-    let (folder, lost) = (folder.path().to_path_buf(), left.lost);
     let (result, turn) = ended?;
     result?;
-    match turn {
-        Turn::DiskFailed(reason) => Err(Stopped::DiskFailed {
-            folder,
-            reason,
-            lost,
-        })?,
-        _ if lost > 0 => Err(Stopped::NoRoom { folder, lost })?,
-        _ => Ok(()),
-    }
+    turn.result(folder.path().to_path_buf(), &left)
 }
 
 impl Daemon {
@@ -201,7 +180,7 @@ impl Daemon {
         let goes_on = |camera: &&Name| match turn {
             Turn::Reload(next) => next.goes_on_with(camera, inspection),
             Turn::Switch => self.controls.of(camera).enabled,
-            Turn::Stop | Turn::DiskFailed(_) => false,
+            Turn::Stop | Turn::Footage(_) | Turn::DiskFailed(_) => false,
         };
         let stay: Vec<Name> = cameras.iter().filter(goes_on).cloned().collect();
         self.watchdog
@@ -243,7 +222,7 @@ impl Daemon {
             let mute_over = generation.mute_ends_in().map_or_else(never, after);
             // What others ask for comes last: they could ask without end.
             let turn = select_biased! {
-                recv(generation.ended()) -> _ => Some(Turn::Stop),
+                recv(generation.ended()) -> _ => Some(Turn::Footage(generation.unjudged())),
                 recv(self.signals) -> asked => self.obey(asked.unwrap_or(Asked::Stop)),
                 recv(report) -> _ => {
                     if let Some(meter) = generation.meter() {

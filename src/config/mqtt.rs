@@ -5,6 +5,7 @@
 //! may read is refused. No secret appears in `Debug` output.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -125,16 +126,7 @@ pub(super) fn resolve(
     issues: &mut Issues,
 ) -> Option<Mqtt> {
     let enabled = section.get("enabled", issues).unwrap_or(true);
-    let host = section
-        .text("host", issues)
-        .unwrap_or_else(|| "localhost".to_owned());
-    if host.contains(['/', ' ']) {
-        issues.add(
-            section.path("host"),
-            // Not repeated: a URL may hold a password, and this text is published.
-            "is no host's name; give the name or address alone, no URL",
-        );
-    }
+    let host = host(&mut section, issues);
     let has_tls = section.given("tls");
     let inner = section.section("tls", issues);
     let tls = has_tls.then(|| tls(inner, files, issues));
@@ -170,6 +162,23 @@ pub(super) fn resolve(
         retry,
         drain,
     })
+}
+
+fn host(section: &mut Section, issues: &mut Issues) -> String {
+    let host = section
+        .text("host", issues)
+        .unwrap_or_else(|| "localhost".to_owned());
+    // `fe80::1%eth0` names the link as well.
+    let address = host.split('%').next().unwrap_or_default();
+    // Not repeated: a URL may hold a password, and this text is published.
+    if host.contains(['/', ' ']) {
+        let fault = "is no host's name; give the name or address alone, no URL";
+        issues.add(section.path("host"), fault);
+    } else if host.contains(':') && address.parse::<Ipv6Addr>().is_err() {
+        let fault = "is no host's name and no IPv6 address; put the port into mqtt.port";
+        issues.add(section.path("host"), fault);
+    }
+    host
 }
 
 fn credentials(section: &mut Section, files: &Files, issues: &mut Issues) -> Option<Credentials> {
@@ -251,5 +260,39 @@ fn tls(mut section: Section, files: &Files, issues: &mut Issues) -> Tls {
         ca_file,
         client,
         server_name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Key and fault of what `[mqtt]` with this host is refused for.
+    fn faults(host: &str) -> Vec<(String, String)> {
+        let text = format!(
+            "[node]\nname = \"n\"\n[mqtt]\nhost = \"{host}\"\n[[camera]]\nname = \"cam0\"\n\
+             profile = \"p\"\nsource = {{ kind = \"images\", path = \"footage\" }}\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inspectd.toml");
+        std::fs::write(&path, text).unwrap();
+        let issues = crate::config::load(&path).err();
+        let issues = issues.iter().flat_map(Issues::iter);
+        issues
+            .map(|issue| (issue.key.clone(), issue.message.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn a_host_with_its_port_is_refused_and_an_ipv6_address_is_not() {
+        for host in ["broker:1883", "127.0.0.1:1883", "[::1]:1883", ":"] {
+            let faults = faults(host);
+            assert_eq!(faults.len(), 1, "{host}: {faults:?}");
+            assert_eq!(faults[0].0, "mqtt.host");
+            assert!(faults[0].1.contains("put the port into mqtt.port"));
+        }
+        for host in ["broker.local", "127.0.0.1", "::1", "fe80::1%eth0"] {
+            assert!(faults(host).is_empty(), "{host}");
+        }
     }
 }

@@ -197,6 +197,14 @@ impl Meter {
     }
 }
 
+impl CameraCounts {
+    /// Whether there were pictures to judge, and all were rejected. Those that only settled are none.
+    pub fn is_all_rejected(&self) -> bool {
+        let is_judgeable = |reason: &&str| !["no_frames", "settling"].contains(reason);
+        self.judged + self.gated == 0 && self.rejected.keys().any(is_judgeable)
+    }
+}
+
 impl CameraMeter {
     pub(super) fn reject(&self, rejection: &Rejection) {
         let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);

@@ -31,13 +31,13 @@ impl Flapping {
         let ends_what_lasted = is_past(self.turned.replace(at), LASTING);
         let is_due = match turn {
             Turn::Online(_) => self.is_owed,
-            Turn::Offline => is_past(self.told_away, REPEAT),
+            Turn::Offline | Turn::Unusable => is_past(self.told_away, REPEAT),
         };
         if !ends_what_lasted && !is_due {
             self.untold += 1;
             return None;
         }
-        self.is_owed = turn == Turn::Offline;
+        self.is_owed = !matches!(turn, Turn::Online(_));
         if self.is_owed {
             self.told_away = Some(at);
         }

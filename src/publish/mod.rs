@@ -11,6 +11,7 @@ pub mod discovery;
 mod flapping;
 mod health;
 mod info;
+mod journal;
 mod late;
 mod line;
 mod lines;

@@ -31,6 +31,8 @@ pub(super) enum Turn {
     Online(Option<Duration>),
     /// It is no longer.
     Offline,
+    /// It was not there yet, and what it gives can't be used.
+    Unusable,
 }
 
 /// Follows one camera.
@@ -42,6 +44,8 @@ pub(super) struct Presence {
     good: u32,
     bad: u32,
     left_at: Option<Duration>,
+    /// Whether it was said of a camera that was never there that its frames can't be used.
+    is_unusable: bool,
 }
 
 impl Quality {
@@ -105,7 +109,10 @@ impl Presence {
             self.left_at = Some(at.since_boot);
             return Some(Turn::Offline);
         }
-        None
+        // Of one that has left it was said why.
+        let is_unusable = self.left_at.is_none() && self.bad >= Rejection::BAD_RUN;
+        let is_news = is_unusable && !std::mem::replace(&mut self.is_unusable, true);
+        is_news.then_some(Turn::Unusable)
     }
 }
 

@@ -43,7 +43,7 @@ fn rejection(frame: char) -> Rejection {
     }
 }
 
-/// What is said at each frame: `+`, `-` or nothing.
+/// What is said at each frame: `+`, `-`, `!` for frames that can't be used, or nothing.
 fn said(story: &str) -> String {
     let mut presence = Presence::default();
     presence.leave();
@@ -51,6 +51,7 @@ fn said(story: &str) -> String {
     let said = turns.map(|turn| match turn {
         Some(Turn::Online(_)) => '+',
         Some(Turn::Offline) => '-',
+        Some(Turn::Unusable) => '!',
         None => ' ',
     });
     said.collect()
@@ -84,6 +85,14 @@ fn frames_after_a_start_say_nothing_yet() {
 fn five_bad_frames_in_a_row_take_it_offline_and_four_do_not() {
     assert_eq!(said("...xdzin"), "  +    -");
     assert_eq!(said("...xxxx.wwwww"), "  +         -");
+}
+
+#[test]
+fn five_bad_frames_in_a_row_are_told_once_of_a_camera_that_was_never_there() {
+    assert_eq!(said("xxxxxxxx"), "    !   ");
+    assert_eq!(said("xxxx.zzzzz.zzzzz"), "         !      ");
+    assert_eq!(said("--wwwww"), "      !");
+    assert_eq!(said("xxxxx...xxxxxx"), "    !  +    - ");
 }
 
 #[test]
@@ -146,6 +155,7 @@ proptest! {
             match turn {
                 Some(Turn::Online(_)) => prop_assert!(!std::mem::replace(&mut is_online, true)),
                 Some(Turn::Offline) => prop_assert!(std::mem::replace(&mut is_online, false)),
+                Some(Turn::Unusable) => prop_assert!(!is_online),
                 None => {}
             }
             prop_assert_eq!(is_online, is_there(&frames[..=n]), "frame {}", n);

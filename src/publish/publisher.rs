@@ -33,6 +33,8 @@ pub struct Publisher {
     spool: Spool,
     status: Option<Status>,
     sink: Option<Sink>,
+    /// Alerts that a sink was to have alone, and did not take.
+    unwritten: u64,
     /// Alerts that the spool has not answered yet, in their order.
     in_doubt: VecDeque<Alert>,
     lines: Option<Lines>,
@@ -54,6 +56,8 @@ pub struct Left {
     pub quarantined: u64,
     /// Accepted alerts that are lost: they could not be written and were not delivered.
     pub lost: u64,
+    /// Alerts that are lost because there was no broker, and the sink did not take them.
+    pub unwritten: u64,
 }
 
 impl Publisher {
@@ -63,6 +67,7 @@ impl Publisher {
         Publisher {
             lines: Lines::new(&settings),
             sink: settings.sink.clone().map(Sink::new),
+            unwritten: 0,
             status: None,
             settings,
             spool,
@@ -174,6 +179,14 @@ impl Publisher {
     fn write(&mut self, alert: &Alert) {
         if let Some(sink) = &mut self.sink {
             sink.write(&alert.encode());
+        }
+    }
+
+    /// Where there is a broker, it has them all the same.
+    fn close_sink(&mut self) {
+        let missed = self.sink.take().map_or(0, Sink::close);
+        if self.lines.is_none() {
+            self.unwritten += missed;
         }
     }
 
@@ -310,6 +323,7 @@ impl Publisher {
     fn change(&mut self, settings: Settings) {
         let is_same =
             settings.mqtt == self.settings.mqtt && settings.topics == self.settings.topics;
+        self.close_sink();
         self.sink = settings.sink.clone().map(Sink::new);
         self.spool.set_limits(settings.limits);
         self.spool.retry_quarantined();
@@ -352,6 +366,7 @@ impl Publisher {
     }
 
     fn goodbye(mut self) -> Left {
+        self.close_sink();
         if let Some(lines) = self.lines.take() {
             lines.close(&self.spool);
         }
@@ -367,6 +382,7 @@ impl Publisher {
             spooled,
             quarantined: status.quarantined,
             lost: status.held,
+            unwritten: self.unwritten,
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) const NOTHING_LEFT: Left = Left {
     spooled: 0,
     quarantined: 0,
     lost: 0,
+    unwritten: 0,
 };
 
 impl Desk {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::alert::{Data, milliseconds};
-use super::flapping::Flapping;
+use super::journal::Journal;
 use super::measured::{Drift, Scene, Score, shortened};
 use super::media::{Media, MediaNames};
 use super::presence::{Presence, Turn};
@@ -47,7 +47,7 @@ pub struct Reporter {
     said: Option<Said>,
     presence: Presence,
     /// What the journal is told of it.
-    flapping: Flapping,
+    journal: Journal,
     level: Level,
     /// The state of the mute that was told last.
     is_muted: Option<bool>,
@@ -98,7 +98,7 @@ impl Reporter {
             profile,
             said: None,
             presence: Presence::default(),
-            flapping: Flapping::default(),
+            journal: Journal::default(),
             level: Level::CALIBRATED,
             is_muted: None,
             media: None,
@@ -175,7 +175,7 @@ impl Reporter {
     ) -> Vec<Message> {
         let mut messages = Vec::new();
         if let Some(turn) = self.presence.observe(at, judgement) {
-            messages.push(self.turn(turn, at, judgement));
+            messages.extend(self.turn(turn, at, judgement.err()));
         }
         messages.extend(self.incidents(changes, tracker));
         let judgement = judgement.map_err(Blind::Rejected);
@@ -190,33 +190,14 @@ impl Reporter {
         messages
     }
 
-    /// The camera comes or goes; the journal learns of it where that is news.
-    fn turn(&mut self, turn: Turn, at: Moment, judgement: Result<&Judged, &Rejection>) -> Message {
-        let untold = self.flapping.hear(turn, at.since_boot);
-        let camera = &*self.identity.camera;
+    /// The camera comes or goes, which the journal learns too; None where subscribers know.
+    fn turn(&mut self, turn: Turn, at: Moment, rejection: Option<&Rejection>) -> Option<Message> {
+        let camera = &self.identity.camera;
+        self.journal.tell(camera, turn, at, rejection);
         match turn {
-            Turn::Online(away) => {
-                let away_s = away.map(|away| away.as_secs_f64());
-                match untold {
-                    Some(untold) => {
-                        tracing::info!(camera, away_s, untold, "the camera is online");
-                    }
-                    None => tracing::debug!(camera, away_s, "the camera is online"),
-                }
-                self.availability("online")
-            }
-            Turn::Offline => {
-                let rejection = judgement.err();
-                let reason = rejection.map(Rejection::reason);
-                let detail = rejection.map(shortened);
-                match untold {
-                    Some(untold) => {
-                        tracing::warn!(camera, reason, detail, untold, "the camera is offline");
-                    }
-                    None => tracing::debug!(camera, reason, detail, "the camera is offline"),
-                }
-                self.availability("offline")
-            }
+            Turn::Online(_) => Some(self.availability("online")),
+            Turn::Offline => Some(self.availability("offline")),
+            Turn::Unusable => None,
         }
     }
 

@@ -175,6 +175,29 @@ fn topics() -> BTreeSet<String> {
 }
 
 #[test]
+fn asyncapi_says_of_every_topic_that_may_be_cleared_what_an_empty_payload_means() {
+    let topics = Topics::new(&Prefix::default(), &"press".parse().unwrap());
+    let cleared = topics.camera(&"cam0".parse().unwrap()).clear();
+    assert_eq!(cleared.len(), 8);
+    let channels: Vec<&str> = ASYNCAPI.split("    address: '").skip(1).collect();
+    for message in cleared {
+        let crate::publish::Message::Retained(message) = message else {
+            panic!("{message:?}");
+        };
+        let level = message.topic.replace("inspectd/press/cam0", "{camera}");
+        let channel = channels
+            .iter()
+            .find(|channel| channel.starts_with(&format!("{{prefix}}/{{node}}/{level}'")));
+        let channel = channel.unwrap_or_else(|| panic!("{level} is not described"));
+        let (described, _) = channel.split_once("messages:").unwrap();
+        assert!(
+            described.contains("An empty payload removes the retained message"),
+            "{level}: {described}"
+        );
+    }
+}
+
+#[test]
 fn asyncapi_has_the_topics_of_the_program_and_no_others() {
     let mut described = BTreeSet::new();
     for address in values(ASYNCAPI, "address") {

@@ -6,6 +6,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,6 +31,10 @@ pub(super) struct Sink {
     target: Target,
     /// Lines that the thread had no room for since the last one that it had.
     missed: u64,
+    /// Lines that it was given ...
+    given: u64,
+    /// ... and those that it has written: its only word, because it may hang.
+    written: Arc<AtomicU64>,
 }
 
 impl Sink {
@@ -35,6 +42,7 @@ impl Sink {
     pub(super) fn new(target: Target) -> Self {
         let (to_thread, lines) = bounded(DEPTH);
         let writer = Writer::new(target.clone());
+        let written = Arc::clone(&writer.written);
         let thread = thread::Builder::new().name("sink".to_owned());
         let thread = thread.spawn(move || writer.run(&lines));
         if let Err(fault) = &thread {
@@ -45,11 +53,14 @@ impl Sink {
             thread: thread.ok(),
             target,
             missed: 0,
+            given: 0,
+            written,
         }
     }
 
     /// Has a payload written, which is one line of JSON, and the end of the line.
     pub(super) fn write(&mut self, payload: &[u8]) {
+        self.given += 1;
         let Some(lines) = &self.lines else { return };
         let line = [payload, b"\n"].concat();
         if lines.try_send(line).is_err() {
@@ -62,16 +73,16 @@ impl Sink {
             self.missed = 0;
         }
     }
-}
 
-impl Drop for Sink {
-    fn drop(&mut self) {
+    /// Waits a moment for the last lines; how many of all were never written.
+    pub(super) fn close(mut self) -> u64 {
         self.lines = None;
         let deadline = Instant::now() + GOODBYE;
         let hangs = |thread: &JoinHandle<()>| !thread.is_finished();
         while self.thread.as_ref().is_some_and(hangs) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(2));
         }
+        self.given - self.written.load(Relaxed)
     }
 }
 
@@ -82,6 +93,8 @@ struct Writer {
     file: Option<File>,
     /// Lines that could not be written since the last one that could.
     failed: u64,
+    /// All that could.
+    written: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -90,12 +103,13 @@ impl Writer {
             target,
             file: None,
             failed: 0,
+            written: Arc::default(),
         }
     }
 
     fn run(mut self, lines: &Receiver<Vec<u8>>) {
-        // A wrong path is told now, not by the first alert, which is lost then. A pipe waits for its reader.
-        if self.is_file_or_absent()
+        // A wrong path is told now, not by the first alert, which is lost then.
+        if self.opens_at_once()
             && let Err(fault) = self.append(b"")
         {
             warn!(sink = %self.target, %fault, "the sink can't be opened: alerts will be lost there until it can");
@@ -104,7 +118,9 @@ impl Writer {
     }
 
     fn write(&mut self, line: &[u8]) {
-        match self.append(line) {
+        let appended = self.append(line);
+        self.written.fetch_add(u64::from(appended.is_ok()), Relaxed);
+        match appended {
             Ok(()) if self.failed > 0 => {
                 info!(sink = %self.target, failed = self.failed, "lines can be written again");
                 self.failed = 0;
@@ -120,11 +136,15 @@ impl Writer {
         }
     }
 
-    fn is_file_or_absent(&self) -> bool {
-        match &self.target {
-            Target::File(path) => path.metadata().map_or(true, |kind| kind.is_file()),
-            _ => false,
-        }
+    /// Whether it is safe to try: a pipe waits for its reader, and a device may do anything.
+    fn opens_at_once(&self) -> bool {
+        let Target::File(path) = &self.target else {
+            return false;
+        };
+        path.metadata().map_or(true, |found| {
+            let kind = found.file_type();
+            !(kind.is_fifo() || kind.is_char_device() || kind.is_block_device())
+        })
     }
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
@@ -159,7 +179,7 @@ mod tests {
         let mut sink = Sink::new(Target::File(path.clone()));
         sink.write(b"{\"n\":2}");
         sink.write(b"{\"n\":3}");
-        drop(sink);
+        assert_eq!(sink.close(), 0);
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
     }
@@ -176,6 +196,19 @@ mod tests {
         }
         // One may be in the thread's hands.
         assert!((9..=10).contains(&sink.missed), "{}", sink.missed);
-        drop(sink);
+        assert_eq!(sink.close(), DEPTH as u64 + 10);
+    }
+
+    #[test]
+    fn a_folder_is_tried_at_the_start_and_what_it_does_not_take_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::File(folder.path().to_path_buf());
+        assert!(Writer::new(target.clone()).opens_at_once());
+        assert!(!Writer::new(Target::File("/dev/null".into())).opens_at_once());
+        let mut sink = Sink::new(target);
+        for _ in 0..3 {
+            sink.write(b"{}");
+        }
+        assert_eq!(sink.close(), 3);
     }
 }

@@ -10,6 +10,7 @@ use crate::studio::{
     calibrate, draw, film, frame, labelled, names, normal, profile, program, refused, stderr,
     stdout, truncate,
 };
+use crate::workshop::Workshop;
 
 #[test]
 fn damaged_footage_is_left_out_by_name_and_the_rest_is_used() {
@@ -261,4 +262,28 @@ fn an_out_that_is_no_profile_is_left_as_it_is() {
     let words = [words[0].as_str(), "choose another --out"];
     refused(&calibrate(normal(), &orphan, &[]), 73, &words);
     assert_eq!(names(folder.path()), ["photos"]);
+}
+
+#[test]
+fn a_daemon_whose_footage_is_all_cut_off_warns_and_ends_with_65() {
+    let workshop = Workshop::new(1);
+    let footage = workshop.folder.path().join("footage");
+    draw(&footage, 0..7);
+    for name in names(&footage) {
+        truncate(&footage.join(name), 0.5);
+    }
+    let source = format!("{{ kind = \"images\", path = \"{}\" }}", footage.display());
+    workshop.configure(&source, "");
+    workshop.replace("[incident]", "[sink]\njsonl = \"alerts.jsonl\"\n[incident]");
+    workshop.replace("[mqtt]", "[mqtt]\nenabled = false");
+    let mut daemon = workshop.start();
+    assert_eq!(daemon.wait(60).code(), Some(65), "{}", daemon.log());
+    let log = daemon.log();
+    let warned = |words: &str| {
+        let of = |line: &&str| line.contains("WARN") && line.contains(words);
+        log.lines().filter(of).count()
+    };
+    assert_eq!(warned("it was never online"), 1, "{log}");
+    assert_eq!(warned("no frame could be judged"), 1, "{log}");
+    assert!(log.contains("cut off"), "{log}");
 }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::broker::patience::patience;
+use crate::studio::{names, program, refused};
 
 #[test]
 fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() {
@@ -47,4 +48,35 @@ fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() 
         !said.contains("MISSED") && !said.contains("defects caught"),
         "{said}"
     );
+}
+
+#[test]
+fn a_folder_that_is_no_demos_is_refused_before_any_work_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "[node]\nname = \"press\"\n";
+    std::fs::write(folder.path().join("inspectd.toml"), own).unwrap();
+    let mut demo = program();
+    let output = demo.args(["demo", "--out"]).arg(folder.path()).output();
+    refused(&output.unwrap(), 65, &["left as it is", "another --out"]);
+    assert_eq!(names(folder.path()), ["inspectd.toml"]);
+    let text = std::fs::read_to_string(folder.path().join("inspectd.toml")).unwrap();
+    assert_eq!(text, own);
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_refused_before_any_work() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    let mut demo = program();
+    demo.args(["demo", "--broker", &address, "--out"]).arg(&out);
+    let nobody = format!("nobody listens at {address}");
+    refused(
+        &demo.output().unwrap(),
+        74,
+        &[&nobody, "leave out --broker"],
+    );
+    assert!(!out.exists());
 }

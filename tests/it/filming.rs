@@ -39,7 +39,7 @@ impl Set {
         let mut command = program();
         command.args(["calibrate", "--camera", "cam0", "--config"]);
         command.arg(self.path("config.toml")).args(more);
-        if !more.contains(&"--epochs") {
+        if !more.contains(&"--epochs") && !more.contains(&"--film-only") {
             command.args(["--epochs", "1"]);
         }
         command
@@ -319,4 +319,31 @@ fn programs_get_a_line_of_progress_and_footage_is_described_without_its_password
         "{}",
         stdout(&output)
     );
+}
+
+#[test]
+fn options_that_say_nothing_to_filming_alone_are_refused() {
+    let set = Set::new(BELT, "");
+    for option in [
+        ["--false-alarms", "1%"],
+        ["--epochs", "3"],
+        ["--seed", "1"],
+        ["--scoring", "paper"],
+        ["--cache", "100"],
+        ["--memory", "500MB"],
+        ["--fps", "5"],
+        ["--crop", "0,0,1,0.5"],
+        ["--mask", "0,0 0.3,0 0,0.2"],
+    ] {
+        let output = set.calibrate(&["--film-only", option[0], option[1]]);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{text}");
+        assert!(
+            text.contains("--film-only") && text.contains(option[0]),
+            "{text}"
+        );
+    }
+    let output = set.calibrate(&["--film-only", "--memory-bank"]);
+    assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+    assert!(set.footages().is_empty());
 }

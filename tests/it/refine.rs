@@ -306,6 +306,7 @@ fn what_teaches_nothing_is_left_out_with_its_reason() {
     fs::write(odd.join("c-torn.jpg"), "no picture").unwrap();
     let before = bench.bytes();
     let output = bench.refine(&[&odd], &[], &["--json"]);
+    refused(&output, 65, &["all 3 frames that were told are left out"]);
     let text = stderr(&output);
     for words in [
         "a-small.png is left out: the picture is 320x240",
@@ -315,9 +316,9 @@ fn what_teaches_nothing_is_left_out_with_its_reason() {
     ] {
         assert!(text.contains(words), "{words} in {text}");
     }
-    let json = json(&output);
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        (&json["written"], &json["left_out"]),
+        (&line["written"], &line["left_out"]),
         (&false.into(), &3.into())
     );
     assert!(bench.bytes() == before);
@@ -339,6 +340,17 @@ fn flags_that_say_nothing_to_a_refine_are_refused_and_so_is_a_profile_without_ma
     }
     let output = bench.refine(&[], &[], &[]);
     assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+    for verdict in ["--fine", "--bad"] {
+        let mut command = program();
+        command.args(["calibrate", "--footage", "x", "--out", "y", verdict, "z"]);
+        let output = command.output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{text}");
+        assert!(
+            text.contains(verdict) && text.contains("--footage"),
+            "{text}"
+        );
+    }
     let bare = bench.path("bare");
     crate::profile::make(&bare, false);
     let mut command = program();

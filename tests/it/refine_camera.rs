@@ -7,7 +7,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::refine::{Bench, json};
-use crate::studio::{draw, frame, program, refused};
+use crate::studio::{draw, frame, program, refused, stderr};
 
 /// A camera with the bench's Profile, and what was told of its alerts.
 struct Told {
@@ -63,7 +63,15 @@ fn a_bad_frame_in_another_light_is_scored_where_nobody_looks_at_the_scene_and_le
         fs::create_dir_all(&told.bad).unwrap();
         let dark = image::imageops::brighten(&frame(500, false), -70);
         dark.save(told.bad.join("dark.png")).unwrap();
-        let refined = json(&told.refine());
+        let output = told.refine();
+        let code = if new > 0 { 0 } else { 65 };
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{more}: {}",
+            stderr(&output)
+        );
+        let refined: Value = serde_json::from_slice(&output.stdout).unwrap();
         let heard = refined["bad"]["new"].as_u64().unwrap_or_default();
         assert_eq!(heard, new as u64, "{more}: {refined}");
         let manifest = fs::read(told.bench.dir.join("profile.json")).unwrap();

@@ -74,3 +74,19 @@ fn without_a_broker_and_without_a_sink_the_configuration_is_faulty() {
         "{said}"
     );
 }
+
+#[test]
+fn a_sink_that_is_a_folder_is_told_at_the_start_and_the_lost_alerts_end_the_daemon_with_74() {
+    let workshop = Workshop::new(1);
+    workshop.configure(FOOTAGE, "");
+    workshop.replace("[incident]", "[sink]\njsonl = \"alerts\"\n[incident]");
+    workshop.replace("[mqtt]", "[mqtt]\nenabled = false");
+    std::fs::create_dir(workshop.folder.path().join("alerts")).unwrap();
+    let mut daemon = workshop.start();
+    assert_eq!(daemon.wait(120).code(), Some(74), "{}", daemon.log());
+    let log = daemon.log();
+    let first = log.find("the sink can't be opened").expect(&log);
+    let lost = log.find("alerts can't be written to the sink").expect(&log);
+    assert!(first < lost, "{log}");
+    assert!(log.contains("alerts are lost: sink.jsonl"), "{log}");
+}

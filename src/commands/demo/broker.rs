@@ -2,8 +2,8 @@
 //! that what is shown went over the wire and was read by a program that is not ours.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufRead as _, BufReader, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,31 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cli::Address;
+
+/// How long a broker that is there already may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Refuses an address where nobody listens: the demo would learn for a minute and then hear nothing.
+pub(super) fn reach(address: &Address) -> anyhow::Result<()> {
+    let Address { host, port } = address;
+    try_each(host, *port).with_context(|| {
+        format!("nobody listens at {host}:{port}; start the broker, or leave out --broker")
+    })
+}
+
+/// Connects to what the name stands for, one address after the other, until one answers.
+fn try_each(host: &str, port: u16) -> io::Result<()> {
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    let share = ANSWER / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut answer = Err(ErrorKind::AddrNotAvailable.into());
+    for address in &addresses {
+        answer = TcpStream::connect_timeout(address, share).map(drop);
+        if answer.is_ok() {
+            break;
+        }
+    }
+    answer
+}
 
 /// A broker: ours for the length of the demo, or one that is there already.
 pub(super) struct Broker {

@@ -3,6 +3,7 @@
 //! broker as any subscriber would, and tells what was caught and what was missed.
 
 mod broker;
+mod folder;
 mod outcome;
 
 use std::fs;
@@ -19,7 +20,7 @@ use outcome::{Alert, Outcome};
 
 use super::calibrate::{self, Order};
 use super::judge::{Judge, heat_scale};
-use super::output::{make_folder, say};
+use super::output::say;
 use super::progress;
 use super::signals;
 use crate::capture::synthetic::{Product, Synthetic, truth};
@@ -55,7 +56,11 @@ pub(super) struct DemoStopped(PathBuf);
 /// Runs the whole of it.
 pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let out = absolute(&args.out)?;
-    make_folder(&out)?;
+    folder::check(&out)?;
+    if let Some(address) = &args.broker {
+        broker::reach(address)?;
+    }
+    folder::make(&out)?;
     let profile = out.join("profile");
     let stop = signals::stop_flag().context("can't listen for signals")?;
     // Without --json for people, with it for programs alone.
@@ -154,7 +159,7 @@ fn scene(seed: u64, start: u64, frames: u64, defects: bool) -> Synthetic {
 
 /// Runs `inspectd run` until the footage has ended.
 fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> anyhow::Result<()> {
-    let config = out.join("inspectd.toml");
+    let config = folder::configuration(out);
     // A new one each time: alerts of a former demo are none of this one's.
     let state = tempfile::tempdir().context("can't make a folder for the daemon's state")?;
     fs::write(&config, configuration(args, broker, state.path())?)
@@ -207,8 +212,9 @@ fn configuration(args: &DemoArgs, broker: &Broker, state: &Path) -> anyhow::Resu
         None => String::new(),
     };
     let (hits, window) = HITS;
+    let first_line = folder::FIRST_LINE;
     Ok(format!(
-        "[node]\nname = \"demo\"\nstate_dir = {state:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
+        "{first_line}[node]\nname = \"demo\"\nstate_dir = {state:?}\n\n{teacher}[mqtt]\nhost = {:?}\nport = {}\n\n\
          [incident]\nhits = {hits}\nwindow = {window}\nrelease_after = 3\ncooldown_s = 0\n\n\
          [[camera]]\nname = \"belt\"\nprofile = \"profile\"\nfps = {FPS:?}\nsettle_s = 0\n\
          source = {{ kind = \"synthetic\", seed = {}, frames = {LIVE_FRAMES}, defects = true }}\n",

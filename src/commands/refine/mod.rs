@@ -61,11 +61,18 @@ pub(super) fn refine(args: &CalibrateArgs) -> anyhow::Result<()> {
         carry_out(refinable, &order, &teacher, &stop)
     })?;
     outcome.seconds = started.elapsed().as_secs_f64();
-    if args.json {
-        outcome.print_json()
-    } else {
-        outcome.print()
-    }
+    let said = match args.json {
+        true => outcome.print_json(),
+        false => outcome.print(),
+    };
+    anyhow::ensure!(
+        !outcome.is_in_vain(),
+        DataError(format!(
+            "all {} frames that were told are left out, so there is nothing to refine by",
+            outcome.left_out()
+        ))
+    );
+    said
 }
 
 /// What the command line asks for: the camera's Profile and what was told of its alerts, or both by path.

@@ -47,6 +47,16 @@ impl Outcome {
         }
     }
 
+    /// Whether all that was given was left out: nothing was learnt, and whoever waits for it should hear so.
+    pub(super) fn is_in_vain(&self) -> bool {
+        self.after.is_none() && self.known == 0 && self.left_out > 0
+    }
+
+    /// The frames that can't be used.
+    pub(super) fn left_out(&self) -> usize {
+        self.left_out
+    }
+
     /// One line for programs.
     pub(super) fn print_json(&self) -> anyhow::Result<()> {
         let (former, before) = &self.before;
