@@ -244,7 +244,7 @@ mod tests {
             r#"source = "curl -u u:s3cret""#,
             r#"source = { kind = "say \"s3cret\"" }"#,
             r#"source = { kind = "it's `s3cret`" }"#,
-            r#"source = [{ kind = "u:s3cret@h" }]"#,
+            r#"source = ["u:s3cret@h"]"#,
         ] {
             let mut section = Section::root(value.parse().unwrap());
             let mut issues = Issues::default();
