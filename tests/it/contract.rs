@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::broker::patience::patience;
 use crate::broker::schema::faults;
 use crate::broker::{Broker, Received, Subscriber};
 use crate::studio::{inspectd, names, refused, stderr, stdout};
@@ -156,6 +157,7 @@ fn every_message_is_as_the_contract_has_it_and_none_tells_the_password() {
 fn an_alert_over_mqtt_5_tells_generic_receivers_that_it_is_a_cloudevent() {
     let broker = Broker::start();
     let port = broker.port.to_string();
+    let patience = patience(120).as_secs().to_string();
     let mut command = Command::new("mosquitto_sub");
     command.args([
         "-V",
@@ -167,7 +169,7 @@ fn an_alert_over_mqtt_5_tells_generic_receivers_that_it_is_a_cloudevent() {
         "-C",
         "1",
         "-W",
-        "120",
+        &patience,
     ]);
     let listener = command
         .args(["-F", "%C"])
