@@ -63,12 +63,15 @@ fn on_a_full_disk_alerts_still_arrive_and_the_spool_recovers() {
     let workshop = storm(port);
     // The state folder is a disk of its own; something fills it up, and goes again.
     let script = "set -e; mkdir state; mount -t tmpfs -o size=9m none state; \
-                  (sleep 2; head -c 100m /dev/zero >state/filler || true; \
+                  (while [ ! -e fill ]; do sleep 0.1; done; \
+                  head -c 100m /dev/zero >state/filler || true; \
                   while [ ! -e free ]; do sleep 0.1; done; rm state/filler) & \
                   exec \"$INSPECTD\" run --config inspectd.toml";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
     let mut daemon = workshop.start_by(command);
+    daemon.wait_for_journal(40, |log| log.contains("\"inspecting\""));
+    std::fs::write(workshop.folder.path().join("fill"), "").unwrap();
     daemon.wait_for_journal(40, |log| log.contains("held in memory"));
     let accepted = daemon.reported();
     let broker = Broker::start_on(port);
