@@ -71,6 +71,7 @@ another() { # PID: until the service has another process than that; its first st
 }
 main_pid() { systemctl show -p MainPID --value inspectd; }
 restarts() { systemctl show -p NRestarts --value inspectd; }
+SHORT="--minutes 0.4 --epochs 1 --frames 60"
 options() { # of a calibration
   echo "OPTIONS=$*" > /run/inspectd/calibrate-vivid.env
 }
@@ -104,7 +105,7 @@ install() {
   systemd-run -q --wait -p LoadCredential=mqtt:/etc/inspectd/credentials true
   fact without_credentials "$?"
   printf 'secret\n' > /etc/inspectd/credentials/password
-  options --minutes 0.4 --epochs 1 --frames 60
+  options $SHORT
   local before; before=$(disk); sleep 60
   fact disk_without_inspectd_per_minute $(($(disk) - before))
   # Where the second copy of accepted alerts goes: to the host, which keeps its power.
@@ -225,6 +226,7 @@ after_spool() {
   fact spools_set_aside "$(find /var/lib/inspectd -name '*corrupt*' | wc -l)"
 }
 cut_switch() { # the Profile is switched without pause
+  options $SHORT # they do not outlive a boot
   systemctl start inspectd-calibrate@vivid; sleep 1; wait_for_calibration 400
   fact calibrate_again "$(systemctl show -p Result --value inspectd-calibrate@vivid)"
   sync; touch $OUT/cut-me
