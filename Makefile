@@ -20,8 +20,7 @@ deps:
 	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; fi
 
 demo: deps
-	cargo build --release
-	target/release/inspectd demo
+	cargo run --release -- demo
 
 lint:
 	cargo fmt --check

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::studio::{calibrate, film, labelled, names, normal, program, refused, stderr, stdout};
+use crate::studio::{
+    calibrate, calibration, film, labelled, names, normal, program, refused, stderr, stdout,
+};
 
 /// The bytes of the files that make a Profile what it is.
 fn content(dir: &Path) -> [Vec<u8>; 3] {
@@ -105,8 +107,8 @@ fn a_video_teaches_about_what_its_frames_as_files_do() {
     let video = folder.path().join("normal.mp4");
     film(&video, "libx264");
     let out = folder.path().join("p");
-    let output = program()
-        .args(["calibrate", "--json", "--footage"])
+    let output = calibration()
+        .args(["--json", "--footage"])
         .arg(&video)
         .arg("--out")
         .arg(&out)
@@ -185,8 +187,8 @@ fn ctrl_c_in_a_terminal_also_ends_ffmpeg_and_that_is_no_fault_of_the_video() {
 fn start(footage: &Path, folder: &Path, epochs: &str) -> Child {
     let temporary = folder.join("tmp");
     fs::create_dir(&temporary).unwrap();
-    let mut child = program()
-        .args(["calibrate", "--epochs", epochs, "--footage"])
+    let mut child = calibration()
+        .args(["--epochs", epochs, "--footage"])
         .arg(footage)
         .arg("--out")
         .arg(folder.join("p"))

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::broker::patience::wait_until;
 use crate::fake_camera::{FakeCamera, plug_into};
-use crate::studio::{boxes, draw, names, program, refused, stderr, stdout};
+use crate::studio::{boxes, calibration, draw, names, program, refused, stderr, stdout};
 
 /// Parts on a belt, all of them good, as fast as asked.
 pub(crate) const BELT: &str = "{ kind = \"synthetic\", seed = 3, defects = false }";
@@ -36,10 +36,17 @@ impl Set {
 
     /// `inspectd calibrate --camera cam0 MORE...`
     pub(crate) fn command(&self, more: &[&str]) -> Command {
-        let mut command = program();
-        command.args(["calibrate", "--camera", "cam0", "--config"]);
+        let is_learnt = !more.contains(&"--film-only");
+        let mut command = if is_learnt {
+            calibration()
+        } else {
+            let mut command = program();
+            command.arg("calibrate");
+            command
+        };
+        command.args(["--camera", "cam0", "--config"]);
         command.arg(self.path("config.toml")).args(more);
-        if !more.contains(&"--epochs") && !more.contains(&"--film-only") {
+        if is_learnt && !more.contains(&"--epochs") {
             command.args(["--epochs", "1"]);
         }
         command

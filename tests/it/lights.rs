@@ -6,7 +6,7 @@ use std::path::Path;
 use image::RgbImage;
 use serde_json::Value;
 
-use crate::studio::{calibrate, frame, names, program, refused, stderr, stdout};
+use crate::studio::{calibrate, calibration, frame, names, program, refused, stderr, stdout};
 
 /// The belt in a light that is `factor` times as bright, seen by a camera that has more noise for it.
 fn draw(folder: &Path, numbers: std::ops::Range<u64>, factor: f32, defects: bool) {
@@ -41,15 +41,8 @@ fn day_and_night_are_judged_by_their_own_statistics_and_dusk_is_no_anomaly() {
     let path = |name: &str| folder.path().join(name);
     draw(&path("day"), 0..60, 1.0, false);
     draw(&path("night"), 200..250, 0.2, false);
-    let output = program()
-        .args([
-            "calibrate",
-            "--json",
-            "--epochs",
-            "3",
-            "--false-alarms",
-            "2%",
-        ])
+    let output = calibration()
+        .args(["--json", "--epochs", "3", "--false-alarms", "2%"])
         .args(["--footage".as_ref(), path("day").as_os_str()])
         .args(["--footage".as_ref(), path("night").as_os_str()])
         .args(["--out".as_ref(), path("belt").as_os_str()])

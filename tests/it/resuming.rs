@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::broker::patience::patience;
 use crate::filming::{BELT, Set, said, signal};
 use crate::studio::{
-    calibrate, draw, names, normal, profile, program, refused, stderr, stdout, truncate,
+    calibrate, calibration, draw, names, normal, profile, program, refused, stderr, stdout,
+    truncate,
 };
 
 /// More frames than are kept at a time.
@@ -23,8 +24,8 @@ const ENDLESS: &str = "60000";
 
 /// `inspectd calibrate --json` of `footage`, for `out`.
 fn command(footage: &Path, out: &Path, epochs: &str) -> Command {
-    let mut command = program();
-    command.args(["calibrate", "--json", "--epochs", epochs, "--footage"]);
+    let mut command = calibration();
+    command.args(["--json", "--epochs", epochs, "--footage"]);
     command.arg(footage).arg("--out").arg(out);
     command
 }

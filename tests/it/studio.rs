@@ -11,6 +11,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma, RgbImage};
 use inspectd::capture::synthetic::{HEIGHT, Product, Synthetic, WIDTH, truth};
 
+use crate::profile::teacher;
+
 /// The scene of all pictures here.
 const SEED: u64 = 3;
 /// Normal frames to calibrate on.
@@ -33,13 +35,9 @@ pub(crate) fn profile() -> &'static Path {
             return dir;
         }
         let dir = made("calibrated").join("profile");
-        let output = inspectd([
-            "calibrate".as_ref(),
-            "--footage".as_ref(),
-            normal().as_os_str(),
-            "--out".as_ref(),
-            dir.as_os_str(),
-        ]);
+        let mut command = calibration();
+        command.arg("--footage").arg(normal());
+        let output = command.arg("--out").arg(&dir).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         dir
     });
@@ -172,6 +170,16 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// `inspectd calibrate`, yet to be run, with the teacher of the tests.
+pub(crate) fn calibration() -> Command {
+    let mut command = program();
+    command.arg("calibrate");
+    if let Some(teacher) = teacher() {
+        command.arg("--teacher").arg(teacher);
+    }
+    command
+}
+
 /// Boxes of many sizes that stand `dx` pixels from their place, and a little noise.
 pub(crate) fn boxes(dx: i64, noise: u64) -> RgbImage {
     let of = |block: u64, what: u64| {
@@ -199,8 +207,8 @@ pub(crate) fn boxes(dx: i64, noise: u64) -> RgbImage {
 /// `inspectd calibrate --footage FOOTAGE --out OUT --epochs 1 MORE...`: fast, and as good as any for
 /// what is wrong.
 pub(crate) fn calibrate(footage: &Path, out: &Path, more: &[&str]) -> Output {
-    let mut command = program();
-    command.args(["calibrate", "--epochs", "1", "--footage"]);
+    let mut command = calibration();
+    command.args(["--epochs", "1", "--footage"]);
     command.arg(footage).arg("--out").arg(out).args(more);
     command.output().unwrap()
 }

@@ -8,7 +8,7 @@ use image::RgbImage;
 use serde_json::Value;
 
 use crate::studio::{
-    calibrate, frame, made_before, names, normal, program, refused, stderr, stdout,
+    calibrate, calibration, frame, made_before, names, normal, program, refused, stderr, stdout,
 };
 use crate::workshop::Workshop;
 
@@ -254,8 +254,8 @@ fn a_new_calibration_of_a_camera_keeps_the_view_that_nothing_else_is_said_of() {
     );
     fs::write(path("inspectd.toml"), text).unwrap();
     let view_after = |more: &[&str]| {
-        let mut command = program();
-        command.args(["calibrate", "--camera", "press", "--epochs", "1"]);
+        let mut command = calibration();
+        command.args(["--camera", "press", "--epochs", "1"]);
         command.arg("--config").arg(path("inspectd.toml"));
         command.arg("--footage").arg(normal()).args(more);
         let output = command.output().unwrap();
