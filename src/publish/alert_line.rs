@@ -3,25 +3,31 @@
 //! It subscribes to nothing, so that nothing from outside can hurt it. After any fault it starts
 //! anew from the oldest alert that the broker has not acknowledged: repetitions, never gaps. An
 //! alert that brings the line down again and again although the broker takes others, or that the
-//! broker denies, is put into quarantine, so that it holds up no other. Retained messages that bring
-//! the line down go after the alerts.
+//! broker denies, is put into quarantine, so that it holds up no other; one that was denied is tried
+//! again when the broker may have changed its mind. Retained messages that bring the line down go
+//! after the alerts, one by one.
+
+mod retained;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use tracing::{error, warn};
+use tracing::warn;
 
+use super::caution::{Caution, Trial};
+use super::denials::Denials;
 use super::line::{Line, LineStatus};
 use super::mqtt::{Answer, Broker, Endpoint, Happening, Loss, Wish};
-use super::packet::{event_size, size};
+use super::packet::event_size;
 use super::pages::Pages;
+use super::ration::Ration;
 use super::retained::Newest;
 use super::spool::{Entry, Spool};
 use super::suspicion::Suspicion;
 use super::window::{Carried, SPAN, Window};
-use super::{Delivery, Retained, Topics, late};
+use super::{Retained, Topics, late};
 use crate::capture::Moment;
 use crate::config::Retry;
 
@@ -29,7 +35,8 @@ use crate::config::Retry;
 pub(super) const LARGEST: u32 = 128 * 1024;
 /// How long an alert that is on trial may go without an answer.
 const TRIAL: Duration = Duration::from_secs(10);
-/// So often may the line break with retained messages on their way before alerts go first.
+/// So often may the line break with retained messages on their way before alerts go first, and the
+/// former one by one.
 const RETAINED_TRIALS: u32 = 3;
 
 /// Delivers alerts and what is retained at QoS 1.
@@ -48,8 +55,13 @@ pub(super) struct AlertLine {
     /// Whether this connection's broker has acknowledged anything.
     is_proven: bool,
     suspicion: Suspicion,
+    denials: Denials,
     /// How often in a row the line broke with retained messages on their way.
     retained_failures: u32,
+    /// Retained messages at which it breaks.
+    caution: Caution,
+    /// The retained message that is alone on its way.
+    trial: Option<Trial>,
     retry: Retry,
     /// Answers in a row that ask for patience.
     laters: u32,
@@ -57,6 +69,8 @@ pub(super) struct AlertLine {
     hold: Option<Instant>,
     /// Retained messages that it wants later, and when they are said again.
     put_off: Option<(Instant, Vec<String>)>,
+    /// Lines about retained messages that are denied.
+    denied: Ration,
 }
 
 impl AlertLine {
@@ -86,11 +100,15 @@ impl AlertLine {
             span: SPAN,
             is_proven: false,
             suspicion: Suspicion::default(),
+            denials: Denials::default(),
             retained_failures: 0,
+            caution: Caution::default(),
+            trial: None,
             retry,
             laters: 0,
             hold: None,
             put_off: None,
+            denied: Ration::default(),
         }
     }
 
@@ -123,8 +141,18 @@ impl AlertLine {
         self.pages.more();
     }
 
-    /// There may be old ones in the spool that were not to be sent before.
+    /// There may be alerts in the spool that were passed over.
     pub(super) fn read_anew(&mut self) {
+        self.pages.start_over();
+    }
+
+    /// A reload: what was left out is tried again, and there may be old alerts in the spool that were
+    /// not to be sent before.
+    pub(super) fn start_anew(&mut self) {
+        for topic in self.caution.forgive() {
+            self.newest.request(topic);
+        }
+        self.denials.clear();
         self.pages.start_over();
     }
 
@@ -159,13 +187,15 @@ impl AlertLine {
                 self.newest.request(topic);
             }
         }
-        if self.retained_failures < RETAINED_TRIALS {
+        self.request_what_was_left_out();
+        self.release(spool, |denials| denials.probes(Instant::now()));
+        if !self.is_careful() {
             while self.send_retained() {}
         }
         while self.hold.is_none() && self.send_alert(spool) {}
         self.pages.ask(spool);
         if self.sent.is_empty() && (self.pages.is_empty() || self.hold.is_some()) {
-            while self.send_retained() {}
+            while self.send_retained() || self.send_suspect() {}
         }
     }
 
@@ -210,7 +240,7 @@ impl AlertLine {
         self.put(Retained::availability(&self.topics, "offline"));
         let deadline = Instant::now() + timeout;
         while self.line.session().is_some() {
-            while self.send_retained() {}
+            while self.send_retained() || self.send_suspect() {}
             if self.newest.is_settled() && self.window.is_empty() {
                 break;
             }
@@ -229,6 +259,7 @@ impl AlertLine {
         self.sent.clear();
         self.pages.start_over();
         self.suspicion.connected();
+        self.denials.connected(Instant::now());
         self.is_proven = false;
         let limit = broker.largest_packet.unwrap_or(LARGEST);
         self.largest = limit.min(LARGEST);
@@ -237,39 +268,10 @@ impl AlertLine {
         self.newest.request_all();
     }
 
-    /// Hands a retained message over; `false` where there is none or no room.
-    fn send_retained(&mut self) -> bool {
-        let (Some(session), Some(message)) = (self.line.session(), self.newest.next()) else {
-            return false;
-        };
-        let (topic, payload) = (message.topic.clone(), message.payload.clone());
-        if size(&topic, &payload) > self.largest {
-            error!(
-                topic,
-                bytes = payload.len(),
-                most = self.largest,
-                "message larger than is sent to this broker: not sent"
-            );
-            self.newest.sent();
-            return true;
-        }
-        // An alert on trial travels alone.
-        let is_trial = self.suspicion.is_any() && !self.sent.is_empty();
-        if is_trial
-            || !self.window.has_room(self.span)
-            || !session.send(&topic, payload, Delivery::AtLeastOnce, true)
-        {
-            return false;
-        }
-        self.window.handed_over(Carried::Retained(topic));
-        self.newest.sent();
-        true
-    }
-
     /// Hands an alert over; `false` where there is none or no room.
     fn send_alert(&mut self, spool: &Spool) -> bool {
         let is_held_up = self.suspicion.is_any() && !self.window.is_empty();
-        if is_held_up || !self.window.has_room(self.span) {
+        if is_held_up || self.trial.is_some() || !self.window.has_room(self.span) {
             return false;
         }
         let Some(place) = self.suspicion.turn(&self.pages.ready()) else {
@@ -283,6 +285,7 @@ impl AlertLine {
         let bytes = event_size(&entry.topic, &payload);
         if bytes > self.largest {
             let reason = format!("{bytes} bytes, the broker takes {}", self.largest);
+            self.denials.forget(seq);
             self.set_aside(seq, &reason, spool);
             return true;
         }
@@ -306,13 +309,21 @@ impl AlertLine {
                 self.suspicion.taken(seq);
                 self.pages.settle(seq);
                 spool.delivered(seq);
+                let topic = entry.map(|entry| entry.topic).unwrap_or_default();
+                self.release(spool, |denials| denials.taken(&topic, seq, Instant::now()));
             }
-            Answer::Denied(reason) => self.set_aside(seq, &reason, spool),
+            Answer::Denied(reason) => {
+                if let Some(entry) = entry {
+                    self.denials.denied(&entry.topic, seq, Instant::now());
+                }
+                self.set_aside(seq, &reason, spool);
+            }
             Answer::Later(reason) => {
                 self.laters = self.laters.saturating_add(1);
                 let pause = self.retry.pause(self.laters, rand::random());
                 self.hold = Some(Instant::now() + pause);
                 if self.suspicion.failed(seq) {
+                    self.denials.forget(seq);
                     self.set_aside(seq, &reason, spool);
                 } else if let Some(entry) = entry {
                     self.pages.put_back(entry);
@@ -321,34 +332,11 @@ impl AlertLine {
         }
     }
 
-    /// What the broker says of a retained message.
-    fn heard_of(&mut self, topic: &str, answer: Answer) {
-        // A denial proves as well that the broker answers.
-        self.is_proven = true;
-        if self.newest.is_settled() && !self.window.has_retained() {
-            self.retained_failures = 0;
-        }
-        let reason = match answer {
-            Answer::Taken => return,
-            Answer::Denied(reason) => reason,
-            Answer::Later(reason) => {
-                let pause = self.retry.max;
-                let put_off = (Instant::now() + pause, Vec::new());
-                let (_, topics) = self.put_off.get_or_insert(put_off);
-                topics.push(topic.to_owned());
-                reason
-            }
-        };
-        warn!(topic, reason, "the broker does not take this message");
-    }
-
     /// The connection is gone, and with it what was on its way.
     fn lost(&mut self, spool: &Spool) {
         let oldest = self.sent.keys().next().copied();
-        let are_alerts_first = self.retained_failures >= RETAINED_TRIALS;
-        if self.window.has_retained() {
-            self.retained_failures = self.retained_failures.saturating_add(1);
-        }
+        let are_alerts_first = self.is_careful();
+        self.lost_retained();
         self.window.clear();
         self.sent.clear();
         self.pages.start_over();
@@ -360,6 +348,7 @@ impl AlertLine {
         };
         if self.suspicion.failed(seq) {
             let reason = "the line broke each time that this alert was on its way alone";
+            self.denials.forget(seq);
             self.set_aside(seq, reason, spool);
         }
     }
@@ -370,9 +359,18 @@ impl AlertLine {
         spool.quarantine(seq, reason.to_owned());
     }
 
+    /// Makes denied alerts ready again.
+    fn release(&mut self, spool: &Spool, which: impl FnOnce(&mut Denials) -> Vec<u64>) {
+        let seqs = which(&mut self.denials);
+        if !seqs.is_empty() {
+            spool.release(seqs);
+            self.pages.start_over();
+        }
+    }
+
     /// How long the broker may acknowledge nothing.
     fn limit(&self) -> Duration {
-        if self.suspicion.is_any() && self.is_proven {
+        if (self.suspicion.is_any() || self.trial.is_some()) && self.is_proven {
             self.silence.min(TRIAL)
         } else {
             self.silence

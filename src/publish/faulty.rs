@@ -6,6 +6,7 @@
 //! client of ours uses.
 
 mod chance;
+mod faults;
 mod wire;
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -15,66 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) use chance::Chance;
+pub(super) use faults::{Faults, Poison, Speaks};
 use wire::{Ack, Connect};
-
-/// What goes wrong, and how often: the rates are shares of 1, each drawn anew at its occasion.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Faults {
-    /// At a connection: closed before a word.
-    pub(super) drop_at_connect: f64,
-    /// At a connection: refused.
-    pub(super) refuse: f64,
-    /// At a packet: the connection is closed before the packet counts as read.
-    pub(super) reset_reading: f64,
-    /// At a PUBACK: the connection is closed after its first byte.
-    pub(super) reset_writing: f64,
-    /// At a packet: a DISCONNECT (3.1.1: just closed).
-    pub(super) dismiss: f64,
-    /// At a packet: nothing is read or written any more, but the connection stands.
-    pub(super) half_open: f64,
-    /// At a message: no PUBACK, ever.
-    pub(super) mute: f64,
-    /// At a message: the PUBACK comes up to 30 ms late, and so after later ones.
-    pub(super) late: f64,
-    /// At a message: PUBACK 0x97, quota exceeded (MQTT 5).
-    pub(super) later: f64,
-    /// At a message: PUBACK twice.
-    pub(super) twice: f64,
-    /// At a message: a PUBACK for a packet id that was never used as well.
-    pub(super) unknown: f64,
-    /// What the CONNACK says (MQTT 5). What is larger closes the connection, whatever the version.
-    pub(super) largest_packet: Option<u32>,
-    /// What the CONNACK says (MQTT 5).
-    pub(super) receive_maximum: Option<u16>,
-    /// How it receives the other version's CONNECT.
-    pub(super) speaks: Speaks,
-    /// Connections on which nothing is acknowledged.
-    pub(super) silent_connections: usize,
-    /// Messages whose topic or payload contains this text.
-    pub(super) poison: Vec<(String, Poison)>,
-}
-
-/// The versions that it speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Speaks {
-    #[default]
-    Both,
-    /// 5 is refused with return code 1.
-    V3,
-    /// 5 is answered by closing the connection.
-    V3AndCloses,
-}
-
-/// What becomes of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Poison {
-    /// PUBACK 0x87 (MQTT 5; 3.1.1: closed).
-    Denied,
-    /// No PUBACK, ever.
-    Mute,
-    /// The connection is closed.
-    Closes,
-}
 
 /// A message that was read whole.
 #[derive(Debug, Clone)]
@@ -114,6 +57,7 @@ pub(super) struct Faulty {
 struct Seen {
     publishes: Vec<Publish>,
     connections: usize,
+    subscriptions: usize,
 }
 
 impl Faulty {
@@ -156,6 +100,11 @@ impl Faulty {
     /// How often somebody connected.
     pub(super) fn connections(&self) -> usize {
         self.seen.lock().unwrap().connections
+    }
+
+    /// How often somebody subscribed and was answered.
+    pub(super) fn subscriptions(&self) -> usize {
+        self.seen.lock().unwrap().subscriptions
     }
 
     /// Waits until the messages that it has read satisfy `wanted`.
@@ -250,11 +199,10 @@ impl Talk {
         if self.connect.is_some() {
             self.misbehave(&faults)?;
         }
-        let is_v5 = self.is_v5();
         match head >> 4 {
             1 => self.welcome(wire::connect(body), &faults),
             3 => self.publish(head, body, &faults),
-            8 => self.stream.write_all(&wire::suback(body, is_v5)),
+            8 => self.subscribe(body, &faults),
             12 => self.stream.write_all(&[0xd0, 0]),
             14 => over(),
             _ => Ok(()),
@@ -333,8 +281,12 @@ impl Talk {
             });
             seen.publishes.len() - 1
         };
-        let Some(packet) = packet else { return Ok(()) };
-        match poison.map(|(_, poison)| *poison) {
+        let poison = poison.map(|(_, poison)| *poison);
+        let Some(packet) = packet else {
+            let closes = poison == Some(Poison::Closes);
+            return if closes { over() } else { Ok(()) };
+        };
+        match poison {
             Some(Poison::Denied) if self.is_v5() => {
                 return self.acknowledge(&Ack::denied(packet), None);
             }
@@ -346,6 +298,21 @@ impl Talk {
             return Ok(());
         }
         self.answer(packet, message, faults)
+    }
+
+    fn subscribe(&mut self, body: &[u8], faults: &Faults) -> Result<()> {
+        if faults.closes_at_subscribe {
+            return over();
+        }
+        let is_v5 = self.is_v5();
+        self.stream.write_all(&wire::suback(body, is_v5))?;
+        self.broker.seen.lock().unwrap().subscriptions += 1;
+        match faults.left_behind {
+            None => Ok(()),
+            Some(bytes) => self
+                .stream
+                .write_all(&wire::retained("left/behind", bytes, is_v5)),
+        }
     }
 
     /// What is said of a message that may be taken.

@@ -91,6 +91,8 @@ pub struct BrokerHealth {
     pub protocol: Option<&'static str>,
     /// Connections made anew since the start.
     pub reconnects_total: u64,
+    /// What the broker does not let us say or hear, and what to do; none where all is well.
+    pub reason: Option<String>,
 }
 
 /// Whether alerts are safe.
@@ -158,7 +160,7 @@ struct Whole<'a> {
 
 impl BrokerHealth {
     /// The line of the alerts and that of everything else.
-    pub(super) fn of(alerts: LineStatus, live: LineStatus) -> Self {
+    pub(super) fn of(alerts: LineStatus, live: LineStatus, reason: Option<String>) -> Self {
         BrokerHealth {
             connected: alerts.connected && live.connected,
             protocol: Some(match alerts.protocol {
@@ -166,6 +168,7 @@ impl BrokerHealth {
                 Protocol::V3 => "3.1.1",
             }),
             reconnects_total: alerts.reconnects + live.reconnects,
+            reason,
         }
     }
 }
@@ -212,8 +215,8 @@ impl SpoolHealth {
 fn why_quarantined(alerts: u64) -> String {
     format!(
         "alerts that are kept but not sent: {alerts}; the broker denies them or finds them too large, or they \
-         are damaged, as the journal says; allow them in the broker's access rules, then request/reload tries \
-         them again"
+         are damaged, as the journal says; allow them in the broker's access rules: what it denied is tried again \
+         within an hour, all of them at request/reload"
     )
 }
 

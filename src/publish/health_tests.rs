@@ -188,3 +188,23 @@ fn home_assistant_shows_a_problem_in_every_state_in_which_alerts_are_not_safe_or
     let known = &contract["properties"]["spool"]["properties"]["state"]["enum"];
     assert!(known.as_array().unwrap().contains(&json!(state)), "{known}");
 }
+
+#[test]
+fn the_spool_is_read_anew_when_it_can_be_written_again_or_alerts_were_released() {
+    let with = |state: State, quarantined| Status {
+        state,
+        quarantined,
+        ..sound()
+    };
+    let locked = with(State::Busy, 3);
+    assert!(with(State::Healthy, 3).has_more(&locked));
+    assert!(with(State::NoRoom, 0).has_more(&with(State::NoRoom, 3)));
+    for (now, former) in [
+        (with(State::Busy, 3), with(State::Healthy, 3)),
+        (with(State::NoRoom, 3), locked),
+        (with(State::Healthy, 4), with(State::Healthy, 3)),
+        (sound(), sound()),
+    ] {
+        assert!(!now.has_more(&former), "{now:?} after {former:?}");
+    }
+}

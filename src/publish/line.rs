@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, never};
 use tracing::{debug, info, warn};
 
-use super::mqtt::{Endpoint, Happening, Loss, Protocol, Session, Wish};
+use super::mqtt::{Cause, Endpoint, Happening, Loss, Protocol, Session, Wish};
 use crate::config::ProtocolChoice;
 
 /// A connection that stood for this long makes the next pause the shortest again.
@@ -119,7 +119,7 @@ impl Line {
             None => {
                 let loss = Loss {
                     reason: "the connection's thread ended".to_owned(),
-                    is_other_protocol: false,
+                    cause: Cause::Line,
                 };
                 self.lost(&loss);
                 Some(Happening::Lost(loss))
@@ -136,6 +136,14 @@ impl Line {
         }
     }
 
+    /// For how long it has stood.
+    pub(super) fn stood(&self) -> Option<Duration> {
+        match &self.state {
+            State::Up(_, since) => Some(since.elapsed()),
+            State::Connecting(_) | State::Waiting(_) => None,
+        }
+    }
+
     /// Whether it is in a pause between two attempts.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting(_))
@@ -145,8 +153,19 @@ impl Line {
     pub(super) fn lose(&mut self, reason: &str) {
         self.lost(&Loss {
             reason: reason.to_owned(),
-            is_other_protocol: false,
+            cause: Cause::Line,
         });
+    }
+
+    /// The last loss had its cause in one message, which is known and left out before long: it is no
+    /// failure, and the pause is the shortest. Else the line would be down for most of the time until
+    /// the last of many such messages is found.
+    pub(super) fn excuse(&mut self) {
+        if self.is_waiting() {
+            self.failures = 0;
+            let pause = self.endpoint.retry.pause(self.failures, rand::random());
+            self.state = State::Waiting(Instant::now() + pause);
+        }
     }
 
     /// How long nothing need be done, at most a second.
@@ -230,7 +249,7 @@ fn first(choice: ProtocolChoice) -> Protocol {
 fn next(protocol: Protocol, was_up: bool, loss: &Loss) -> Protocol {
     if was_up {
         Protocol::V5
-    } else if loss.is_other_protocol {
+    } else if loss.cause == Cause::Protocol {
         protocol.other()
     } else {
         protocol

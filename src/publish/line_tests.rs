@@ -37,7 +37,11 @@ fn line(protocol: ProtocolChoice) -> Line {
 fn loss(is_other_protocol: bool) -> Loss {
     Loss {
         reason: "test".into(),
-        is_other_protocol,
+        cause: if is_other_protocol {
+            Cause::Protocol
+        } else {
+            Cause::Line
+        },
     }
 }
 
@@ -85,6 +89,24 @@ fn only_a_connection_that_stood_for_a_minute_makes_the_next_pause_the_shortest()
     line.lose("test");
     assert_eq!(line.failures, 0);
     assert!(pause(&line) <= Duration::from_secs(1));
+}
+
+#[test]
+fn losses_whose_cause_is_known_are_no_failures_although_5_is_refused_after_each() {
+    let mut line = line(ProtocolChoice::Auto);
+    line.lose("test");
+    for _ in 0..16 {
+        stand(&mut line, Instant::now());
+        line.lose("test");
+        line.excuse();
+        assert_eq!(line.failures, 0);
+        assert!(pause(&line) <= Duration::from_secs(1));
+        line.lost(&loss(true));
+        assert_eq!(line.failures, 1);
+    }
+    stand(&mut line, Instant::now());
+    line.excuse();
+    assert!(line.session().is_some(), "it stands");
 }
 
 #[test]

@@ -39,7 +39,9 @@ impl Lines {
 
     /// How they are, for whoever asks for the node's health.
     pub(super) fn health(&self) -> BrokerHealth {
-        BrokerHealth::of(self.alerts.status(), self.live.status())
+        let unsaid: Vec<&str> = self.alerts.unsaid().chain(self.live.unsaid()).collect();
+        let reason = why_incomplete(&unsaid, self.live.deafness());
+        BrokerHealth::of(self.alerts.status(), self.live.status(), reason)
     }
 
     /// Whether the broker has accepted both.
@@ -51,5 +53,33 @@ impl Lines {
     pub(super) fn close(self, spool: &Spool) {
         self.live.close(GOODBYE);
         self.alerts.close(spool, GOODBYE);
+    }
+}
+
+/// Nobody may see the journal of a board: what to do stands here as well.
+fn why_incomplete(unsaid: &[&str], deafness: Option<String>) -> Option<String> {
+    let unsaid = (!unsaid.is_empty()).then(|| {
+        format!(
+            "not said, because the broker hangs up at it: {}; see its access rules and the size that it takes, \
+             for pictures camera.snapshot_max_kb; tried again within an hour, and at once by a reload",
+            unsaid.join(", ")
+        )
+    });
+    let unheard = deafness.map(|why| format!("requests and controls are not all heard: {why}"));
+    let reasons: Vec<String> = unsaid.into_iter().chain(unheard).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_or_heard_is_named_with_what_to_do() {
+        assert_eq!(why_incomplete(&[], None), None);
+        let reason = why_incomplete(&["a/snapshot", "b"], Some("no".to_owned())).unwrap();
+        for says in ["a/snapshot, b;", "snapshot_max_kb", "heard: no", "reload"] {
+            assert!(reason.contains(says), "{reason}");
+        }
     }
 }

@@ -2,22 +2,25 @@
 //! which others speak to us.
 //!
 //! Nothing here waits for an answer: of each topic the newest message counts, and after a fault all
-//! are said anew. What is heard is given to the caller as it came; nobody here understands it.
+//! are said anew, once at QoS 1 and one by one, so that the one at which the broker hangs up is found
+//! out and left out. What is heard is given to the caller as it came; nobody here understands it.
 
-use std::collections::VecDeque;
+mod sending;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use tracing::warn;
 
+use super::caution::{Caution, Standing, Trial, is_there};
 use super::line::{Line, LineStatus};
-use super::mqtt::{Answer, Endpoint, Happening, Loss, Wish};
-use super::packet::size;
+use super::mqtt::{Answer, Broker, Cause, Endpoint, Happening, Wish};
 use super::ration::Ration;
 use super::retained::Newest;
 use super::window::{Carried, SPAN, Window};
-use super::{Delivery, Incoming, Published, Retained};
+use super::{Incoming, Published, Retained};
 
 /// Answers that wait for the line; more are dropped, since who asks has a timeout.
 const ANSWERS: usize = 32;
@@ -25,6 +28,9 @@ const ANSWERS: usize = 32;
 const LARGEST: u32 = 5 << 20;
 /// The largest message that others may send us.
 const LARGEST_REQUEST: u32 = 64 * 1024;
+/// A connection that stands for this long after we subscribed stands that: what others have left
+/// there has come by then.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// Says what is true now, and listens.
 pub(super) struct LiveLine {
@@ -33,14 +39,35 @@ pub(super) struct LiveLine {
     answers: VecDeque<Published>,
     /// Lines about answers that are dropped.
     dropped: Ration,
-    /// Answers on their way. The client passes on nothing at all while too many are.
+    /// Lines about messages that the broker denies.
+    denied: Ration,
+    /// Lines about messages that are larger than it takes.
+    too_large: Ration,
+    /// What is on its way at QoS 1: answers, and states on trial. The client passes on nothing at all while too many are.
     window: Window,
     span: usize,
     /// What the broker takes; it ends the connection at more.
     largest: u32,
     silence: Duration,
     subscriptions: Vec<String>,
-    is_subscribed: bool,
+    /// Their name for the caution.
+    filters: String,
+    /// When they were asked for, on this connection.
+    subscribed: Option<Instant>,
+    /// What of them the broker refuses, and why.
+    refused: Option<String>,
+    /// Whether others have left a message there that is too large.
+    is_flooded: bool,
+    /// Whether the broker has answered anything on this connection.
+    is_proven: bool,
+    /// What the broker hangs up at.
+    caution: Caution,
+    /// Topics that are to be said one by one, since the last line broke; none that is suspect.
+    unshown: BTreeSet<String>,
+    /// Things sent since something suspect waits for its turn.
+    waited: u32,
+    /// What is alone on its way.
+    trial: Option<Trial>,
 }
 
 impl LiveLine {
@@ -61,18 +88,31 @@ impl LiveLine {
             newest: Newest::default(),
             answers: VecDeque::new(),
             dropped: Ration::default(),
+            denied: Ration::default(),
+            too_large: Ration::default(),
             window: Window::default(),
             span: SPAN,
             largest: LARGEST,
             silence,
+            filters: subscriptions.join(" "),
             subscriptions,
-            is_subscribed: false,
+            subscribed: None,
+            refused: None,
+            is_flooded: false,
+            is_proven: false,
+            caution: Caution::default(),
+            unshown: BTreeSet::new(),
+            waited: 0,
+            trial: None,
         }
     }
 
-    /// The next session is with this endpoint.
+    /// A reload: the next session is with this endpoint, and what was left out is tried again.
     pub(super) fn renew(&mut self, endpoint: Arc<Endpoint>) {
         self.line.renew(endpoint);
+        for topic in self.caution.forgive() {
+            self.newest.request(topic);
+        }
     }
 
     /// Listens to these topics from now on. Those of before are left with the connection; what
@@ -80,8 +120,33 @@ impl LiveLine {
     pub(super) fn listen(&mut self, subscriptions: &[String]) {
         if self.subscriptions != subscriptions {
             self.subscriptions = subscriptions.to_vec();
-            self.is_subscribed = subscriptions.is_empty();
+            self.filters = subscriptions.join(" ");
+            self.subscribed = None;
         }
+    }
+
+    /// The topics that are not said as they are now, because the broker hangs up at them.
+    pub(super) fn unsaid(&self) -> impl Iterator<Item = &str> {
+        let is_out = |name: &&str| {
+            let message = self.newest.get(name);
+            message.is_some_and(|message| self.caution.of(message) == Standing::Aside)
+        };
+        let aside = self.caution.aside();
+        aside.filter(move |name| sending::are_answers(name) || is_out(name))
+    }
+
+    /// Why requests and controls are not heard, if they are not.
+    pub(super) fn deafness(&self) -> Option<String> {
+        if self.caution.aside().any(|name| name == self.filters) {
+            let reason = if self.is_flooded {
+                flooded(&self.filters)
+            } else {
+                UNHEARD.to_owned()
+            };
+            return Some(reason);
+        }
+        let refused = self.refused.as_ref();
+        refused.map(|topics| format!("the broker refuses {topics}; see its access rules"))
     }
 
     /// What happens on the line, for a `select!`.
@@ -95,6 +160,10 @@ impl LiveLine {
 
     /// A message that takes the place of the topic's former one.
     pub(super) fn put(&mut self, message: Retained) {
+        // Such as a picture that has grown: it has to wait for its turn.
+        if self.caution.of(&message) != Standing::Free {
+            self.unshown.remove(&message.topic);
+        }
         self.newest.put(message);
     }
 
@@ -115,12 +184,19 @@ impl LiveLine {
 
     /// Does what can be done without waiting.
     pub(super) fn advance(&mut self) {
-        let since = self.window.waiting_since();
+        let trial = self.trial.as_ref().map(|trial| trial.since);
+        let since = self.window.waiting_since().into_iter().chain(trial).min();
         if since.is_some_and(|since| since.elapsed() >= self.silence) {
             self.line.lose("the broker acknowledges nothing");
-            self.lost();
+            self.lost(Cause::Line);
         }
         self.line.advance();
+        for topic in self.caution.due(Instant::now()) {
+            self.newest.request(topic);
+        }
+        if self.subscribed.is_some_and(|at| at.elapsed() >= SETTLED) {
+            self.caution.taken(&self.filters, 0, Instant::now());
+        }
         while self.send_next() {}
     }
 
@@ -128,16 +204,11 @@ impl LiveLine {
     pub(super) fn happened(&mut self, got: Option<Happening>) -> Option<Incoming> {
         match self.line.observe(got)? {
             Happening::Connected(broker) => {
-                self.span = broker.in_flight.map_or(SPAN, usize::from).max(1);
-                self.largest = broker
-                    .largest_packet
-                    .map_or(LARGEST, |most| most.min(LARGEST));
-                self.is_subscribed = self.subscriptions.is_empty();
-                self.newest.request_all();
+                self.connected(&broker);
                 None
             }
-            Happening::Lost(Loss { .. }) => {
-                self.lost();
+            Happening::Lost(loss) => {
+                self.lost(loss.cause);
                 None
             }
             Happening::Written(packet) => {
@@ -145,18 +216,25 @@ impl LiveLine {
                 None
             }
             Happening::Acknowledged(packet, answer) => {
-                if let (Some(Carried::Retained(topic)), Answer::Denied(reason)) =
-                    (self.window.acknowledged(packet), answer)
-                {
-                    warn!(topic, reason, "the broker does not take this answer");
+                self.is_proven = true;
+                if let Some(Carried::Retained(topic)) = self.window.acknowledged(packet) {
+                    self.answered(&topic, answer);
                 }
                 None
             }
-            Happening::Subscribed(Err(refused)) => {
-                warn!(
-                    refused,
-                    "the broker lets us not listen; requests don't reach us"
-                );
+            Happening::Subscribed(answer) => {
+                self.is_proven = true;
+                // A message on trial would be in the window.
+                if self.window.is_empty() {
+                    self.trial = None;
+                }
+                self.refused = answer.err();
+                if let Some(refused) = &self.refused {
+                    warn!(
+                        refused,
+                        "the broker lets us not listen; requests don't reach us"
+                    );
+                }
                 None
             }
             Happening::Heard {
@@ -188,72 +266,134 @@ impl LiveLine {
         self.line.close(timeout);
     }
 
+    fn connected(&mut self, broker: &Broker) {
+        self.span = broker.in_flight.map_or(SPAN, usize::from).max(1);
+        let largest = broker.largest_packet.unwrap_or(LARGEST);
+        self.largest = largest.min(LARGEST);
+        self.newest.request_all();
+        if self.line.status().reconnects > 0 {
+            self.unshown = self.to_be_shown();
+        }
+    }
+
+    /// What the former line may have broken at, but for what goes alone anyway.
+    fn to_be_shown(&self) -> BTreeSet<String> {
+        let free = self.newest.messages();
+        let free = free.filter(|message| self.caution.of(message) == Standing::Free);
+        free.map(|message| message.topic.clone()).collect()
+    }
+
+    /// What the broker says of a message.
+    fn answered(&mut self, topic: &str, answer: Answer) {
+        let now = Instant::now();
+        if let Some(trial) = self.trial.take_if(|trial| trial.name == topic) {
+            self.caution.taken(&trial.name, trial.bytes, now);
+        }
+        self.unshown.remove(topic);
+        match answer {
+            Answer::Taken => self.newest.taken(topic),
+            // At QoS 0 by then, so that it does not go round.
+            Answer::Later(_) => self.newest.request(topic.to_owned()),
+            Answer::Denied(reason) => {
+                if let Some(left_out) = self.denied.take(now) {
+                    warn!(
+                        topic,
+                        reason, left_out, "the broker does not take this message"
+                    );
+                }
+            }
+        }
+    }
+
     /// The connection is gone, and with it who asked.
-    fn lost(&mut self) {
+    fn lost(&mut self, cause: Cause) {
+        let now = Instant::now();
+        let trial = match cause {
+            // Whatever was on its way from us.
+            Cause::TooLarge => Some(Trial {
+                name: self.filters.clone(),
+                bytes: 0,
+                since: now,
+                is_proven: true,
+            }),
+            Cause::Line | Cause::Protocol => self.trial.take().or(self.answer_on_its_way()),
+        };
+        if let Some(trial) = trial {
+            self.blame(&trial, cause, now);
+        }
+        self.trial = None;
+        self.subscribed = None;
+        self.is_proven = false;
+        self.unshown.clear();
+        self.waited = 0;
         self.answers.clear();
         self.window.clear();
     }
 
-    /// Hands one message over; `false` where there is none or no room.
-    fn send_next(&mut self) -> bool {
-        if self.line.session().is_some() && self.drop_too_large() {
-            return true;
-        }
-        let Some(session) = self.line.session() else {
-            return false;
-        };
-        if !self.is_subscribed {
-            self.is_subscribed = session.subscribe(&self.subscriptions);
-            return self.is_subscribed;
-        }
-        if let Some(Published { topic, payload }) = self.answers.front()
-            && self.window.has_room(self.span)
-        {
-            let is_sent = session.send(topic, payload.clone(), Delivery::AtLeastOnce, false);
-            if is_sent {
-                self.window.handed_over(Carried::Retained(topic.clone()));
-                self.answers.pop_front();
-            }
-            return is_sent;
-        }
-        let Some(Retained { topic, payload, .. }) = self.newest.next() else {
-            return false;
-        };
-        let is_sent = session.send(topic, payload.clone(), Delivery::AtMostOnce, true);
-        if is_sent {
-            self.newest.sent();
-        }
-        is_sent
+    /// Whether the broker has shown on this connection that it is there.
+    fn is_there(&self) -> bool {
+        is_there(self.is_proven, self.line.stood())
     }
 
-    /// Drops the next message where the broker would end the connection at it; whether it was so.
-    fn drop_too_large(&mut self) -> bool {
-        let largest = self.largest;
-        let is_too_large = |topic: &str, payload: &[u8]| {
-            let bytes = size(topic, payload);
-            if bytes > largest {
-                warn!(
-                    topic,
-                    bytes,
-                    largest,
-                    "the broker takes no message as large as this, it is not sent; for pictures \
-                     see camera.snapshot_max_kb"
-                );
-            }
-            bytes > largest
+    /// The answer that the broker has not acknowledged for longest.
+    fn answer_on_its_way(&self) -> Option<Trial> {
+        let Carried::Retained(topic) = self.window.oldest()? else {
+            return None;
         };
-        if let Some(answer) = self.answers.front()
-            && is_too_large(&answer.topic, &answer.payload)
-        {
-            self.answers.pop_front();
-            return true;
+        Some(Trial {
+            name: topic.clone(),
+            bytes: 0,
+            since: Instant::now(),
+            is_proven: self.is_proven,
+        })
+    }
+
+    /// The line broke with this alone on its way.
+    fn blame(&mut self, trial: &Trial, cause: Cause, now: Instant) {
+        let is_subscription = trial.name == self.filters;
+        if is_subscription {
+            self.is_flooded = cause == Cause::TooLarge;
         }
-        if let Some(message) = self.newest.next()
-            && is_too_large(&message.topic, &message.payload)
-        {
-            self.newest.sent();
-            return true;
+        if trial.is_proven {
+            self.line.excuse();
         }
-        false
+        let Some(pause) = self.caution.broke(trial, now) else {
+            return;
+        };
+        let again_s = pause.as_secs();
+        if is_subscription {
+            let reason = self.deafness();
+            warn!(
+                again_s,
+                reason, "requests and controls are not heard for a while"
+            );
+        } else {
+            let Trial { name, bytes, .. } = trial;
+            warn!(
+                topic = name,
+                bytes,
+                again_s,
+                "the broker hangs up at this message: it is left out for a while; for pictures see \
+                 camera.snapshot_max_kb, else the broker's access rules and the size that it takes"
+            );
+        }
     }
 }
+
+/// Why nothing is heard where the broker hangs up at the subscription.
+const UNHEARD: &str = "the broker hangs up when we subscribe; see its access rules; tried again \
+                       within an hour, and at once when the daemon gets SIGHUP";
+
+/// Why nothing is heard where a message comes that we don't take.
+fn flooded(filters: &str) -> String {
+    format!(
+        "somebody left a retained message under {filters} that is larger than we take, and it comes \
+         whenever we subscribe; find its topic by mosquitto_sub --retained-only -F %t and take it \
+         away by mosquitto_pub -r -n -t TOPIC; tried again within an hour, and at once when the \
+         daemon gets SIGHUP"
+    )
+}
+
+#[cfg(test)]
+#[path = "live_line_tests.rs"]
+mod tests;

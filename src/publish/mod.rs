@@ -7,6 +7,8 @@
 
 mod alert;
 mod alert_line;
+mod caution;
+mod denials;
 pub mod discovery;
 mod flapping;
 mod health;
@@ -33,6 +35,7 @@ pub mod schema;
 mod settings;
 mod sink;
 mod spool;
+mod state;
 mod suspicion;
 mod told;
 mod topics;

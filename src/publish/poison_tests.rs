@@ -14,7 +14,7 @@ const COUNT: usize = 80;
 /// Its place among them.
 const POISONOUS: usize = 5;
 
-fn desk(broker: &Faulty, protocol: ProtocolChoice) -> Desk {
+pub(super) fn desk(broker: &Faulty, protocol: ProtocolChoice) -> Desk {
     let mut desk = Desk::new(broker.port);
     desk.keep_alive = Duration::from_millis(100);
     let (min, max) = (Duration::from_millis(2), Duration::from_millis(20));
@@ -28,7 +28,7 @@ fn name(place: usize) -> String {
 }
 
 /// Puts alerts into the desk's spool; the poisonous one has `bytes` and a topic of its own.
-fn fill(desk: &Desk, bytes: usize) {
+pub(super) fn fill(desk: &Desk, bytes: usize) {
     let folder = Folder::lock(desk.folder.path()).unwrap();
     let spool = Spool::open(&folder, desk.settings().limits).unwrap();
     for place in 0..COUNT {
@@ -53,7 +53,7 @@ fn taken(seen: &[Publish]) -> BTreeSet<String> {
     alerts.map(Publish::id).collect()
 }
 
-fn all() -> BTreeSet<String> {
+pub(super) fn all() -> BTreeSet<String> {
     (0..COUNT).map(name).collect()
 }
 
@@ -64,7 +64,7 @@ fn all_but_the_poisonous() -> BTreeSet<String> {
         .collect()
 }
 
-fn wait_for(broker: &Faulty, wanted: &BTreeSet<String>) {
+pub(super) fn wait_for(broker: &Faulty, wanted: &BTreeSet<String>) {
     let is_there = |seen: &[Publish]| taken(seen) == *wanted;
     broker
         .wait(Duration::from_secs(30), is_there)

@@ -243,13 +243,13 @@ impl Publisher {
         if let State::Failed(reason) = &status.state
             && !self.has_told_failure
         {
-            self.has_told_failure = self.supervisor.disk_failed(reason.clone());
+            self.has_told_failure = true;
+            self.supervisor.disk_failed(reason.clone());
         }
-        let is_healthy = status.state == State::Healthy;
-        let former = self.status.replace(status);
-        if is_healthy && former.is_some_and(|former| former.state != State::Healthy) {
-            // A page may have failed to be read.
-            self.more();
+        let has_more = self.status.as_ref().is_some_and(|it| status.has_more(it));
+        self.status = Some(status);
+        if has_more && let Some(lines) = &mut self.lines {
+            lines.alerts.read_anew();
         }
     }
 
@@ -333,7 +333,7 @@ impl Publisher {
                 lines.alerts.renew(Arc::clone(endpoint));
                 lines.live.renew(Arc::clone(endpoint));
                 lines.live.listen(&self.settings.subscriptions);
-                lines.alerts.read_anew();
+                lines.alerts.start_anew();
             }
             return;
         }

@@ -5,10 +5,14 @@
 mod busy;
 #[path = "publisher_fixture.rs"]
 mod fixture;
+#[path = "hangup_tests.rs"]
+mod hangup;
 #[path = "outage_tests.rs"]
 mod outage;
 #[path = "poison_tests.rs"]
 mod poison;
+#[path = "suspect_tests.rs"]
+mod suspect;
 
 use std::thread;
 

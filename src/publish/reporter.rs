@@ -8,35 +8,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::Serialize;
-
-use super::alert::{Data, milliseconds};
+use super::alert::Data;
 use super::journal::Journal;
-use super::measured::{Drift, Scene, Score, shortened};
 use super::media::{Media, MediaNames};
 use super::presence::{Presence, Turn};
 use super::retained::retained;
+use super::state::{Blind, State, on_off};
 use super::{Alert, CameraTopics, Control, Delivery, Message, ProfileIdentity, Retained};
 use crate::capture::Moment;
-use crate::decide::{Cause, Identity, Incident, Judged, Picture, Tracker};
+use crate::decide::{Identity, Incident, Judged, Tracker};
 use crate::preprocess::Rejection;
-use crate::score::Basis;
 use crate::score::threshold::Level;
 
 /// The least time between two states that differ in numbers only.
 const STATE_EVERY: Duration = Duration::from_secs(1);
-
-/// Why no frame is judged.
-#[derive(Debug, Clone, Copy)]
-enum Blind<'a> {
-    /// It could not be.
-    Rejected(&'a Rejection),
-    /// The camera is turned off.
-    Disabled,
-    /// Inspection has ended.
-    Stopped,
-}
 
 /// Reports on one camera.
 #[derive(Debug)]
@@ -55,38 +40,11 @@ pub struct Reporter {
     media: Option<(String, MediaNames)>,
 }
 
-/// The state that was said last.
+/// The state that a frame said last.
 #[derive(Debug, Clone)]
 struct Said {
     at: Duration,
-    causes: Vec<Cause>,
-    muted: bool,
-    reason: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct State<'a> {
-    anomaly: &'static str,
-    causes: &'a [Cause],
-    judged: bool,
-    reason: Option<&'static str>,
-    detail: Option<String>,
-    score: Option<f64>,
-    basis: Option<Basis>,
-    raw: Option<f64>,
-    threshold: Option<f64>,
-    local: Option<f64>,
-    local_threshold: Option<f64>,
-    scene: Option<Scene>,
-    drift: Option<Drift>,
-    frame: u64,
-    #[serde(serialize_with = "milliseconds")]
-    time: Timestamp,
-    profile: &'a str,
-    enabled: bool,
-    muted: bool,
-    suppressed: u64,
-    threshold_value: f64,
+    state: State,
 }
 
 impl Reporter {
@@ -159,6 +117,20 @@ impl Reporter {
         self.control(Control::Mute, on_off(tracker.is_muted()))
     }
 
+    /// The same of a camera that is turned on, with its state, which without a frame would follow late or never:
+    /// it says again what was seen last.
+    pub fn mute_turned(&mut self, at: Moment, tracker: &Tracker) -> [Message; 2] {
+        let control = self.mute(tracker);
+        let state = if let Some(said) = &mut self.said {
+            said.state.mute(tracker);
+            said.state.message(&self.topics)
+        } else {
+            let none = Rejection::NoFrames("none has come yet".to_owned());
+            self.blind_state(at, Blind::Rejected(&none), tracker)
+        };
+        [control, state]
+    }
+
     /// How the controls of a camera stand that is turned on or off.
     fn controls(&mut self, enabled: bool, tracker: &Tracker) -> [Message; 3] {
         Control::ALL.map(|control| self.tell(control, enabled, tracker))
@@ -178,14 +150,18 @@ impl Reporter {
             messages.extend(self.turn(turn, at, judgement.err()));
         }
         messages.extend(self.incidents(changes, tracker));
-        let judgement = judgement.map_err(Blind::Rejected);
-        let now = Said::new(at, judgement.err(), tracker);
-        if self.is_muted.is_some_and(|told| told != now.muted) {
+        if self.is_muted.is_some_and(|told| told != tracker.is_muted()) {
             messages.push(self.mute(tracker));
         }
-        if self.said.as_ref().is_none_or(|said| said.is_stale(&now)) {
-            messages.push(self.state(seq, at, judgement, &now, tracker));
-            self.said = Some(now);
+        let judgement = judgement.map_err(Blind::Rejected);
+        let is_due = |said: &Said| said.is_stale(at, judgement.err(), tracker);
+        if self.said.as_ref().is_none_or(is_due) {
+            let state = self.state((seq, at), judgement, tracker);
+            messages.push(state.message(&self.topics));
+            self.said = Some(Said {
+                at: at.since_boot,
+                state,
+            });
         }
         messages
     }
@@ -245,49 +221,17 @@ impl Reporter {
     }
 
     fn blind_state(&self, at: Moment, blind: Blind<'_>, tracker: &Tracker) -> Message {
-        let now = Said::new(at, Some(blind), tracker);
-        self.state(0, at, Err(blind), &now, tracker)
+        let state = self.state((0, at), Err(blind), tracker);
+        state.message(&self.topics)
     }
 
     fn state(
         &self,
-        seq: u64,
-        at: Moment,
+        frame: (u64, Moment),
         judgement: Result<&Judged, Blind<'_>>,
-        now: &Said,
         tracker: &Tracker,
-    ) -> Message {
-        let judged = judgement.ok();
-        let picture = match judgement {
-            Ok(judged) => Some(judged.picture()),
-            Err(blind) => blind.picture(),
-        };
-        let score = judged.map(|judged| Score::new(judged.score()));
-        let score = score.as_ref();
-        let drift = tracker.drift();
-        let state = State {
-            anomaly: on_off(now.causes.contains(&Cause::Anomaly)),
-            causes: &now.causes,
-            judged: judged.is_some(),
-            reason: now.reason,
-            detail: judgement.err().map(Blind::detail),
-            score: score.map(Score::value),
-            basis: score.map(Score::basis),
-            raw: score.map(|score| score.raw().0),
-            threshold: score.map(|score| score.raw().1),
-            local: score.map(|score| score.local().0),
-            local_threshold: score.map(|score| score.local().1),
-            scene: picture.map(|picture| Scene::new(&picture, drift.map(|drift| drift.level))),
-            drift: drift.map(|drift| Drift::new(drift, &at)),
-            frame: seq,
-            time: at.wall,
-            profile: &self.profile.id,
-            enabled: !matches!(judgement, Err(Blind::Disabled)),
-            muted: now.muted,
-            suppressed: tracker.suppressed(),
-            threshold_value: self.level.get(),
-        };
-        retained(&self.topics.state, &state, Delivery::AtMostOnce)
+    ) -> State {
+        State::new(frame, judgement, tracker, &self.profile.id, self.level)
     }
 
     fn active(&self, tracker: &Tracker) -> Message {
@@ -308,55 +252,11 @@ impl Reporter {
     }
 }
 
-impl Blind<'_> {
-    /// One word for programs.
-    fn reason(self) -> &'static str {
-        match self {
-            Blind::Rejected(rejection) => rejection.reason(),
-            Blind::Disabled => "disabled",
-            Blind::Stopped => "stopped",
-        }
-    }
-
-    /// The same for people.
-    fn detail(self) -> String {
-        match self {
-            Blind::Rejected(rejection) => shortened(rejection),
-            Blind::Disabled => "the camera is turned off".to_owned(),
-            Blind::Stopped => "the inspection has ended".to_owned(),
-        }
-    }
-
-    /// What was seen all the same.
-    fn picture(self) -> Option<Picture> {
-        match self {
-            Blind::Rejected(Rejection::Scene(fault)) => {
-                Some(Picture::of_fault(fault)).filter(Picture::is_finite)
-            }
-            _ => None,
-        }
-    }
-}
-
 impl Said {
-    fn new(at: Moment, blind: Option<Blind<'_>>, tracker: &Tracker) -> Self {
-        Said {
-            at: at.since_boot,
-            causes: tracker.open().map(|incident| incident.cause).collect(),
-            muted: tracker.is_muted(),
-            reason: blind.map(Blind::reason),
-        }
+    /// Whether another must be said now. A clock that jumps back is news as well.
+    fn is_stale(&self, at: Moment, blind: Option<Blind<'_>>, tracker: &Tracker) -> bool {
+        self.state.differs(blind, tracker) || at.since_boot.abs_diff(self.at) >= STATE_EVERY
     }
-
-    /// Whether `now` must be said. A clock that jumps back is new as well.
-    fn is_stale(&self, now: &Said) -> bool {
-        (&self.causes, self.muted, self.reason) != (&now.causes, now.muted, now.reason)
-            || now.at.abs_diff(self.at) >= STATE_EVERY
-    }
-}
-
-fn on_off(is_on: bool) -> &'static str {
-    if is_on { "ON" } else { "OFF" }
 }
 
 /// A retained message of one word.

@@ -3,7 +3,7 @@
 use super::super::Topics;
 use super::super::broker::{Received, schema};
 use super::*;
-use crate::decide::{Mute, Rules, stories};
+use crate::decide::{Mute, Picture, Rules, stories};
 use crate::preprocess::SceneZ;
 
 pub(crate) fn reporter() -> Reporter {

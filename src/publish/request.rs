@@ -69,6 +69,17 @@ pub enum Position {
     Mute(Hush),
 }
 
+impl Position {
+    /// The control that stands like this.
+    pub fn control(self) -> Control {
+        match self {
+            Position::Enabled(_) => Control::Enabled,
+            Position::Threshold(_) => Control::Threshold,
+            Position::Mute(_) => Control::Mute,
+        }
+    }
+}
+
 /// For how long alerts are kept back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hush {

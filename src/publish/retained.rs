@@ -41,13 +41,14 @@ pub(super) struct Newest {
 impl Newest {
     /// Takes the place of the topic's former message.
     pub(super) fn put(&mut self, message: Retained) {
-        self.request(message.topic.clone());
-        self.messages.insert(message.topic.clone(), message);
+        let topic = message.topic.clone();
+        self.messages.insert(topic.clone(), message);
+        self.request(topic);
     }
 
-    /// Makes a topic due again.
+    /// Makes a topic due again; nothing where it has no message.
     pub(super) fn request(&mut self, topic: String) {
-        if !self.due.contains(&topic) {
+        if self.messages.contains_key(&topic) && !self.due.contains(&topic) {
             self.due.push_back(topic);
         }
     }
@@ -66,9 +67,47 @@ impl Newest {
         self.due.front().and_then(|topic| self.messages.get(topic))
     }
 
+    /// Lets the first of these that are due go before all others; whether there is one.
+    pub(super) fn prefer(&mut self, is_it: impl Fn(&Retained) -> bool) -> bool {
+        let of_topic = |topic: &String| self.messages.get(topic).is_some_and(&is_it);
+        let Some(place) = self.due.iter().position(of_topic) else {
+            return false;
+        };
+        if let Some(topic) = self.due.remove(place) {
+            self.due.push_front(topic);
+        }
+        true
+    }
+
+    /// The newest message of each topic.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Retained> {
+        self.messages.values()
+    }
+
+    /// The newest message of this topic.
+    pub(super) fn get(&self, topic: &str) -> Option<&Retained> {
+        self.messages.get(topic)
+    }
+
+    /// Whether one of these is due.
+    pub(super) fn is_due(&self, is_it: impl Fn(&Retained) -> bool) -> bool {
+        let mut due = self.due.iter().filter_map(|topic| self.messages.get(topic));
+        due.any(is_it)
+    }
+
     /// The next message is on its way.
     pub(super) fn sent(&mut self) {
         self.due.pop_front();
+    }
+
+    /// The broker has taken the message of a topic, and no other of this topic is on its way. One that emptied it is not said on later connections: what is
+    /// there by then may be another node's.
+    pub(super) fn taken(&mut self, topic: &str) {
+        let message = self.messages.get(topic);
+        let is_empty = message.is_some_and(|message| message.payload.is_empty());
+        if is_empty && !self.due.iter().any(|due| due == topic) {
+            self.messages.remove(topic);
+        }
     }
 
     /// Whether the broker has heard everything.
@@ -106,5 +145,54 @@ mod tests {
         assert!(newest.is_settled());
         newest.request_all();
         assert_eq!(newest.next(), Some(&message("a", "4")));
+    }
+
+    #[test]
+    fn one_that_is_preferred_overtakes_the_others_and_one_without_a_message_is_never_due() {
+        let mut newest = Newest::default();
+        newest.request("nothing".to_owned());
+        assert!(newest.is_settled());
+        for topic in ["a", "b", "c"] {
+            newest.put(message(topic, "1"));
+        }
+        assert!(newest.prefer(|message| message.topic.as_str() > "a"));
+        assert!(!newest.prefer(|message| message.topic == "d"));
+        let order = ["b", "a", "c"].map(|topic| {
+            let next = newest.next().map(|message| message.topic.clone());
+            newest.sent();
+            (next, topic)
+        });
+        assert!(
+            order
+                .iter()
+                .all(|(next, topic)| next.as_deref() == Some(topic))
+        );
+    }
+
+    #[test]
+    fn a_topic_that_the_broker_has_emptied_is_not_emptied_again() {
+        let mut newest = Newest::default();
+        let said_again = |newest: &mut Newest| {
+            newest.request_all();
+            let mut topics = String::new();
+            while let Some(message) = newest.next() {
+                topics += &message.topic;
+                newest.sent();
+            }
+            topics
+        };
+        for (topic, payload) in [("a", ""), ("b", ""), ("c", "1")] {
+            newest.put(message(topic, payload));
+        }
+        // What is due again while an older one is taken stays.
+        newest.taken("a");
+        assert_eq!(said_again(&mut newest), "abc");
+        newest.taken("a");
+        newest.taken("c");
+        assert_eq!(said_again(&mut newest), "bc");
+        newest.put(message("b", "1"));
+        newest.sent();
+        newest.taken("b");
+        assert_eq!(said_again(&mut newest), "bc");
     }
 }

@@ -177,14 +177,16 @@ fn topics() -> BTreeSet<String> {
 #[test]
 fn asyncapi_says_of_every_topic_that_may_be_cleared_what_an_empty_payload_means() {
     let topics = Topics::new(&Prefix::default(), &"press".parse().unwrap());
-    let cleared = topics.camera(&"cam0".parse().unwrap()).clear();
-    assert_eq!(cleared.len(), 8);
+    let mut cleared = topics.camera(&"cam0".parse().unwrap()).clear();
+    cleared.extend(topics.clear());
+    assert_eq!(cleared.len(), 8 + 3);
     let channels: Vec<&str> = ASYNCAPI.split("    address: '").skip(1).collect();
     for message in cleared {
         let crate::publish::Message::Retained(message) = message else {
             panic!("{message:?}");
         };
-        let level = message.topic.replace("inspectd/press/cam0", "{camera}");
+        let level = message.topic.replace("inspectd/press/", "");
+        let level = level.replace("cam0", "{camera}");
         let channel = channels
             .iter()
             .find(|channel| channel.starts_with(&format!("{{prefix}}/{{node}}/{level}'")));

@@ -1,7 +1,9 @@
-//! What the supervisor is told, and the way to it, which has few places: it may be away for seconds.
+//! What the supervisor is told, and the way to it: it may be away for seconds.
 //!
-//! Of what others set the newest of each control always gets through, in the order in which the controls
-//! came; no more wait than there are controls. A request that finds no place comes back, to be answered.
+//! The channel has no room, so that all waits here until the supervisor takes it, one at a time, in the order
+//! in which it came. Of what others set the newest of each control waits and no other: an older one is acted on
+//! by nobody. No more of these wait than there are controls, and of the rest [`MOST_REQUESTS`]; one more comes
+//! back, to be answered.
 
 use std::collections::VecDeque;
 
@@ -10,11 +12,19 @@ use crossbeam_channel::Sender;
 use super::{Control, Incoming, Message, Topics};
 use crate::config::Name;
 
+/// So many requests wait: one may take the supervisor seconds, and who asks has a timeout.
+const MOST_REQUESTS: usize = 16;
+
 /// What the supervisor is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// Somebody speaks to us.
-    Heard(Incoming),
+    Heard {
+        /// What is said.
+        said: Incoming,
+        /// Whether more waits behind it.
+        more: bool,
+    },
     /// The spool's disk has failed: what comes now is safe nowhere, and a restart is due.
     DiskFailed(String),
 }
@@ -34,10 +44,18 @@ impl Message {
 #[derive(Debug)]
 pub(super) struct ToSupervisor {
     to: Sender<Told>,
-    /// The topics that may wait: anybody may publish on others, and on any number of them.
+    /// The topics on which controls are set: anybody may publish on others, and on any number of them.
     controls: Vec<String>,
-    /// What was set and has found no place yet: the newest of each topic.
-    waiting: VecDeque<Incoming>,
+    waiting: VecDeque<Waiting>,
+    /// Why the disk failed, until that is told.
+    failed: Option<String>,
+}
+
+/// What waits for the supervisor.
+#[derive(Debug)]
+struct Waiting {
+    said: Incoming,
+    sets_control: bool,
 }
 
 impl ToSupervisor {
@@ -46,6 +64,7 @@ impl ToSupervisor {
             to,
             controls: Vec::new(),
             waiting: VecDeque::new(),
+            failed: None,
         }
     }
 
@@ -54,70 +73,57 @@ impl ToSupervisor {
         self.to.clone()
     }
 
-    /// Whether something that was set waits for a place.
+    /// Whether something waits to be told.
     pub(super) fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+        self.failed.is_some() || !self.waiting.is_empty()
     }
 
-    /// Takes out what has waited longest.
+    /// Takes out what has waited longest; that the disk has failed goes first.
     pub(super) fn next(&mut self) -> Told {
+        if let Some(reason) = self.failed.take() {
+            return Told::DiskFailed(reason);
+        }
         let first = self.waiting.pop_front();
-        Told::Heard(first.expect("it is asked for while something waits"))
+        let Waiting { said, .. } = first.expect("it is asked for while something waits");
+        let more = self.waits();
+        Told::Heard { said, more }
     }
 
     /// The topics on which controls are set from now on. What waits on others has no camera any more.
     pub(super) fn allow(&mut self, controls: Vec<String>) {
-        self.waiting.retain(|heard| controls.contains(&heard.topic));
+        let is_allowed = |one: &Waiting| !one.sets_control || controls.contains(&one.said.topic);
+        self.waiting.retain(is_allowed);
         self.controls = controls;
     }
 
     /// What somebody says to us; it comes back where it sets no control of ours and finds no place.
-    pub(super) fn hear(&mut self, heard: Incoming) -> Result<(), Incoming> {
-        if !self.controls.contains(&heard.topic) {
-            return self.ask(heard);
+    pub(super) fn hear(&mut self, said: Incoming) -> Result<(), Incoming> {
+        let sets_control = self.controls.contains(&said.topic);
+        if sets_control {
+            // At the end, since a request that came in between may turn the same control.
+            self.waiting
+                .retain(|former| former.said.topic != said.topic);
+        } else if self.requests() >= MOST_REQUESTS {
+            return Err(said);
         }
-        self.set(heard);
-        self.pass_on();
+        self.waiting.push_back(Waiting { said, sets_control });
         Ok(())
     }
 
-    fn set(&mut self, heard: Incoming) {
-        let mut waiting = self.waiting.iter_mut();
-        match waiting.find(|former| former.topic == heard.topic) {
-            Some(former) => *former = heard,
-            None => self.waiting.push_back(heard),
-        }
+    /// How many requests wait.
+    fn requests(&self) -> usize {
+        self.waiting.iter().filter(|one| !one.sets_control).count()
     }
 
-    /// A request overtakes nothing that was set before it.
-    fn ask(&mut self, heard: Incoming) -> Result<(), Incoming> {
-        self.pass_on();
-        if self.waits() || self.to.is_full() {
-            return Err(heard);
-        }
-        // A supervisor that has ended does nothing more.
-        let _ = self.to.try_send(Told::Heard(heard));
-        Ok(())
-    }
-
-    /// The disk has failed; whether there was a place to say so.
-    pub(super) fn disk_failed(&self, reason: String) -> bool {
-        self.to.try_send(Told::DiskFailed(reason)).is_ok()
-    }
-
-    /// Puts what waits into the places that are free. Only we send, so they stay free until then.
-    fn pass_on(&mut self) {
-        while self.waits() && !self.to.is_full() {
-            let next = self.next();
-            // A supervisor that has ended does nothing more.
-            let _ = self.to.try_send(next);
-        }
+    /// The disk has failed.
+    pub(super) fn disk_failed(&mut self, reason: String) {
+        self.failed = Some(reason);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crossbeam_channel::{Receiver, bounded};
+    use crossbeam_channel::bounded;
 
     use super::*;
 
@@ -129,86 +135,83 @@ mod tests {
         }
     }
 
-    /// What was told by now, as `topic payload`; what waits follows into the places that get free.
-    fn read(way: &mut ToSupervisor, told: &Receiver<Told>) -> Vec<String> {
+    /// Takes out all that waits, as `topic payload`.
+    fn read(way: &mut ToSupervisor) -> Vec<String> {
         let mut read = Vec::new();
-        while let Ok(Told::Heard(heard)) = told.try_recv() {
-            let payload = String::from_utf8(heard.payload).unwrap();
-            read.push(format!("{} {payload}", heard.topic));
-            way.pass_on();
+        while way.waits() {
+            let Told::Heard { said, more } = way.next() else {
+                panic!("the disk has not failed");
+            };
+            assert_eq!(more, way.waits());
+            let payload = String::from_utf8(said.payload).unwrap();
+            read.push(format!("{} {payload}", said.topic));
         }
         read
     }
 
-    /// A way with so many places, and three controls.
-    fn way(places: usize) -> (ToSupervisor, Receiver<Told>) {
-        let (to, told) = bounded(places);
-        let mut way = ToSupervisor::new(to);
+    /// A way with three controls.
+    fn way() -> ToSupervisor {
+        let mut way = ToSupervisor::new(bounded(0).0);
         way.allow(["a", "b", "c"].map(str::to_owned).to_vec());
-        (way, told)
+        way
     }
 
     #[test]
-    fn the_newest_of_each_control_gets_through_in_the_order_in_which_the_controls_came() {
-        let (mut way, told) = way(2);
+    fn only_the_newest_of_each_control_is_told_in_the_order_in_which_these_came() {
+        let mut way = way();
         let ramp = (0..60).map(|n| ("a", n.to_string()));
         let scene = [("b", "ON"), ("c", "ON"), ("b", "OFF")];
         let scene = scene.map(|(topic, payload)| (topic, payload.to_owned()));
         for (topic, payload) in ramp.chain(scene) {
             assert_eq!(way.hear(heard(topic, &payload)), Ok(()));
         }
-        assert_eq!(
-            read(&mut way, &told),
-            ["a 0", "a 1", "a 59", "b OFF", "c ON"]
-        );
+        assert_eq!(read(&mut way), ["a 59", "c ON", "b OFF"]);
         assert!(!way.waits());
     }
 
     #[test]
-    fn a_request_that_finds_no_place_comes_back_and_overtakes_nothing_that_was_set() {
-        let (mut way, told) = way(2);
-        let refused = |payload| Err(heard("request", payload));
-        assert_eq!(way.hear(heard("request", "1")), Ok(()));
-        way.hear(heard("a", "1")).unwrap();
-        assert_eq!(way.hear(heard("request", "2")), refused("2"));
-        way.hear(heard("a", "2")).unwrap();
-        way.hear(heard("b", "1")).unwrap();
-        told.recv().unwrap();
-        // The place that got free belongs to what was set before, and more of that waits.
-        assert_eq!(way.hear(heard("request", "3")), refused("3"));
-        assert_eq!(read(&mut way, &told), ["a 1", "a 2", "b 1"]);
-        assert_eq!(way.hear(heard("request", "4")), Ok(()));
-        assert_eq!(read(&mut way, &told), ["request 4"]);
-    }
-
-    #[test]
-    fn topics_that_are_no_control_of_ours_never_wait() {
-        let (mut way, told) = way(1);
-        assert_eq!(way.hear(heard("d", "0")), Ok(()));
-        for n in 1..100 {
-            let unknown = heard(&format!("d{n}"), "ON");
-            assert_eq!(way.hear(unknown.clone()), Err(unknown));
+    fn a_control_that_was_set_before_and_after_a_request_is_told_after_it() {
+        let mut way = way();
+        for (topic, payload) in [("a", "1"), ("request", "1"), ("b", "1"), ("a", "2")] {
+            way.hear(heard(topic, payload)).unwrap();
         }
-        assert!(!way.waits());
-        assert_eq!(read(&mut way, &told), ["d 0"]);
+        assert_eq!(read(&mut way), ["request 1", "b 1", "a 2"]);
     }
 
     #[test]
-    fn what_waits_for_a_camera_that_is_no_more_is_forgotten() {
-        let (mut way, told) = way(1);
-        for topic in ["a", "b", "c"] {
+    fn a_request_that_finds_no_place_comes_back_and_controls_find_theirs() {
+        let mut way = way();
+        // Topics that are no control of ours get no place of their own, however many there are.
+        for n in 0..MOST_REQUESTS {
+            assert_eq!(way.hear(heard(&format!("d{n}"), "ON")), Ok(()));
+        }
+        let late = heard("request", "late");
+        assert_eq!(way.hear(late.clone()), Err(late.clone()));
+        way.hear(heard("a", "1")).unwrap();
+        way.next();
+        assert_eq!(way.hear(late.clone()), Ok(()));
+        assert_eq!(way.hear(late.clone()), Err(late));
+        let read = read(&mut way);
+        assert_eq!(read.len(), MOST_REQUESTS + 1);
+        assert_eq!(read[MOST_REQUESTS - 1..], ["a 1", "request late"]);
+    }
+
+    #[test]
+    fn what_waits_for_a_camera_that_is_no_more_is_forgotten_and_a_request_is_not() {
+        let mut way = way();
+        for topic in ["a", "request", "b", "c"] {
             way.hear(heard(topic, "1")).unwrap();
         }
         way.allow(vec!["c".to_owned()]);
-        assert_eq!(read(&mut way, &told), ["a 1", "c 1"]);
+        assert_eq!(read(&mut way), ["request 1", "c 1"]);
     }
 
     #[test]
-    fn a_supervisor_that_has_ended_leaves_nothing_waiting() {
-        let (mut way, told) = way(1);
-        drop(told);
-        assert_eq!(way.hear(heard("a", "1")), Ok(()));
-        assert_eq!(way.hear(heard("request", "1")), Ok(()));
-        assert!(!way.waits() && !way.disk_failed("test".to_owned()));
+    fn that_the_disk_has_failed_is_told_before_all_that_waits() {
+        let mut way = way();
+        way.hear(heard("a", "1")).unwrap();
+        way.disk_failed("test".to_owned());
+        assert_eq!(way.next(), Told::DiskFailed("test".to_owned()));
+        assert_eq!(read(&mut way), ["a 1"]);
     }
 }

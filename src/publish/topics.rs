@@ -3,17 +3,21 @@
 //! Every topic that the program publishes or subscribes to is spelt here and nowhere else; so is
 //! what a topic that comes in asks for.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Delivery, Message, Retained};
 use crate::config::{Name, Prefix};
 
-/// The topics of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The topics of a node; written down as `<prefix>/<node>`, of which they follow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Topics {
     root: String,
 }
 
-/// The topics of a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The topics of a camera; written down as `<prefix>/<node>/<camera>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CameraTopics {
     /// `online`, `offline` or `disabled`.
     pub availability: String,
@@ -157,6 +161,13 @@ impl Topics {
             root: format!("{}/{camera}", self.root),
         }
     }
+
+    /// What takes all that the broker keeps of the node itself off it again: for a name that is no longer ours.
+    pub fn clear(&self) -> Vec<Message> {
+        let topics = [self.availability(), self.info(), self.health()];
+        let empty = |topic| empty(topic, Delivery::AtLeastOnce);
+        topics.map(empty).into()
+    }
 }
 
 impl CameraTopics {
@@ -165,17 +176,28 @@ impl CameraTopics {
         let controls = Control::ALL.map(|control| self.state_of(control));
         let kept = [self.availability.clone(), self.active.clone()];
         let moments = [&self.state, &self.snapshot, &self.heatmap].map(Clone::clone);
-        let empty = |topic, delivery| {
-            Message::Retained(Retained {
-                topic,
-                payload: Vec::new(),
-                delivery,
-            })
-        };
         let kept = controls.into_iter().chain(kept);
         kept.map(|topic| empty(topic, Delivery::AtLeastOnce))
             .chain(moments.map(|topic| empty(topic, Delivery::AtMostOnce)))
             .collect()
+    }
+
+    /// The same for one of a name that is no longer ours: surely, and once on a connection that lasts, since another
+    /// node may take the name. No older message of it waits to be said.
+    pub fn clear_surely(&self) -> Vec<Message> {
+        let mut messages = self.clear();
+        for message in &mut messages {
+            if let Message::Retained(message) = message {
+                message.delivery = Delivery::AtLeastOnce;
+            }
+        }
+        messages
+    }
+
+    /// Whether this is a camera of that node.
+    pub fn is_of(&self, node: &Topics) -> bool {
+        let split = self.root.rsplit_once('/');
+        split.is_some_and(|(root, _)| root == node.root)
     }
 
     /// Where a control is set.
@@ -194,6 +216,53 @@ impl CameraTopics {
             .into_iter()
             .find(|control| self.set(*control) == topic)
     }
+}
+
+impl TryFrom<String> for Topics {
+    type Error = String;
+
+    fn try_from(root: String) -> Result<Self, Self::Error> {
+        let (prefix, node) = split(&root)?;
+        let prefix = Prefix::try_from(prefix.to_owned())?;
+        Ok(Topics::new(&prefix, &node))
+    }
+}
+
+impl From<Topics> for String {
+    fn from(topics: Topics) -> Self {
+        topics.root
+    }
+}
+
+impl TryFrom<String> for CameraTopics {
+    type Error = String;
+
+    fn try_from(root: String) -> Result<Self, Self::Error> {
+        let (node, camera) = split(&root)?;
+        Ok(Topics::try_from(node.to_owned())?.camera(&camera))
+    }
+}
+
+impl From<CameraTopics> for String {
+    fn from(topics: CameraTopics) -> Self {
+        topics.root
+    }
+}
+
+/// The last level of a topic, and what is before it.
+fn split(topic: &str) -> Result<(&str, Name), String> {
+    let split = topic.rsplit_once('/');
+    let (before, last) = split.ok_or_else(|| format!("{topic:.80?} has too few levels"))?;
+    Ok((before, last.parse()?))
+}
+
+/// Takes what the broker keeps on a topic off it.
+fn empty(topic: String, delivery: Delivery) -> Message {
+    Message::Retained(Retained {
+        topic,
+        payload: Vec::new(),
+        delivery,
+    })
 }
 
 /// Where Home Assistant looks for the description of a node, below its discovery prefix.
@@ -266,6 +335,27 @@ mod tests {
             ] {
                 assert_eq!(count(said), 0);
             }
+        }
+    }
+
+    #[test]
+    fn topics_that_were_written_down_are_read_as_they_were_and_no_others_are() {
+        let prefix = Prefix::try_from("site/hall-3".to_owned()).unwrap();
+        let node = Topics::new(&prefix, &"press".parse().unwrap());
+        let camera = node.camera(&"cam0".parse().unwrap());
+        assert_eq!(Topics::try_from(String::from(node.clone())), Ok(node));
+        assert_eq!(
+            CameraTopics::try_from(String::from(camera.clone())),
+            Ok(camera)
+        );
+        for foreign in ["", "press", "/press", "a/+", "#/press", "a/b c", "a//press"] {
+            assert!(Topics::try_from(foreign.to_owned()).is_err(), "{foreign}");
+        }
+        for foreign in ["cam0", "press/cam0", "a/+/cam0", "a/press/#"] {
+            assert!(
+                CameraTopics::try_from(foreign.to_owned()).is_err(),
+                "{foreign}"
+            );
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) const SPAN: usize = 16;
 pub(super) enum Carried {
     /// The alert at this place of the spool.
     Alert(u64),
-    /// The retained message, or the answer, of this topic.
+    /// The retained message of this topic, or an answer.
     Retained(String),
 }
 
@@ -53,6 +53,17 @@ impl Window {
         let is_it =
             |slot: &Slot| !slot.acknowledged && matches!(slot.carried, Carried::Retained(_));
         self.slots.iter().any(is_it)
+    }
+
+    /// Whether this is on its way.
+    pub(super) fn has(&self, carried: &Carried) -> bool {
+        let is_it = |slot: &Slot| !slot.acknowledged && slot.carried == *carried;
+        self.slots.iter().any(is_it)
+    }
+
+    /// What waits for its acknowledgement for longest.
+    pub(super) fn oldest(&self) -> Option<&Carried> {
+        self.slots.front().map(|slot| &slot.carried)
     }
 
     /// Since when no acknowledgement has come although one is due.

@@ -135,6 +135,25 @@ pub(super) fn publish(head: u8, body: &[u8], is_v5: bool) -> (String, Option<u16
     (topic, packet, after_properties(rest, is_v5))
 }
 
+/// A retained message with QoS 0.
+pub(super) fn retained(topic: &str, bytes: usize, is_v5: bool) -> Vec<u8> {
+    let mut length = 2 + topic.len() + usize::from(is_v5) + bytes;
+    let mut packet = vec![0x31];
+    loop {
+        let low = u8::try_from(length % 128).unwrap();
+        length /= 128;
+        packet.push(if length > 0 { low | 0x80 } else { low });
+        if length == 0 {
+            break;
+        }
+    }
+    packet.extend(u16::try_from(topic.len()).unwrap().to_be_bytes());
+    packet.extend(topic.bytes());
+    packet.extend(is_v5.then_some(0));
+    packet.resize(packet.len() + bytes, b'x');
+    packet
+}
+
 /// Grants every topic.
 pub(super) fn suback(body: &[u8], is_v5: bool) -> Vec<u8> {
     let mut filters = after_properties(&body[2..], is_v5);

@@ -7,17 +7,8 @@ use std::fmt;
 use std::io;
 
 use super::tls_fault::{self, Circumstances};
-use super::{Endpoint, Loss, Protocol};
+use super::{Cause, Endpoint, Loss, Protocol};
 use crate::capture::Moment;
-
-/// Whose fault a broken connection may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The version of MQTT may be the reason.
-    OfProtocol,
-    /// It can't be.
-    OfLine,
-}
 
 /// Whether the connection stood, what it spoke, to whom.
 pub(super) type Broken<'a> = (bool, Protocol, &'a Endpoint);
@@ -45,7 +36,7 @@ pub(super) fn mute() -> String {
 pub(super) fn stuck() -> Loss {
     Loss {
         reason: "the broker takes nothing more".to_owned(),
-        is_other_protocol: false,
+        cause: Cause::Line,
     }
 }
 
@@ -77,9 +68,9 @@ pub(super) fn not_authorised(endpoint: &Endpoint) -> String {
 }
 
 /// The broker closed the connection.
-pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Fault, String) {
+pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Cause, String) {
     if was_up {
-        return (Fault::OfLine, "the broker closed the connection".to_owned());
+        return (Cause::Line, "the broker closed the connection".to_owned());
     }
     let tls = match (endpoint.has_tls(), endpoint.shows_certificate) {
         (false, _) => ", or this port wants TLS: mqtt.tls",
@@ -87,7 +78,7 @@ pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Fault, String) {
         (true, true) => ", or it does not take our certificate: mqtt.tls.cert_file",
     };
     (
-        Fault::OfProtocol,
+        Cause::Protocol,
         format!(
             "the broker closed the connection without an answer: it may not speak MQTT \
              {protocol}{tls}"
@@ -96,24 +87,30 @@ pub(super) fn closed((was_up, protocol, endpoint): Broken) -> (Fault, String) {
 }
 
 /// What came is no MQTT.
-pub(super) fn garbled(fault: &impl fmt::Display, (was_up, _, endpoint): Broken) -> (Fault, String) {
+pub(super) fn garbled(fault: &impl fmt::Display, (was_up, _, endpoint): Broken) -> (Cause, String) {
     if was_up || endpoint.has_tls() {
-        return (Fault::OfProtocol, fault.to_string());
+        return (Cause::Protocol, fault.to_string());
     }
     let reason = "the broker's first answer is no MQTT: this port may want TLS, see mqtt.tls";
-    (Fault::OfProtocol, reason.to_owned())
+    (Cause::Protocol, reason.to_owned())
+}
+
+/// A message came that is larger than `most`.
+pub(super) fn too_large(bytes: usize, most: usize) -> (Cause, String) {
+    let reason = format!("the broker sends a message of {bytes} bytes, we take {most} at most");
+    (Cause::TooLarge, reason)
 }
 
 /// Reading or writing failed.
-pub(super) fn reading(fault: &io::Error, line: Broken) -> (Fault, String) {
+pub(super) fn reading(fault: &io::Error, line: Broken) -> (Cause, String) {
     use io::ErrorKind as Kind;
     // With TLS 1.3 the broker looks at our certificate after TLS stands for us.
     if let Some(fault) = tls_fault::within(fault) {
-        return (Fault::OfLine, explain(fault, line.2));
+        return (Cause::Line, explain(fault, line.2));
     }
     match fault.kind() {
         Kind::UnexpectedEof | Kind::ConnectionReset | Kind::BrokenPipe => closed(line),
-        _ => (Fault::OfLine, fault.to_string()),
+        _ => (Cause::Line, fault.to_string()),
     }
 }
 

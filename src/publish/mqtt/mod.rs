@@ -133,8 +133,31 @@ pub(super) enum Answer {
 pub(super) struct Loss {
     /// For people.
     pub(super) reason: String,
-    /// Whether the broker may not speak this version of MQTT.
-    pub(super) is_other_protocol: bool,
+    /// For us.
+    pub(super) cause: Cause,
+}
+
+/// What a loss tells us to do otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing: lines break.
+    Line,
+    /// The broker may not speak this version of MQTT: one that does not may hang up without a word.
+    Protocol,
+    /// We hung up: a message came that is larger than we take. What others left at the broker comes
+    /// again at each subscription.
+    TooLarge,
+}
+
+impl Cause {
+    /// The version is no reason where the connection stood.
+    fn after(self, was_up: bool) -> Cause {
+        if was_up && self == Cause::Protocol {
+            Cause::Line
+        } else {
+            self
+        }
+    }
 }
 
 /// A connection that is being made or stands.

@@ -12,10 +12,9 @@ use rumqttc::{
     Packet, QoS, RecvTimeoutError, StateError, SubscribeFilter, SubscribeReasonCode, mqttbytes,
 };
 
-use super::fault::Fault;
 use super::{
-    Answer, Broker, CONNECT, Endpoint, GRACE, Happening, Loss, PACKET_IDS, Protocol, Wish, fault,
-    subscribed,
+    Answer, Broker, CONNECT, Cause, Endpoint, GRACE, Happening, Loss, PACKET_IDS, Protocol, Wish,
+    fault, subscribed,
 };
 
 /// rumqttc panics below.
@@ -123,10 +122,12 @@ impl Driven {
     }
 
     fn loss(&self, fault: &ConnectionError) -> Loss {
-        let mut is_other_protocol = false;
+        let mut cause = Cause::Line;
         let reason = match fault {
             ConnectionError::ConnectionRefused(code) => {
-                is_other_protocol = *code == ConnectReturnCode::RefusedProtocolVersion;
+                if *code == ConnectReturnCode::RefusedProtocolVersion {
+                    cause = Cause::Protocol;
+                }
                 refused(*code, &self.endpoint)
             }
             ConnectionError::NetworkTimeout => fault::silent(),
@@ -138,30 +139,31 @@ impl Driven {
                 fault::garbled(&"the broker's first answer is none to a CONNECT", line).1
             }
             ConnectionError::MqttState(fault) => {
-                let (fault, reason) = self.broken(fault);
-                // A broker that speaks 5 alone may hang up without a word.
-                is_other_protocol = !self.is_up && fault == Fault::OfProtocol;
+                let (found, reason) = self.broken(fault);
+                cause = found.after(self.is_up);
                 reason
             }
             ConnectionError::RequestsDone => "the connection's thread ended".to_owned(),
         };
-        Loss {
-            reason,
-            is_other_protocol,
-        }
+        Loss { reason, cause }
     }
 
     /// A fault after CONNECT was written.
-    fn broken(&self, fault: &StateError) -> (Fault, String) {
+    fn broken(&self, fault: &StateError) -> (Cause, String) {
         let line = (self.is_up, Protocol::V3, self.endpoint.as_ref());
         match fault {
             StateError::ConnectionAborted => fault::closed(line),
             StateError::Io(fault) | StateError::Deserialization(mqttbytes::Error::Io(fault)) => {
                 fault::reading(fault, line)
             }
+            StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))
+                if self.is_up =>
+            {
+                fault::too_large(*bytes, LARGEST_INCOMING)
+            }
             StateError::Deserialization(fault) => fault::garbled(fault, line),
-            StateError::AwaitPingResp => (Fault::OfLine, fault::mute()),
-            other => (Fault::OfProtocol, other.to_string()),
+            StateError::AwaitPingResp => (Cause::Line, fault::mute()),
+            other => (Cause::Protocol, other.to_string()),
         }
     }
 }

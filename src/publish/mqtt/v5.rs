@@ -20,10 +20,9 @@ use rumqttc::v5::{
 };
 
 use super::super::packet::EVENT;
-use super::fault::Fault;
 use super::{
-    Answer, Broker, CONNECT, Endpoint, GRACE, Happening, Loss, PACKET_IDS, Protocol, Wish, fault,
-    subscribed,
+    Answer, Broker, CONNECT, Cause, Endpoint, GRACE, Happening, Loss, PACKET_IDS, Protocol, Wish,
+    fault, subscribed,
 };
 
 /// rumqttc panics below.
@@ -158,51 +157,56 @@ impl Driven {
     }
 
     fn loss(&self, fault: &ConnectionError) -> Loss {
-        let mut is_other_protocol = false;
+        let mut cause = Cause::Line;
         let reason = match fault {
             ConnectionError::ConnectionRefused(code) => {
-                is_other_protocol = is_version(*code);
+                if is_version(*code) {
+                    cause = Cause::Protocol;
+                }
                 refused(*code, &self.endpoint)
             }
             ConnectionError::Timeout(_) => fault::silent(),
             ConnectionError::Tls(fault) => fault::tls(fault, &self.endpoint),
             ConnectionError::Io(fault) => fault::connecting(fault),
             ConnectionError::NotConnAck(_) => {
-                is_other_protocol = true;
+                cause = Cause::Protocol;
                 let line = (false, Protocol::V5, self.endpoint.as_ref());
                 fault::garbled(&"the broker's first answer is none to a CONNECT", line).1
             }
             ConnectionError::MqttState(fault) => {
-                let (fault, reason) = self.broken(fault);
-                is_other_protocol = !self.is_up && fault == Fault::OfProtocol;
+                let (found, reason) = self.broken(fault);
+                cause = found.after(self.is_up);
                 reason
             }
             ConnectionError::RequestsDone => "the connection's thread ended".to_owned(),
         };
-        Loss {
-            reason,
-            is_other_protocol,
-        }
+        Loss { reason, cause }
     }
 
     /// A fault after CONNECT was written.
-    fn broken(&self, fault: &StateError) -> (Fault, String) {
+    fn broken(&self, fault: &StateError) -> (Cause, String) {
         let line = (self.is_up, Protocol::V5, self.endpoint.as_ref());
         match fault {
             StateError::ServerDisconnect {
                 reason_code,
                 reason_string,
             } => (
-                Fault::OfProtocol,
+                Cause::Protocol,
                 dismissed(*reason_code, reason_string.as_deref()),
             ),
             StateError::ConnectionAborted => fault::closed(line),
             StateError::Io(fault) | StateError::Deserialization(mqttbytes::Error::Io(fault)) => {
                 fault::reading(fault, line)
             }
+            StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded {
+                pkt_size,
+                max,
+            }) if self.is_up => {
+                fault::too_large(*pkt_size, usize::try_from(*max).unwrap_or(usize::MAX))
+            }
             StateError::Deserialization(fault) => fault::garbled(fault, line),
-            StateError::AwaitPingResp => (Fault::OfLine, fault::mute()),
-            other => (Fault::OfProtocol, other.to_string()),
+            StateError::AwaitPingResp => (Cause::Line, fault::mute()),
+            other => (Cause::Protocol, other.to_string()),
         }
     }
 }

@@ -74,6 +74,13 @@ impl Held {
         self.rows.values_mut().for_each(|kept| kept.ban = None);
     }
 
+    /// Makes this one ready again, where it is held.
+    pub(super) fn release(&mut self, seq: u64) {
+        if let Some(kept) = self.rows.get_mut(&seq) {
+            kept.ban = None;
+        }
+    }
+
     /// The oldest that are ready.
     pub(super) fn ready(&self, from: u64, limit: usize) -> impl Iterator<Item = &Row> {
         let ready = self

@@ -144,6 +144,15 @@ pub struct Status {
     pub oldest: Option<jiff::Timestamp>,
 }
 
+impl Status {
+    /// Whether a read may find alerts that it did not find formerly: a page may have failed to be
+    /// read, and those that were released may have been written late.
+    pub(super) fn has_more(&self, former: &Status) -> bool {
+        let is_back = self.state == State::Healthy && former.state != State::Healthy;
+        is_back || self.quarantined < former.quarantined
+    }
+}
+
 /// What the thread is asked to do.
 enum Command {
     Append(NewEntry),
@@ -151,6 +160,7 @@ enum Command {
     Delivered(u64),
     Quarantine { seq: u64, reason: String },
     RetryQuarantined,
+    Release(Vec<u64>),
     SetLimits(Limits),
 }
 
@@ -221,6 +231,11 @@ impl Spool {
         self.ask(Command::RetryQuarantined);
     }
 
+    /// Makes these ready again where they are in quarantine, and not damaged.
+    pub(super) fn release(&self, seqs: Vec<u64>) {
+        self.ask(Command::Release(seqs));
+    }
+
     /// Other caps from now on; what is there stays.
     pub fn set_limits(&self, limits: Limits) {
         self.ask(Command::SetLimits(limits));
@@ -269,5 +284,8 @@ mod fixture;
 #[cfg(test)]
 #[path = "model_tests.rs"]
 mod model_tests;
+#[cfg(test)]
+#[path = "quarantine_tests.rs"]
+mod quarantine_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The spool against a list: whatever is asked in whatever order, with closings and power cuts in
 //! between, it holds what the list holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -14,6 +14,7 @@ enum Step {
     Deliver(usize),
     Quarantine(usize),
     Retry,
+    Release(usize),
     Reopen,
     PowerCut,
 }
@@ -25,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any::<usize>().prop_map(Step::Deliver),
         2 => any::<usize>().prop_map(Step::Quarantine),
         1 => Just(Step::Retry),
+        2 => any::<usize>().prop_map(Step::Release),
         1 => Just(Step::Reopen),
         1 => Just(Step::PowerCut),
     ]
@@ -36,6 +38,8 @@ struct Model {
     /// Numbers of the alerts in the order of acceptance.
     ready: Vec<usize>,
     quarantined: BTreeSet<usize>,
+    /// Of all that were ever in quarantine.
+    places: BTreeMap<u64, usize>,
     /// Delivered since the last start: a power cut may bring them back.
     delivered: BTreeSet<usize>,
     next: usize,
@@ -44,6 +48,12 @@ struct Model {
 impl Model {
     fn unban(&mut self) {
         self.ready.extend(std::mem::take(&mut self.quarantined));
+        self.ready.sort_unstable();
+    }
+
+    fn release(&mut self, numbers: impl Iterator<Item = usize>) {
+        let released = numbers.filter(|number| self.quarantined.remove(number));
+        self.ready.extend(released);
         self.ready.sort_unstable();
     }
 
@@ -98,12 +108,27 @@ fn play(steps: Vec<Step>) {
                     model.delivered.insert(number);
                 } else {
                     caller.spool.quarantine(seq, "refused".into());
+                    model.places.insert(seq, number);
                     model.quarantined.insert(number);
                 }
             }
             Step::Retry => {
                 caller.spool.retry_quarantined();
                 model.unban();
+            }
+            Step::Release(which) => {
+                // Every second one, and some that are ready or unknown.
+                let of = |(seq, number): (&u64, &usize)| (*seq, *number);
+                let chosen: Vec<(u64, usize)> = model
+                    .places
+                    .iter()
+                    .map(of)
+                    .filter(|(seq, _)| (*seq as usize + which).is_multiple_of(2))
+                    .collect();
+                caller
+                    .spool
+                    .release(chosen.iter().map(|(seq, _)| *seq).collect());
+                model.release(chosen.iter().map(|(_, number)| *number));
             }
             Step::Reopen => {
                 let status = caller.close();

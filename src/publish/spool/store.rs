@@ -72,6 +72,8 @@ pub(super) struct Change<'a> {
     /// Each with its reason where it goes to quarantine at once.
     pub(super) inserts: Vec<(&'a Row, Option<&'a str>)>,
     pub(super) delivered: Option<&'a BTreeSet<u64>>,
+    /// Ready again where they are in quarantine; before the next line, which may hold one of them.
+    pub(super) released: Option<&'a BTreeSet<u64>>,
     pub(super) banned: Option<&'a BTreeMap<u64, Ban>>,
     pub(super) retry_quarantined: bool,
 }
@@ -251,6 +253,14 @@ fn ban(to: &Connection, change: &Change<'_>, totals: &mut Totals) -> rusqlite::R
     if change.retry_quarantined {
         let text = "UPDATE alerts SET state = 'ready', reason = NULL WHERE state = 'quarantined'";
         let changed = to.execute(text, [])? as u64;
+        totals.quarantined = totals.quarantined.saturating_sub(changed);
+    }
+    let mut statement = to.prepare(
+        "UPDATE alerts SET state = 'ready', reason = NULL \
+         WHERE seq = ?1 AND state = 'quarantined'",
+    )?;
+    for seq in change.released.into_iter().flatten() {
+        let changed = statement.execute([seq.cast_signed()])? as u64;
         totals.quarantined = totals.quarantined.saturating_sub(changed);
     }
     let mut statement =

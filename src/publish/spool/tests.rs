@@ -119,26 +119,6 @@ fn deliveries_reach_the_disk_without_an_append_to_ride_on() {
 }
 
 #[test]
-fn what_is_in_quarantine_waits_for_a_reload_or_a_restart() {
-    let folder = tempdir();
-    let mut caller = Caller::open(folder.path());
-    caller.accept(0..3);
-    let all = caller.read(0, 9);
-    let ban = |caller: &Caller| caller.spool.quarantine(all[1].seq, "not authorised".into());
-    ban(&caller);
-    assert_eq!(ids(&caller.read(0, 9)), ["alert-0", "alert-2"], "at once");
-    let status = caller.status(|status| status.quarantined == 1);
-    assert_eq!(status.alerts, 3);
-    assert_eq!(ids(&caller.read(0, 9)), ["alert-0", "alert-2"], "on disk");
-    caller.spool.retry_quarantined();
-    assert_eq!(caller.read(0, 9), all);
-    ban(&caller);
-    assert_eq!(caller.close().quarantined, 1);
-    let mut caller = Caller::open(folder.path());
-    assert_eq!(caller.read(0, 9), all);
-}
-
-#[test]
 fn a_row_that_is_not_what_was_written_is_kept_but_never_sent() {
     let folder = tempdir();
     let mut caller = Caller::open(folder.path());

@@ -24,6 +24,7 @@ use super::row::Row;
 use super::store::{Ban, Store};
 use super::{Command, Event, Limits, NewEntry, State, Status};
 use crate::heartbeat::Heartbeat;
+use crate::publish::Ration;
 
 /// How long the first append of a group waits for others, and how many make a group.
 const GATHER: Duration = Duration::from_millis(20);
@@ -46,6 +47,10 @@ pub(super) struct Writer {
     delivered: BTreeSet<u64>,
     /// To go to quarantine, but still ready on disk.
     banned: BTreeMap<u64, Ban>,
+    /// To be ready again, but still in quarantine on disk.
+    released: BTreeSet<u64>,
+    /// Lines about alerts that go to quarantine.
+    told: Ration,
     /// When the appends, the other changes and the held ones are to be written.
     appends_due: Option<Instant>,
     changes_due: Option<Instant>,
@@ -82,6 +87,8 @@ impl Writer {
             held: Held::default(),
             delivered: BTreeSet::new(),
             banned: BTreeMap::new(),
+            released: BTreeSet::new(),
+            told: Ration::default(),
             appends_due: None,
             changes_due: None,
             retry_due: None,
@@ -141,16 +148,19 @@ impl Writer {
                 self.changed();
             }
             Command::Quarantine { seq, reason } => {
-                warn!(
-                    seq,
-                    reason, "alert goes to quarantine: it is kept, but not sent"
-                );
+                if let Some(left_out) = self.told.take(Instant::now()) {
+                    warn!(
+                        seq,
+                        reason, left_out, "alert goes to quarantine: it is kept, but not sent"
+                    );
+                }
                 if !self.held.ban(seq, &reason) {
                     self.banned.insert(seq, Ban::Quarantined(reason));
                     self.changed();
                 }
             }
             Command::RetryQuarantined => self.retry_quarantined(),
+            Command::Release(seqs) => self.release(seqs),
             Command::SetLimits(limits) => {
                 self.caps.limits = limits;
                 self.tell();

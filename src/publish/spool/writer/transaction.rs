@@ -33,6 +33,7 @@ impl Writer {
         let change = Change {
             inserts,
             delivered: Some(&self.delivered),
+            released: Some(&self.released),
             banned: Some(&self.banned),
             retry_quarantined: false,
         };
@@ -41,6 +42,7 @@ impl Writer {
             return Err(());
         }
         self.delivered.clear();
+        self.released.clear();
         self.banned.clear();
         self.changes_due = None;
         if held > 0 {
@@ -148,10 +150,27 @@ impl Writer {
         match self.store.write(&change) {
             Ok(()) => {
                 self.delivered.clear();
+                self.released.clear();
                 self.banned.clear();
             }
             Err(fault) => self.fell(fault),
         }
         self.tell();
+    }
+
+    /// Makes these ready again, at once: the next read finds them. What can't be written now waits
+    /// for the next transaction.
+    pub(super) fn release(&mut self, seqs: Vec<u64>) {
+        for seq in &seqs {
+            self.held.release(*seq);
+            // One that is not on disk yet need not go there.
+            if self.banned.get(seq).is_some_and(|ban| *ban != Ban::Damaged) {
+                self.banned.remove(seq);
+            }
+        }
+        self.released.extend(seqs);
+        if self.write(&[], false).is_err() {
+            self.changed();
+        }
     }
 }
