@@ -29,4 +29,8 @@ pub struct RefineArgs {
     /// Writes the Profile though it calls frames normal that people called bad, and remembers which
     #[arg(long, conflicts_with = "film_only")]
     pub accept_missed: bool,
+    /// Writes the Profile though a fine frame that is like no normal one has moved its threshold ten times as
+    /// far out as calibration drew it, or further, where most of what is anomalous passes
+    #[arg(long, requires = "refine", conflicts_with_all = ["footage", "film_only"])]
+    pub accept_rise: bool,
 }

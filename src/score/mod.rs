@@ -39,6 +39,8 @@ pub mod statistics;
 
 pub mod refit;
 
+pub mod rise;
+
 pub mod profile;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::fit::{Draft, Fit, Measured, Taught};
 use super::lines::Terms;
 use super::paper::PaperScore;
 use super::parts::{FrameVectors, PartDistances};
+use super::rise::Rise;
 use super::samples::FitError;
 use super::statistics::Statistics;
 use super::tokens::{FrameTokens, Scratch};
@@ -77,6 +78,8 @@ pub struct Refit {
     pub statistics: Statistics,
     /// What the fine frames measure by fits that did not see them.
     pub fine: Vec<Measured>,
+    /// How far they have moved the lines.
+    pub rise: Rise,
 }
 
 impl Material {
@@ -121,7 +124,23 @@ impl Statistics {
             ..*terms
         };
         let statistics = Statistics::calibrate(fit, &held_out, self.scoring(), &terms)?;
-        Ok(Refit { statistics, fine })
+        let rise = Rise::of(
+            [&self.as_calibrated(material, &terms)?, self, &statistics],
+            &held_out,
+            &terms,
+        )?;
+        Ok(Refit {
+            statistics,
+            fine,
+            rise,
+        })
+    }
+
+    /// With the lines that the calibration drew, before anybody told of a frame.
+    fn as_calibrated(&self, material: &Material, terms: &Terms) -> Result<Self, FitError> {
+        let terms = Terms { alone: 0, ..*terms };
+        let fit = self.fit().clone();
+        Statistics::calibrate(fit, &material.held_out, self.scoring(), &terms)
     }
 }
 

@@ -165,6 +165,7 @@ fn fine_frames_make_their_like_normal_and_leave_others_as_they_were() {
     let Refit {
         statistics,
         fine: crossed,
+        ..
     } = refit(&before, &telling(&before, &material, &fine));
     let anomalous = |statistics: &Statistics, frames: &[Features]| {
         let scores = frames.iter().map(|frame| score(statistics, frame));

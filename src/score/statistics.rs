@@ -146,6 +146,11 @@ impl Statistics {
         }
     }
 
+    /// The deciding score of a frame that was measured by these statistics' own [`Fit`].
+    pub(super) fn deciding_score(&self, measured: &Measured) -> f64 {
+        deciding(self.scoring, &self.scales, measured)
+    }
+
     /// Which score decides.
     pub fn scoring(&self) -> Scoring {
         self.scoring

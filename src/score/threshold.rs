@@ -133,6 +133,11 @@ impl Threshold {
         &self.held_out
     }
 
+    /// How far out a raw score lies: 0 at the median held-out score, 1 at the threshold.
+    pub fn times(&self, raw: f64) -> f64 {
+        1.0 + (raw - self.raw) / self.scale
+    }
+
     /// Share of held-out normal frames that score at least as high: `(1 + #) / (1 + n)`.
     pub fn p_value(&self, raw: f64) -> f64 {
         let below = self.held_out.partition_point(|&score| score < raw);

@@ -97,6 +97,14 @@ impl Wishes {
         }
     }
 
+    /// Refuses what even the fewest frames don't fit into: to be asked before any are filmed.
+    ///
+    /// # Errors
+    /// [`CalibrationError::Memory`].
+    pub fn check_memory(&self, info: &TeacherInfo) -> Result<(), CalibrationError> {
+        self.memory.check(self.needs(FEWEST_FRAMES, info))
+    }
+
     /// For footage with so many seconds from frame to frame.
     fn terms(&self, interval: Option<f64>) -> Terms {
         let own = interval.map(f64::recip);

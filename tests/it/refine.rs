@@ -19,13 +19,18 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
+        Bench::within("5%")
+    }
+
+    /// For so many false alarms.
+    pub(crate) fn within(budget: &str) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let bench = Bench {
             dir: folder.path().join("press"),
             fine: folder.path().join("fine"),
             folder,
         };
-        let output = calibrate(normal(), &bench.dir, &["--false-alarms", "5%"]);
+        let output = calibrate(normal(), &bench.dir, &["--false-alarms", budget]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         draw_labels(&bench.fine, 400, 12);
         bench
@@ -36,7 +41,7 @@ impl Bench {
     }
 
     /// Refines with these verdicts.
-    fn refine(&self, fine: &[&Path], bad: &[&Path], more: &[&str]) -> Output {
+    pub(crate) fn refine(&self, fine: &[&Path], bad: &[&Path], more: &[&str]) -> Output {
         let mut command = program();
         command
             .args(["calibrate", "--refine", "--out"])
@@ -68,7 +73,7 @@ impl Bench {
     }
 
     /// Every byte of the Profile.
-    fn bytes(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn bytes(&self) -> Vec<(String, Vec<u8>)> {
         let names = names(&self.dir).into_iter();
         names
             .map(|name| (name.clone(), fs::read(self.dir.join(name)).unwrap()))

@@ -2,6 +2,7 @@
 //! called bad must still be found. Student and teacher stay as they are, so it takes seconds.
 
 mod outcome;
+mod raised;
 mod told;
 
 use std::io::ErrorKind;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use self::outcome::Outcome;
+use self::raised::Raised;
 use self::told::Told;
 use super::exit::DataError;
 use super::film::named;
@@ -27,6 +29,7 @@ use crate::preprocess::SceneRules;
 use crate::score::lines::Terms;
 use crate::score::profile::{GoldenFrame, Profile, RecallFrame, Refined, check_target, sha256};
 use crate::score::refit::{Material, Refit};
+use crate::shell::word;
 
 /// Which Profile is refined, and by what.
 struct Order {
@@ -36,6 +39,8 @@ struct Order {
     fine: Vec<PathBuf>,
     bad: Vec<PathBuf>,
     accepts_missed: bool,
+    /// Whether lines may be drawn so far out that next to nothing is found.
+    accepts_rise: bool,
     /// How the camera's scene is watched.
     scene: SceneRules,
 }
@@ -84,6 +89,7 @@ fn order(args: &CalibrateArgs) -> anyhow::Result<Order> {
         fine: files(&told.fine)?,
         bad: files(&told.bad)?,
         accepts_missed: told.accept_missed,
+        accepts_rise: told.accept_rise,
         scene: SceneRules::default(),
     };
     let Some(name) = &args.camera else {
@@ -172,8 +178,9 @@ impl Refinable {
         let Some((material, promise)) = profile.take_material().zip(promise) else {
             let fault = format!(
                 "the Profile {} was made by an earlier version and holds nothing to refine it by: calibrate \
-                 once more with `inspectd calibrate --footage PATH --out {0}`",
-                dir.display()
+                 once more with `inspectd calibrate --footage PATH --out {}`",
+                dir.display(),
+                word(dir)
             );
             return Err(DataError(fault).into());
         };
@@ -223,7 +230,11 @@ impl Refinable {
             let Refit {
                 statistics: new,
                 fine,
+                rise,
             } = refit.context("the frames can't be described by statistics")?;
+            let raised = Raised::new(rise, &self.material.fine, &told.fine_names);
+            raised.check(order.accepts_rise)?;
+            outcome.raised = Some(raised);
             let fine = fine.into_iter().rev().take(by.fine);
             outcome.above_after = fine
                 .filter(|frame| new.judge(frame.clone()).is_anomalous())

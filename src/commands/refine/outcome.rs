@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::super::output::say;
+use super::raised::Raised;
 use super::told::Told;
 use crate::score::budget::Promise;
 use crate::score::profile::{Manifest, Profile};
+use crate::shell::word;
 
 /// A Profile before and after it was refined.
 pub(super) struct Outcome {
@@ -26,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) found_before: usize,
     known: usize,
     left_out: usize,
+    /// How far out the lines are now; none where they stayed.
+    pub(super) raised: Option<Raised>,
     pub(super) seconds: f64,
 }
 
@@ -43,6 +47,7 @@ impl Outcome {
             found_before: 0,
             known: told.known,
             left_out: told.left_out,
+            raised: None,
             seconds: 0.0,
         }
     }
@@ -69,6 +74,7 @@ impl Outcome {
             let after = profile.manifest();
             json["profile"] = json!(profile.id());
             json["after"] = lines(after);
+            json["rise"] = json!(self.raised.as_ref().map(Raised::json));
             json["fine"] = json!({
                 "new": self.fine, "above_before": self.above_before, "above_after": self.above_after,
             });
@@ -82,7 +88,7 @@ impl Outcome {
 
     /// For people.
     pub(super) fn print(&self) -> anyhow::Result<()> {
-        let dir = self.dir.display();
+        let (dir, named) = (self.dir.display(), word(&self.dir));
         let Some(profile) = &self.after else {
             return say!(
                 "Nothing new to refine {dir} with: {} frames were told before, {} are left out; the Profile \
@@ -111,7 +117,7 @@ impl Outcome {
             .flat_map(Promise::sentences);
         promise.into_iter().try_for_each(|line| say!("  {line}"))?;
         say!(
-            "Next: inspectd check, then systemctl reload inspectd; to take it back: inspectd profile rollback {dir}"
+            "Next: inspectd check, then systemctl reload inspectd; to take it back: inspectd profile rollback {named}"
         )
     }
 
@@ -139,6 +145,10 @@ impl Outcome {
             row("  90 % sure from", &rate(|promise| promise.warn.low)),
             row("  to", &rate(|promise| promise.warn.high)),
         ];
+        rows.extend(self.raised.as_ref().map(|raised| {
+            let [before, after] = raised.both().map(|times| format!("{times:.1} x"));
+            ["as far as calibrated".to_owned(), before, after]
+        }));
         let share = |count: usize, of: usize| format!("{count} of {of}");
         let all = after.recall.len();
         rows.extend((self.fine > 0).then(|| {

@@ -20,6 +20,8 @@ use crate::train::CalibrationError;
 pub(super) struct Told {
     /// What is new, in the order given, ...
     pub(super) fine: Vec<FineFrame>,
+    /// The files of these.
+    pub(super) fine_names: Vec<String>,
     /// ... of which the Profile as it is calls so many anomalous.
     pub(super) above: usize,
     pub(super) bad: Vec<Bad>,
@@ -127,6 +129,7 @@ impl Told {
                     fit.normal_frame(&judged.features, judged.light, &mut Scratch::default());
                 self.above += usize::from(judged.score.is_anomalous());
                 self.fine.push(FineFrame { sha256, frame });
+                self.fine_names.push(name);
             }
             Verdict::Bad => self.bad.push(Bad {
                 name,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::save::holds_profile;
+use crate::shell::word;
 
 /// Why a Profile could not be loaded or saved. Nothing half-written is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +14,7 @@ pub enum ProfileError {
     #[error(
         "{} is no Profile: it has no profile.json; check the path, or make one with `inspectd calibrate \
          --camera NAME` (in the package `systemctl start inspectd-calibrate@NAME`), or from any pictures with \
-         `inspectd calibrate --footage PATH --out {}`", .dir.display(), .dir.display()
+         `inspectd calibrate --footage PATH --out {}`", .dir.display(), word(.dir)
     )]
     NotAProfile {
         /// Where one was expected.
@@ -188,14 +189,16 @@ fn in_all(needed: &Option<usize>) -> String {
 
 /// What to do about a Profile, one of whose files can't be used.
 fn way_out(file: &Path) -> String {
-    let dir = file.parent().unwrap_or(file).display().to_string();
-    match dir.strip_suffix(".previous") {
+    let dir = file.parent().unwrap_or(file);
+    match dir.to_string_lossy().strip_suffix(".previous") {
         Some(dir) => format!(
-            "it can't be taken back; calibrate again with `inspectd calibrate --footage PATH --out {dir}`"
+            "it can't be taken back; calibrate again with `inspectd calibrate --footage PATH --out {}`",
+            word(Path::new(dir))
         ),
         None => format!(
-            "calibrate again with `inspectd calibrate --footage PATH --out {dir}`, or take the former \
-             one back with `inspectd profile rollback {dir}`"
+            "calibrate again with `inspectd calibrate --footage PATH --out {0}`, or take the former \
+             one back with `inspectd profile rollback {0}`",
+            word(dir)
         ),
     }
 }
