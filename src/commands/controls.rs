@@ -1,24 +1,21 @@
 //! The controls of the cameras, and their file: what was set over MQTT holds over a restart.
 //!
-//! `controls.json` in the state folder, written beside its place, synced and moved there, so that a
-//! power cut leaves the old or the new one. A file that can't be read is set aside and costs the
-//! settings, never the start. A mute with an end is not kept: after a restart nobody knows how much
-//! of it is left.
+//! `controls.json` in the state folder. A file that can't be read is set aside and costs the settings,
+//! never the start. A mute with an end is not kept: after a restart nobody knows how much of it is left.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::state_file;
 use crate::config::Name;
 use crate::score::threshold::Level;
 
 const FILE: &str = "controls.json";
-/// Far more than any node has cameras.
-const MAX_SIZE: u64 = 1 << 20;
 
 /// How the controls of one camera stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,26 +118,16 @@ impl Controls {
             format: 1,
             cameras: cameras.collect(),
         };
-        fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&serde_json::to_vec_pretty(&written)?)?;
-        file.as_file().sync_all()?;
-        file.persist(self.folder.join(FILE)).map_err(|e| e.error)?;
-        File::open(&self.folder)?.sync_all()
+        state_file::write(&self.folder, FILE, &written)
     }
 }
 
 /// What a file says; nothing where there is none. The error says why it can't be used.
 fn read(path: &Path) -> Result<BTreeMap<Name, Knobs>, String> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(fault) => return Err(fault.to_string()),
+    let written: Option<Written> = state_file::read(path).map_err(|fault| fault.to_string())?;
+    let Some(written) = written else {
+        return Ok(BTreeMap::new());
     };
-    let mut bytes = Vec::new();
-    let read = file.take(MAX_SIZE).read_to_end(&mut bytes);
-    read.map_err(|fault| fault.to_string())?;
-    let written: Written = serde_json::from_slice(&bytes).map_err(|fault| fault.to_string())?;
     if written.format != 1 {
         return Err(format!("its format is {}, known is 1", written.format));
     }

@@ -24,7 +24,7 @@ use crate::pipeline::{
 use crate::publish::Message;
 
 /// When an order that found a camera busy is given again.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// Too many orders wait for a camera.
 #[derive(Debug, PartialEq, Eq)]

@@ -21,8 +21,8 @@ use crate::infer::{TeacherInfo, TeacherRunner};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, Reporter, Retained, Settings,
-    Topics, homeassistant_config, homeassistant_status,
+    CameraTopics, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, Reporter,
+    Retained, Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -212,13 +212,22 @@ impl Inspection {
         cameras.map(|camera| camera.name.clone()).collect()
     }
 
-    /// What takes the cameras that `next` no longer has off the broker.
-    pub(super) fn left_by(&self, next: &Inspection) -> Vec<Message> {
-        let topics = self.topics();
-        let gone = self.names().into_iter();
-        let gone = gone.filter(|camera| !next.goes_on_with(camera, self));
-        gone.flat_map(|camera| topics.camera(&camera).clear())
-            .collect()
+    /// Whether there is a broker that keeps what is said.
+    pub(super) fn has_broker(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    /// The topics of the cameras.
+    pub(super) fn camera_topics(&self) -> Vec<CameraTopics> {
+        let (node, names) = (self.topics(), self.names());
+        names.iter().map(|camera| node.camera(camera)).collect()
+    }
+
+    /// What takes the node and all its cameras off the broker.
+    pub(super) fn clear(&self) -> Vec<Message> {
+        let cameras = self.camera_topics();
+        let cameras = cameras.iter().flat_map(CameraTopics::clear);
+        cameras.chain(self.topics().clear()).collect()
     }
 
     /// Goes on counting what the sources of `former` have started and what hangs of it.

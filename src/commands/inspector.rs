@@ -271,12 +271,21 @@ impl Inspector {
         self.was_capped = is_capped;
     }
 
-    /// What follows where a control stands otherwise: its state, and that of a camera that is turned off,
-    /// which no frame says anew.
-    fn turned(&self, told: Message) -> Vec<Message> {
-        let off =
-            (!self.enabled).then(|| self.reporter.disabled_state(Moment::now(), &self.tracker));
-        std::iter::once(told).chain(off).collect()
+    /// What follows where a mute has begun or ended: the control's state, and the camera's, which a camera that
+    /// is off or gives no frame would not say anew.
+    fn mute_turned(&mut self) -> Vec<Message> {
+        if self.enabled {
+            let told = self.reporter.mute_turned(Moment::now(), &self.tracker);
+            return told.into();
+        }
+        let told = self.reporter.mute(&self.tracker);
+        self.turned_off(told)
+    }
+
+    /// With what a control says of itself, the state of a camera that is turned off: no frame says it anew.
+    fn turned_off(&self, told: Message) -> Vec<Message> {
+        let state = self.reporter.disabled_state(Moment::now(), &self.tracker);
+        vec![told, state]
     }
 
     fn latest(&mut self) -> Result<Latest, String> {
@@ -344,15 +353,14 @@ impl Decide for Inspector {
                     tracing::info!(camera = %self.camera, ?mute, left_out, "muting is set");
                 }
                 self.tracker.mute(mute);
-                let told = self.reporter.mute(&self.tracker);
-                self.turned(told)
+                self.mute_turned()
             }
             Order::EndMute(now) => {
-                if !self.tracker.end_mute(now.since_boot) {
-                    return Vec::new();
+                if self.tracker.end_mute(now.since_boot) {
+                    self.mute_turned()
+                } else {
+                    Vec::new()
                 }
-                let told = self.reporter.mute(&self.tracker);
-                self.turned(told)
             }
             Order::Threshold(level) => {
                 if let Some(left_out) = self.orders.take(Instant::now()) {
@@ -363,7 +371,12 @@ impl Decide for Inspector {
                 self.level = level;
                 self.judge_again();
                 let told = self.reporter.threshold(level);
-                self.turned(told)
+                if self.enabled {
+                    // The next frame is judged by it, and says so.
+                    vec![told]
+                } else {
+                    self.turned_off(told)
+                }
             }
             Order::Tell(control) => {
                 vec![self.reporter.tell(control, self.enabled, &self.tracker)]

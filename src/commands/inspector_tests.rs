@@ -225,8 +225,18 @@ fn the_threshold_decides_from_the_next_frame_on() {
 #[test]
 fn a_mute_is_told_and_a_control_is_told_again_when_asked() {
     let mut inspector = inspector(Rules::default(), Knobs::default(), false);
-    let muted = told(&inspector.order(Order::Mute(Mute::On)));
-    assert_eq!(muted, [("cam0/mute/state".to_owned(), "ON".into())]);
+    let end = stories::moment(1);
+    for (order, word) in [
+        (Order::Mute(Mute::Until(end.since_boot)), "ON"),
+        (Order::EndMute(end), "OFF"),
+        (Order::Mute(Mute::On), "ON"),
+    ] {
+        let said = told(&inspector.order(order));
+        assert_eq!(said[0], ("cam0/mute/state".to_owned(), word.into()));
+        let (topic, state) = &said[1];
+        assert_eq!((topic.as_str(), said.len()), ("cam0/state", 2));
+        assert_eq!(state["muted"], word == "ON", "without a frame");
+    }
     for (control, expected) in [
         (Control::Mute, Value::from("ON")),
         (Control::Enabled, "ON".into()),

@@ -108,11 +108,7 @@ impl Judge {
         let look = self.preprocessor.look();
         let check = self.check.as_mut();
         let fault = check.and_then(|check| check.fault(look, None));
-        let lighting = match (&self.check, &self.reference) {
-            (Some(check), _) => check.lighting(look),
-            (None, Some(reference)) => reference.light_alone(look),
-            (None, None) => Lighting::default(),
-        };
+        let lighting = Lighting::of(look, self.check.as_ref(), self.reference.as_deref());
         let features = self.extractor.features(&prepared)?;
         let statistics = self.profile.statistics();
         let score = statistics.score(&features, lighting.light, &mut self.scratch)?;

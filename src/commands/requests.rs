@@ -1,8 +1,9 @@
 //! What others ask of the running daemon, done and answered.
 //!
 //! A [`Desk`] is what requests may touch; [`Desk::handle`] does one and says what follows. Each is
-//! answered once; a control is answered by its state. What only the supervisor can do it finds in
-//! [`Follows`]. Nothing here waits for long: a camera that does not answer in time is told as such.
+//! answered once; a control is answered by its state, once its camera takes it. What only the supervisor can
+//! do it finds in [`Follows`]. Nothing here waits for long: who asks a camera that does not answer in time is
+//! told so.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::feedback;
 use super::gallery::Latest;
 use super::generation::Busy;
 use super::order::{Asker, Order};
+use super::waiting::Waiting;
 use crate::capture::Moment;
 use crate::config::Name;
 use crate::decide::Mute;
@@ -30,13 +32,15 @@ use crate::publish::{
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Gives a camera an order.
-pub(super) type Orders<'a> = &'a mut dyn FnMut(&Name, Order) -> Result<Vec<Message>, Busy>;
+pub(super) type Orders<'a> = Box<dyn FnMut(&Name, Order) -> Result<Vec<Message>, Busy> + 'a>;
 
 /// What requests may touch.
 pub(super) struct Desk<'a> {
     pub(super) topics: &'a Topics,
     pub(super) cameras: &'a [Name],
     pub(super) controls: &'a mut Controls,
+    /// What was set and found its camera busy.
+    pub(super) waiting: &'a mut Waiting,
     /// The state folder.
     pub(super) folder: &'a Path,
     pub(super) order: Orders<'a>,
@@ -70,14 +74,7 @@ impl Desk<'_> {
         match Heard::parse(self.topics, self.cameras, topic, payload, *retained) {
             None => {}
             Some(Ok(Heard::Asked(request, reply))) => self.handle(request, reply, follows),
-            Some(Ok(Heard::Set(Setting { camera, to }))) => {
-                let set = self.set(&camera, to, follows);
-                if set.is_err()
-                    && let Some(left_out) = self.refusals.take(Instant::now())
-                {
-                    warn!(%camera, ?to, left_out, "a control is not set: {BUSY}");
-                }
-            }
+            Some(Ok(Heard::Set(setting))) => self.turn(setting, Moment::now(), follows),
             Some(Err(Refusal::Asked(answer))) => {
                 if let Some(left_out) = self.refusals.take(Instant::now()) {
                     warn!(
@@ -101,18 +98,29 @@ impl Desk<'_> {
         }
     }
 
+    /// Sets what waits for a camera that was busy, as far as that takes it now.
+    pub(super) fn set_again(&mut self, follows: &mut Follows) {
+        for (setting, at) in self.waiting.take() {
+            let is_ours = self.cameras.contains(&setting.camera);
+            if is_ours && self.set(&setting, at, follows).is_err() {
+                self.waiting.put(setting, at);
+            }
+        }
+    }
+
     fn handle(&mut self, request: Request, reply: Reply, follows: &mut Follows) {
         match request {
             Request::Snapshot { camera } => self.snapshot(camera, &reply, follows),
             Request::Mute { camera, hush } => {
-                let busy: Vec<Name> = self
-                    .meant(camera)
-                    .into_iter()
-                    .filter(|camera| self.set(camera, Position::Mute(hush), follows).is_err())
+                let (to, now) = (Position::Mute(hush), Moment::now());
+                let meant = self.meant(camera).into_iter();
+                let busy: Vec<Setting> = meant
+                    .map(|camera| Setting { camera, to })
+                    .filter(|setting| self.set(setting, now, follows).is_err())
                     .collect();
                 follows.messages.push(match busy.first() {
                     None => reply.ok(Value::Null),
-                    Some(camera) => reply.error(&format!("{camera}: {BUSY}")),
+                    Some(Setting { camera, .. }) => reply.error(&format!("{camera}: {BUSY}")),
                 });
             }
             Request::Feedback(feedback) => {
@@ -134,9 +142,22 @@ impl Desk<'_> {
         camera.map_or_else(|| self.cameras.to_vec(), |camera| vec![camera])
     }
 
-    /// Sets a control: first of the camera, then for the next start.
-    fn set(&mut self, camera: &Name, to: Position, follows: &mut Follows) -> Result<(), Busy> {
-        let told = match to {
+    /// Sets a control, or has it wait: nobody hears that a camera is busy, so nobody sets it again.
+    fn turn(&mut self, setting: Setting, at: Moment, follows: &mut Follows) {
+        if self.set(&setting, at, follows).is_ok() {
+            return;
+        }
+        if let Some(left_out) = self.refusals.take(Instant::now()) {
+            let Setting { camera, to } = &setting;
+            warn!(%camera, ?to, left_out, "the camera is busy: a control is set as soon as it takes it");
+        }
+        self.waiting.put(setting, at);
+    }
+
+    /// Sets a control as was asked for at this time: first of the camera, then for the next start.
+    fn set(&mut self, setting: &Setting, at: Moment, follows: &mut Follows) -> Result<(), Busy> {
+        let Setting { camera, to } = setting;
+        let told = match *to {
             Position::Enabled(enabled) if self.controls.of(camera).enabled == enabled => {
                 (self.order)(camera, Order::Tell(Control::Enabled))?
             }
@@ -152,13 +173,14 @@ impl Desk<'_> {
                 told
             }
             Position::Mute(hush) => {
-                let told = (self.order)(camera, Order::Mute(mute(hush, Moment::now())))?;
+                let told = (self.order)(camera, Order::Mute(mute(hush, at)))?;
                 let is_for_good = hush == Hush::On;
                 self.controls
                     .turn(camera, |knobs| knobs.muted = is_for_good);
                 told
             }
         };
+        self.waiting.forget(camera, to.control());
         follows.messages.extend(told);
         Ok(())
     }
@@ -206,12 +228,12 @@ impl Desk<'_> {
 
 const BUSY: &str = "the camera does not answer in time; try again";
 
-/// The end of a mute by the clock of the frames.
-fn mute(hush: Hush, now: Moment) -> Mute {
+/// The end of a mute that was asked for at this time, by the clock of the frames.
+fn mute(hush: Hush, at: Moment) -> Mute {
     match hush {
         Hush::Off => Mute::Off,
         Hush::On => Mute::On,
-        Hush::For(time) => Mute::Until(now.since_boot.saturating_add(time)),
+        Hush::For(time) => Mute::Until(at.since_boot.saturating_add(time)),
     }
 }
 

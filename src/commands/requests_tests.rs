@@ -11,6 +11,7 @@ use crate::score::threshold::Level;
 struct Room {
     folder: tempfile::TempDir,
     controls: Controls,
+    waiting: Waiting,
     orders: Vec<String>,
     is_busy: bool,
 }
@@ -25,12 +26,27 @@ impl Room {
         Room {
             controls: Controls::load(folder.path()),
             folder,
+            waiting: Waiting::default(),
             orders: Vec::new(),
             is_busy: false,
         }
     }
 
     fn hear(&mut self, topic: &str, payload: &str) -> Follows {
+        let heard = Incoming {
+            topic: format!("inspectd/press/{topic}"),
+            payload: payload.as_bytes().to_vec(),
+            retained: false,
+        };
+        self.at_desk(|desk, follows| desk.hear(&heard, follows))
+    }
+
+    /// What was set and waits is set again.
+    fn set_again(&mut self) -> Follows {
+        self.at_desk(|desk, follows| desk.set_again(follows))
+    }
+
+    fn at_desk(&mut self, work: impl FnOnce(&mut Desk<'_>, &mut Follows)) -> Follows {
         let topics = Topics::new(&Prefix::default(), &"press".parse().unwrap());
         let (orders, is_busy) = (&mut self.orders, self.is_busy);
         let mut refusals = Ration::default();
@@ -39,8 +55,9 @@ impl Room {
             topics: &topics,
             cameras: &names(),
             controls: &mut self.controls,
+            waiting: &mut self.waiting,
             folder: self.folder.path(),
-            order: &mut |camera, order| {
+            order: Box::new(|camera, order| {
                 if is_busy {
                     return Err(Busy);
                 }
@@ -65,15 +82,10 @@ impl Room {
                     }
                 });
                 Ok(Vec::new())
-            },
-        };
-        let heard = Incoming {
-            topic: format!("inspectd/press/{topic}"),
-            payload: payload.as_bytes().to_vec(),
-            retained: false,
+            }),
         };
         let mut follows = Follows::default();
-        desk.hear(&heard, &mut follows);
+        work(&mut desk, &mut follows);
         follows
     }
 
@@ -117,6 +129,42 @@ fn a_camera_that_is_busy_is_an_error_and_nothing_is_remembered() {
         room.controls.of(&names()[0]),
         super::super::controls::Knobs::default()
     );
+}
+
+#[test]
+fn of_what_is_set_while_a_camera_is_busy_the_newest_of_each_control_is_done_once_it_takes_it() {
+    let mut room = Room::new();
+    room.is_busy = true;
+    for n in 20..90 {
+        room.hear("cam0/threshold/set", &format!("0.{n}"));
+    }
+    room.hear("cam0/mute/set", "ON");
+    room.hear("cam1/threshold/set", "0.3");
+    assert!(room.waiting.due().is_some());
+    room.set_again();
+    assert!(room.orders.is_empty() && room.waiting.due().is_some());
+    room.is_busy = false;
+    room.set_again();
+    let expected = ["cam0 threshold 0.89", "cam0 mute On", "cam1 threshold 0.3"];
+    assert_eq!(room.orders, expected);
+    let again = Controls::load(room.folder.path()).of(&names()[0]);
+    assert_eq!((Some(again.level), again.muted), (Level::new(0.89), true));
+    room.set_again();
+    assert_eq!(room.orders, expected, "each is done once");
+    assert_eq!(room.waiting.due(), None);
+}
+
+#[test]
+fn what_waits_for_a_camera_does_not_undo_what_it_took_since() {
+    let mut room = Room::new();
+    room.is_busy = true;
+    room.hear("cam0/mute/set", "ON");
+    // A refusal turns nothing: what was set before still waits.
+    assert_eq!(room.ask("mute", r#"{"minutes":5}"#)["status"], "error");
+    room.is_busy = false;
+    assert_eq!(room.ask("mute", r#"{"minutes":0}"#)["status"], "ok");
+    room.set_again();
+    assert_eq!(room.orders, ["cam0 mute Off", "cam1 mute Off"]);
 }
 
 #[test]

@@ -8,9 +8,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, after, bounded, never, select_biased, tick};
+use crossbeam_channel::{Receiver, after, at, bounded, never, select_biased, tick};
 use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{error, info};
@@ -27,6 +27,7 @@ use super::reload::{Loaded, Reloads};
 use super::requests::{Desk, Follows};
 use super::signals::{self, Asked};
 use super::turn::Turn;
+use super::waiting::Waiting;
 use super::watchdog::{Look, Watchdog, Watched};
 use crate::capture::Moment;
 use crate::cli::RunArgs;
@@ -37,8 +38,10 @@ use crate::seam;
 
 /// How often the node's health is said.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
-/// What others say that waits while one is done; more is coalesced or refused by the publisher.
-const TOLD_DEPTH: usize = 16;
+/// For so long what others say is done one after the other, before the rest has its turn.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// The publisher hands over what waits as soon as it has done what it is at.
+const HANDED_OVER: Duration = Duration::from_millis(100);
 
 /// What others call the node and its cameras under one configuration.
 struct Site {
@@ -57,6 +60,8 @@ struct Daemon {
     folder: PathBuf,
     reloads: Reloads,
     controls: Controls,
+    /// What was set and found its camera busy.
+    waiting: Waiting,
     introduction: Introduction,
     pulse: Pulse,
     watchdog: Watchdog,
@@ -78,7 +83,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let settings = inspection.settings(&boot_id);
     let spool = Spool::open(&folder, settings.limits)?;
     let keeper = Keeper::start(folder.path(), inspection.config.feedback.bytes)?;
-    let (tell, told) = bounded(TOLD_DEPTH);
+    // Without room: of what others set the supervisor takes the newest, when it comes to it.
+    let (tell, told) = bounded(0);
     let publisher = Publisher::new(settings, spool, tell);
     let delivery = publisher.heartbeats();
     let outlet = Outlet::start(move |inbox| publisher.run(inbox))?;
@@ -92,6 +98,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         folder: folder.path().to_path_buf(),
         reloads: Reloads::of(args.config.clone(), folder.path().to_path_buf()),
         controls: Controls::load(folder.path()),
+        waiting: Waiting::default(),
         introduction: Introduction::load(folder.path()),
         pulse: Pulse::new(),
         watchdog: Watchdog::new(),
@@ -116,10 +123,9 @@ impl Daemon {
         mut inspection: Inspection,
     ) -> io::Result<(Result<(), Failure>, Turn)> {
         let mut carried = Carried::default();
-        let mut leftovers = Vec::new();
         let mut info = inspection.info(&self.boot_id, Timestamp::now());
+        self.introduce(&inspection, &info);
         loop {
-            self.introduce(&inspection, &info, leftovers);
             let outlet = self.outlet.sender();
             let (controls, keeper) = (&self.controls, self.keeper.hands());
             let mut generation = Generation::start(
@@ -140,31 +146,32 @@ impl Daemon {
             let turn = self.supervise(&mut generation, &inspection, &mut info);
             let ended = self.finish(generation, &inspection, &turn);
             carried = ended.carried;
-            leftovers = match turn {
+            match turn {
                 Turn::Reload(mut next) if ended.result.is_ok() => {
-                    let leftovers = self.change(&inspection, &next);
+                    self.change(&inspection, &next);
                     next.count_on(&inspection);
                     info = next.info(&self.boot_id, Timestamp::now());
                     inspection = *next;
-                    leftovers
+                    self.introduce(&inspection, &info);
                 }
-                Turn::Switch if ended.result.is_ok() => Vec::new(),
+                Turn::Switch if ended.result.is_ok() => {}
                 turn => return Ok((ended.result, turn)),
-            };
+            }
         }
     }
 
-    /// Says which node and cameras there are, and takes back what the former ones left.
-    fn introduce(&mut self, inspection: &Inspection, info: &Info, leftovers: Vec<Message>) {
+    /// Says which node and cameras there are, and takes back what the former ones left, also those of a former start.
+    fn introduce(&mut self, inspection: &Inspection, info: &Info) {
+        let node = inspection.topics();
         self.outlet
-            .send(Message::controls(&inspection.topics(), &inspection.names()));
-        self.outlet.send(info.message(&inspection.topics().info()));
-        for message in self.introduction.replace(inspection.discovery()) {
-            self.outlet.send(message);
-        }
-        // After Home Assistant has heard that they are gone: an empty state is none to it.
-        for message in leftovers {
-            self.outlet.send(message);
+            .send(Message::controls(&node, &inspection.names()));
+        self.outlet.send(info.message(&node.info()));
+        // Without a broker nothing is told, and nothing that is gone is forgotten.
+        if inspection.has_broker() {
+            let (cameras, described) = (inspection.camera_topics(), inspection.discovery());
+            for message in self.introduction.replace(node, cameras, described) {
+                self.outlet.send(message);
+            }
         }
     }
 
@@ -187,20 +194,18 @@ impl Daemon {
             .during(&seen, || generation.finish(|camera| stay.contains(camera)))
     }
 
-    /// Goes over to the next configuration; what takes what it leaves off the broker.
-    fn change(&mut self, former: &Inspection, next: &Inspection) -> Vec<Message> {
+    /// Goes over to the next configuration.
+    fn change(&mut self, former: &Inspection, next: &Inspection) {
         self.journal.change(&next.config.log);
-        let mut leftovers = former.left_by(next);
         if next.topics() != former.topics() {
-            // To the old broker, under the old name.
-            leftovers
-                .drain(..)
-                .for_each(|message| self.outlet.send(message));
+            // To the old broker, by the rights of the old name: the new one may have none there.
+            for message in former.clear() {
+                self.outlet.send(message);
+            }
         }
         self.keeper.allow(next.config.feedback.bytes);
         let settings = next.settings(&self.boot_id);
         self.outlet.send(Message::Settings(Box::new(settings)));
-        leftovers
     }
 
     /// Waits until the generation has to end, and answers what is asked meanwhile.
@@ -220,6 +225,7 @@ impl Daemon {
         loop {
             self.reloads.begin();
             let mute_over = generation.mute_ends_in().map_or_else(never, after);
+            let set_again = self.waiting.due().map_or_else(never, at);
             // What others ask for comes last: they could ask without end.
             let turn = select_biased! {
                 recv(generation.ended()) -> _ => Some(Turn::Footage(generation.unjudged())),
@@ -254,6 +260,11 @@ impl Daemon {
                     said.into_iter().for_each(|message| self.outlet.send(message));
                     None
                 },
+                recv(set_again) -> _ => {
+                    let mut follows = Follows::default();
+                    self.desk(generation, &site).set_again(&mut follows);
+                    self.follow(follows, generation, &site)
+                },
                 // Closed, it says that the publisher has ended; the outlet tells why.
                 recv(self.told) -> told => match told {
                     Ok(told) => self.heed(told, generation, &site),
@@ -279,12 +290,13 @@ impl Daemon {
         }
     }
 
-    /// Does what was told by now, all at once: cameras that are switched together end one generation.
+    /// Does what was told, and what waits behind it: cameras that are switched together end one generation.
     fn heed(&mut self, told: Told, generation: &mut Generation, site: &Site) -> Option<Turn> {
-        let mut follows = Follows::default();
-        let others = self.told.clone();
-        for told in std::iter::once(told).chain(others.try_iter().take(TOLD_DEPTH)) {
-            match told {
+        let (mut follows, begun) = (Follows::default(), Instant::now());
+        let mut next = Some(told);
+        while let Some(told) = next {
+            let (said, more) = match told {
+                Told::Heard { said, more } => (said, more),
                 Told::DiskFailed(reason) => {
                     error!(
                         reason,
@@ -292,26 +304,33 @@ impl Daemon {
                     );
                     return Some(Turn::DiskFailed(reason));
                 }
-                Told::Heard(heard) => {
-                    let mut desk = Desk {
-                        topics: &site.topics,
-                        cameras: &site.cameras,
-                        controls: &mut self.controls,
-                        folder: &self.folder,
-                        order: &mut |camera, order| generation.order(camera, order),
-                        refusals: &mut self.refusals,
-                    };
-                    desk.hear(&heard, &mut follows);
-                }
-            }
+            };
+            self.desk(generation, site).hear(&said, &mut follows);
             // One may take seconds: neither the watchdog nor a signal waits for them all.
             if self.watchdog.ticks().try_recv().is_ok() {
                 self.watchdog.look(&look(generation, &self.delivery));
             }
-            if !self.signals.is_empty() {
-                break;
-            }
+            let goes_on = more && self.signals.is_empty() && begun.elapsed() < AT_ONCE;
+            let handed_over = || self.told.recv_timeout(HANDED_OVER).ok();
+            next = goes_on.then(handed_over).flatten();
         }
+        self.follow(follows, generation, site)
+    }
+
+    fn desk<'a>(&'a mut self, generation: &'a mut Generation, site: &'a Site) -> Desk<'a> {
+        Desk {
+            topics: &site.topics,
+            cameras: &site.cameras,
+            controls: &mut self.controls,
+            waiting: &mut self.waiting,
+            folder: &self.folder,
+            order: Box::new(|camera, order| generation.order(camera, order)),
+            refusals: &mut self.refusals,
+        }
+    }
+
+    /// Does what follows from what was asked.
+    fn follow(&mut self, follows: Follows, generation: &Generation, site: &Site) -> Option<Turn> {
         for message in follows.messages {
             self.outlet.send(message);
         }

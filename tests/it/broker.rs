@@ -189,6 +189,14 @@ impl Subscriber {
             .unwrap();
     }
 
+    /// Publishes what the broker is to keep.
+    #[allow(dead_code, reason = "for those who also speak")]
+    pub(crate) fn keep(&self, topic: &str, payload: &str) {
+        self.client
+            .publish(topic, QoS::AtLeastOnce, true, payload)
+            .unwrap();
+    }
+
     /// Waits until something that came satisfies `wanted`.
     pub(crate) fn wait(
         &mut self,

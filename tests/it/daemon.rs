@@ -278,40 +278,6 @@ fn a_teacher_that_the_engine_panics_on_is_refused_by_a_reload_and_the_old_one_go
 }
 
 #[test]
-fn a_node_that_a_reload_renames_leaves_no_ghost_behind() {
-    let broker = Broker::start();
-    let mut subscriber = Subscriber::new(broker.port);
-    let workshop = Workshop::new(broker.port);
-    workshop.configure(&workshop.noise(), "fps = 5");
-    let mut daemon = workshop.start();
-    subscriber.wait_for_alerts(60, 1).unwrap();
-    workshop.replace("name = \"press\"", "name = \"mill\"");
-    daemon.signal("HUP");
-    subscriber
-        .wait(60, has("inspectd/mill/cam0/state"))
-        .unwrap();
-    let closed = |seen: &[Received]| {
-        let mut alerts = seen
-            .iter()
-            .filter(|r| r.topic == "inspectd/press/cam0/alert");
-        alerts.any(|r| r.json()["data"]["phase"] == "closed")
-    };
-    subscriber.wait(10, closed).unwrap();
-    let mut late = Subscriber::new(broker.port);
-    late.wait(10, has("inspectd/mill/cam0/state")).unwrap();
-    let kept: Vec<(&str, &str)> = late
-        .seen
-        .iter()
-        .filter(|r| r.retained && r.topic.starts_with("inspectd/press/"))
-        .filter(|r| !r.topic.ends_with("/info") && !r.topic.ends_with("/health"))
-        .map(|r| (r.topic.as_str(), r.payload.as_str()))
-        .collect();
-    assert_eq!(kept, [(AVAILABILITY, "offline")]);
-    daemon.signal("TERM");
-    assert_eq!(daemon.wait(20).code(), Some(0), "{}", daemon.log());
-}
-
-#[test]
 fn systemds_journal_is_spared_the_time_that_it_notes_itself_and_other_readers_are_not() {
     let broker = Broker::start();
     let workshop = Workshop::new(broker.port);

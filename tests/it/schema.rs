@@ -111,8 +111,8 @@ pub(crate) fn faults(message: &Received) -> Vec<String> {
     let Some(payload) = carried(&message.topic) else {
         return vec!["the contract does not know this topic".to_owned()];
     };
-    // A camera that is no more is taken off the broker.
-    if message.bytes.is_empty() && is_kept_of_a_camera(&message.topic) {
+    // A camera that is no more is taken off the broker, and a name that the node had.
+    if message.bytes.is_empty() && is_kept(&message.topic) {
         return Vec::new();
     }
     match payload {
@@ -144,12 +144,13 @@ pub(crate) fn faults(message: &Received) -> Vec<String> {
     }
 }
 
-/// Whether the broker keeps the messages of this topic, and the topic is a camera's.
-fn is_kept_of_a_camera(topic: &str) -> bool {
+/// Whether the broker keeps the messages of this topic, and the topic is a node's or a camera's.
+fn is_kept(topic: &str) -> bool {
     let levels: Vec<&str> = topic.split('/').collect();
     matches!(
         levels[..],
-        [_, _, _, "availability" | "state"]
+        [_, _, "availability" | "info" | "health"]
+            | [_, _, _, "availability" | "state"]
             | [_, _, _, "alert", "active"]
             | [_, _, _, "enabled" | "threshold" | "mute", "state"]
     )

@@ -50,6 +50,22 @@ pub struct Lighting {
     pub unlearnt: Option<SceneFault>,
 }
 
+impl Lighting {
+    /// Of a picture that can be judged, by what is held against the scene: all of it, its light alone, or,
+    /// where a Profile knows no scene, nothing.
+    pub fn of(
+        look: &Look,
+        check: Option<&SceneCheck>,
+        reference: Option<&SceneReference>,
+    ) -> Lighting {
+        match (check, reference) {
+            (Some(check), _) => check.lighting(look),
+            (None, Some(reference)) => reference.light_alone(look),
+            (None, None) => Lighting::default(),
+        }
+    }
+}
+
 /// How far a measure lies beyond its limit, where 1 is the limit, and which it is.
 type Excess = (f64, Finding);
 
@@ -131,7 +147,7 @@ impl SceneCheck {
     }
 
     /// The light of a picture that can be judged.
-    pub fn lighting(&self, look: &Look) -> Lighting {
+    fn lighting(&self, look: &Look) -> Lighting {
         Lighting {
             light: self.reference.light_of(look),
             unlearnt: self.other_light(look),

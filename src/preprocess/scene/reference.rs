@@ -195,7 +195,7 @@ impl SceneReference {
     }
 
     /// The same, where nothing else of the scene is looked at.
-    pub fn light_alone(&self, look: &Look) -> Lighting {
+    pub(super) fn light_alone(&self, look: &Look) -> Lighting {
         Lighting {
             light: self.light_of(look),
             unlearnt: None,

@@ -174,11 +174,10 @@ impl SceneWatch {
         self.standing = fault.as_ref().map(|fault| fault.kind);
         match fault {
             Some(fault) => Err(Rejection::Scene(fault)),
-            None => Ok(match (&self.check, &self.reference) {
-                (Some(check), _) => check.lighting(look),
-                (None, Some(reference)) => reference.light_alone(look),
-                (None, None) => Lighting::default(),
-            }),
+            None => {
+                let (check, reference) = (self.check.as_ref(), self.reference.as_deref());
+                Ok(Lighting::of(look, check, reference))
+            }
         }
     }
 
