@@ -91,7 +91,8 @@ pub struct CalibrateArgs {
     )]
     pub config: PathBuf,
     /// How long to film; Ctrl-C ends it early and calibrates on what there is
-    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes, requires = "camera")]
+    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes, requires = "camera",
+        conflicts_with = "footage")]
     pub minutes: f64,
     /// Films, and stops there
     #[arg(long, requires = "camera", conflicts_with_all = [

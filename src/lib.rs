@@ -39,6 +39,8 @@ pub mod heartbeat;
 
 pub mod seam;
 
+pub mod shell;
+
 pub mod capture;
 
 pub mod preprocess;

@@ -161,11 +161,26 @@ impl Command {
         }
     }
 
+    /// What to say where none of its programs is there.
+    pub(super) fn absent_program(&self) -> Option<String> {
+        let first = self.programs.first()?;
+        let is_absent = !self.programs.iter().any(|program| is_there(program));
+        is_absent.then(|| {
+            let (program, advice) = (first.display(), missing(first));
+            format!(
+                "the program `{program}` is not there; {advice} to read {}",
+                self.name
+            )
+        })
+    }
+
     fn task(&self) -> Task {
         let found = self.programs.iter().find(|program| is_there(program));
         let first = found.or(self.programs.first()).cloned();
+        let first = first.unwrap_or_default();
         Task {
-            program: first.unwrap_or_default(),
+            missing: missing(&first),
+            program: first,
             arguments: self.arguments.clone(),
             format: self.format,
             input: self.name.clone(),
@@ -175,16 +190,27 @@ impl Command {
             // Its pictures stand for themselves.
             says: |_| Says::Nothing,
             living: self.living.clone(),
-            missing: "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another \
-                      program"
-                .to_owned(),
             advice: self.advice.to_owned(),
         }
     }
 }
 
+/// What to do where this program is not there.
+fn missing(program: &Path) -> String {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let is_of_the_pi = ["rpicam-", "libcamera-"];
+    match is_of_the_pi.iter().any(|own| name.starts_with(own)) {
+        true => {
+            "install it (Raspberry Pi OS: apt install rpicam-apps-lite), or name another program"
+        }
+        // A service has another PATH than a shell.
+        false => "install it or name it by its whole path",
+    }
+    .to_owned()
+}
+
 /// Whether a program is there: at its path, or below `PATH`.
-fn is_there(program: &Path) -> bool {
+pub(super) fn is_there(program: &Path) -> bool {
     if program.components().count() > 1 {
         return program.is_file();
     }

@@ -219,6 +219,15 @@ fn a_missing_program_is_named_with_its_package() {
 }
 
 #[test]
+fn a_missing_program_that_is_not_the_pis_is_named_without_its_package() {
+    let spec = Command::new("grab-not-there", &[], Output::Mjpeg, [0, 0], None);
+    let error = spec.open().err().unwrap().to_string();
+    let words = "`grab-not-there` was not found; install it or name it by its whole path to read";
+    assert!(error.contains(words), "{error}");
+    assert!(!error.contains("rpicam"), "{error}");
+}
+
+#[test]
 fn frames_above_the_pace_are_passed_over() {
     let mut thinning = Thinning::new(Some(Fps::new(2.0).unwrap()));
     let mut passed = Vec::new();

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::cli::CalibrateArgs;
 use crate::config::Camera;
-use crate::preprocess::{Mask, View, ViewError};
+use crate::preprocess::{Mask, View};
 use crate::score::profile::{Profile, ProfileError};
 
 /// For the Profile that is to lie in `out`.
@@ -13,7 +15,7 @@ pub(super) fn asked_view(
     args: &CalibrateArgs,
     camera: Option<&Camera>,
     out: &Path,
-) -> Result<View, ViewError> {
+) -> anyhow::Result<View> {
     let is_asked = args.crop.is_some() || !args.mask.is_empty();
     let mut crop = args.crop.or_else(|| camera?.crop);
     let mut mask = match args.mask.is_empty() {
@@ -22,13 +24,21 @@ pub(super) fn asked_view(
     };
     let elsewhere = camera.map(|camera| camera.profile.as_path());
     let elsewhere = elsewhere.filter(|profile| *profile != out);
-    let former = former(out).or_else(|| former(elsewhere?));
+    let of = |dir| former(dir).map(|view| (dir, view));
+    let former = of(out).or_else(|| of(elsewhere?));
+    let mut inherited = None;
     // The configuration leaves them out so that the Profile's own count (config/inspectd.toml).
-    if let Some(former) = former.as_ref().filter(|_| camera.is_some() && !is_asked) {
+    if let Some((dir, former)) = former.as_ref().filter(|_| camera.is_some() && !is_asked) {
+        inherited = inheriting(dir, crop.is_none(), mask.is_none());
         crop.get_or_insert(former.crop());
         mask.get_or_insert_with(|| former.mask().clone());
     }
-    let view = View::new(crop.unwrap_or_default(), mask.unwrap_or_default())?;
+    let view = View::new(crop.unwrap_or_default(), mask.unwrap_or_default());
+    let view = match inherited {
+        Some(inherited) => view.context(inherited)?,
+        None => view?,
+    };
+    let former = former.map(|(_, view)| view);
     match former {
         _ if args.film_only => {}
         Some(former) if former == view && !view.is_whole() && !is_asked => {
@@ -42,6 +52,20 @@ pub(super) fn asked_view(
         _ => {}
     }
     Ok(view)
+}
+
+/// That one of both is kept of the Profile in `dir`, where they do not go together.
+fn inheriting(dir: &Path, crop: bool, mask: bool) -> Option<String> {
+    let (kept, own) = match (crop, mask) {
+        (true, false) => ("crop", "mask"),
+        (false, true) => ("mask", "crop"),
+        _ => return None,
+    };
+    Some(format!(
+        "the {kept} of the Profile {}, which is kept where none is given, does not go with the {own} of the \
+         configuration: give both, by --crop and --mask",
+        dir.display()
+    ))
 }
 
 /// What the Profile in `dir` looks at, where there is one.

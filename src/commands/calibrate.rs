@@ -1,7 +1,7 @@
 //! `inspectd calibrate`: normal footage in, a Profile out. The footage is filmed, kept from before, or
 //! any that is given.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,13 @@ use super::asked_view::asked_view;
 use super::board::lower_priority;
 use super::exit::DataError;
 use super::film::{Filmed, Script, named};
-use super::going_on::going_on;
+use super::going_on::{alone, going_on};
 use super::golden::with_golden;
 use super::judge::load_teacher;
 use super::made::Made;
 use super::origin::profile_of;
 use super::output::{make_folder, say};
+use super::places::check_places;
 use super::progress::Bars;
 use super::recall::{former, with_recall};
 use super::refine::refine;
@@ -32,7 +33,7 @@ use crate::evaluate::dump::Dump;
 use crate::evaluate::whole::WholeFile;
 use crate::preprocess::SceneRules;
 use crate::score::Scoring;
-use crate::score::profile::check_target;
+use crate::shell::word;
 use crate::train::calibrate::{Calibration, RECOMMENDED_FRAMES, Wishes, calibrate as learn};
 use crate::train::unfinished::Unfinished;
 use crate::train::{CalibrationError, Supervisor};
@@ -135,8 +136,11 @@ fn film(
     interrupts: &Interrupts,
 ) -> anyhow::Result<Filmed> {
     if !args.film_only {
-        check_target(&order.out)?;
-        load_teacher(order.teacher.as_deref())?;
+        let place = check_places(order)?;
+        // Whoever works on that Profile now may well do so in ten minutes.
+        alone(&place, || Ok(()))?;
+        let teacher = load_teacher(order.teacher.as_deref())?;
+        order.wishes.check_memory(teacher.info())?;
     }
     let span = Duration::from_secs_f64(60.0 * args.minutes);
     Script::new(camera, archive, span, args.frames, args.lossless).film(interrupts)
@@ -240,13 +244,15 @@ fn report(
     match (made, filmed) {
         (Some(made), _) => {
             made.print()?;
-            let out = made.out.display();
-            say!("Next: inspectd score --profile {out} IMAGE...")
+            say!(
+                "Next: inspectd score --profile {} IMAGE...",
+                word(&made.out)
+            )
         }
         (None, Some(filmed)) => {
             filmed.print()?;
             let camera = &filmed.notes.camera;
-            let config = args.config.display();
+            let config = word(&args.config);
             say!("Next: inspectd calibrate --camera {camera} --footage last --config {config}")
         }
         (None, None) => Ok(()),
@@ -259,13 +265,7 @@ pub(super) fn carry_out(
     order: &Order,
     stop: &AtomicBool,
 ) -> anyhow::Result<Made> {
-    let place = check_target(&order.out)?;
-    for beside in order.report.iter().chain(&order.dump) {
-        check_beside(beside, &order.out)?;
-    }
-    if let Some(folder) = &order.dump {
-        make_folder(folder)?;
-    }
+    let place = check_places(order)?;
     let again = match order.is_reviewed {
         true => "the same command with --footage last",
         false => "the same command",
@@ -329,20 +329,6 @@ fn make(
         taken_over,
         hottest_celsius: bars.hottest(),
     })
-}
-
-/// Refuses a path within the Profile's directory, which may hold nothing but the Profile.
-fn check_beside(path: &Path, out: &Path) -> anyhow::Result<()> {
-    let (path, out) = (absolute(path)?, absolute(out)?);
-    anyhow::ensure!(
-        !path.starts_with(&out),
-        DataError(format!(
-            "{} lies within the Profile {}, which holds nothing else: give a path beside it",
-            path.display(),
-            out.display()
-        ))
-    );
-    Ok(())
 }
 
 /// Ctrl-C in a terminal reaches the `ffmpeg` that reads the footage as well, and its end is then no

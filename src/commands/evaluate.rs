@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::exit::DataError;
 use super::judge::{Judge, Judged};
-use super::output::{make_folder, say};
+use super::output::{make_writable, say};
 use super::progress;
 use crate::capture::{footage, replay};
 use crate::cli::EvaluateArgs;
@@ -90,7 +90,7 @@ struct Told {
 /// Measures and prints the table.
 pub(super) fn evaluate(args: &EvaluateArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.dump {
-        make_folder(folder)?;
+        make_writable(folder)?;
     }
     // Opened before the work, so that a bad path is told at once.
     let json = args.json.as_deref().map(WholeFile::create).transpose()?;

@@ -1,7 +1,11 @@
-//! Exit codes (sysexits): one table from errors to what the program tells its caller.
+//! Exit codes (sysexits): one table from errors to what the program tells its caller. README, "Operating it", says
+//! the same to people: nothing else decides on a code.
 
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
+
+use rustix::io::Errno;
 
 use sysexits::ExitCode;
 
@@ -12,6 +16,7 @@ use crate::capture::CaptureError;
 use crate::capture::archive::ArchiveError;
 use crate::config::Issues;
 use crate::evaluate::masks::MissingMask;
+use crate::evaluate::whole::WriteError;
 use crate::infer::TeacherError;
 use crate::preprocess::{Rejection, ViewError};
 use crate::publish::SpoolError;
@@ -25,6 +30,21 @@ use crate::train::unfinished::UnfinishedError;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct DataError(pub(super) String);
+
+/// The command line names what is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UsageError(pub(super) String);
+
+/// A program or a server that the work needs is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct Unavailable {
+    /// What was tried, and what to do.
+    pub(super) what: String,
+    /// The system's answer.
+    pub(super) source: io::Error,
+}
 
 /// The daemon can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +135,13 @@ fn code_of_storage(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     }
     if let Some(error) = error.downcast_ref::<ProfileError>() {
         return Some(match error {
-            ProfileError::Write { .. } | ProfileError::Retire { .. } => ExitCode::CantCreat,
-            ProfileError::NotAProfile { .. } | ProfileError::NoPrevious { .. } => ExitCode::NoInput,
+            ProfileError::Write { source, .. } | ProfileError::Retire { source, .. } => {
+                code_of_writing(source)
+            }
+            ProfileError::Unsynced { .. } => ExitCode::IoErr,
+            ProfileError::NotAProfile { .. }
+            | ProfileError::NoPrevious { .. }
+            | ProfileError::Read { .. } => ExitCode::NoInput,
             _ => ExitCode::DataErr,
         });
     }
@@ -133,17 +158,28 @@ fn code_of_storage(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     if let Some(error) = error.downcast_ref::<ArchiveError>() {
         return Some(match error {
             ArchiveError::Busy { .. } => ExitCode::TempFail,
-            ArchiveError::Write { .. } => ExitCode::CantCreat,
+            ArchiveError::Write { source, .. } => code_of_writing(source),
         });
     }
     if let Some(error) = error.downcast_ref::<UnfinishedError>() {
         return Some(match error {
             UnfinishedError::Busy { .. } => ExitCode::TempFail,
-            UnfinishedError::Folder { .. } => ExitCode::CantCreat,
+            UnfinishedError::Folder { source, .. } => code_of_writing(source),
             UnfinishedError::Foreign { .. } => ExitCode::DataErr,
         });
     }
+    if let Some(WriteError { source, .. }) = error.downcast_ref() {
+        return Some(code_of_writing(source));
+    }
     None
+}
+
+/// Of something that can't be written: a disk that has failed is no matter of room, rights or a path.
+fn code_of_writing(source: &io::Error) -> ExitCode {
+    match source.raw_os_error() == Some(Errno::IO.raw_os_error()) {
+        true => ExitCode::IoErr,
+        false => ExitCode::CantCreat,
+    }
 }
 
 fn code_by_type(error: &(dyn Error + 'static)) -> Option<ExitCode> {
@@ -154,11 +190,13 @@ fn code_by_type(error: &(dyn Error + 'static)) -> Option<ExitCode> {
         (error.is::<StoppedEarly>(), ExitCode::TempFail),
         (error.is::<Stopped>(), ExitCode::IoErr),
         (error.is::<DataError>(), ExitCode::DataErr),
+        (error.is::<UsageError>(), ExitCode::Usage),
+        (error.is::<Unavailable>(), ExitCode::Unavailable),
         (error.is::<MissingMask>(), ExitCode::DataErr),
         (error.is::<Rejection>(), ExitCode::DataErr),
         (error.is::<ViewError>(), ExitCode::Usage),
         (error.is::<CaptureError>(), ExitCode::NoInput),
-        (error.is::<std::io::Error>(), ExitCode::IoErr),
+        (error.is::<io::Error>(), ExitCode::IoErr),
     ];
     by_type
         .into_iter()
@@ -168,9 +206,46 @@ fn code_by_type(error: &(dyn Error + 'static)) -> Option<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, ErrorKind};
+    use std::io::ErrorKind;
 
     use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_73_unless_the_disk_has_failed() {
+        for (source, code) in [
+            (ErrorKind::StorageFull.into(), ExitCode::CantCreat),
+            (ErrorKind::PermissionDenied.into(), ExitCode::CantCreat),
+            (Errno::IO.into(), ExitCode::IoErr),
+        ] {
+            let error = anyhow::Error::from(WriteError {
+                what: "can't write t.json".to_owned(),
+                source,
+            });
+            assert_eq!(exit_code(&error.context("in vain")), code);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_fault_has_the_code_that_the_readme_names() {
+        let denied = || io::Error::from(ErrorKind::PermissionDenied);
+        let unreadable = ProfileError::Read {
+            path: "p/profile.json".into(),
+            source: denied(),
+        };
+        let nobody = Unavailable {
+            what: "nobody listens".to_owned(),
+            source: ErrorKind::ConnectionRefused.into(),
+        };
+        for (error, code) in [
+            (anyhow::Error::from(unreadable), ExitCode::NoInput),
+            (UsageError("no camera b".to_owned()).into(), ExitCode::Usage),
+            (nobody.into(), ExitCode::Unavailable),
+            (DataError("odd".to_owned()).into(), ExitCode::DataErr),
+            (denied().into(), ExitCode::IoErr),
+        ] {
+            assert_eq!(exit_code(&error), code, "{error:?}");
+        }
+    }
 
     #[test]
     fn a_calibration_that_fails_for_its_teacher_or_its_disk_is_no_bug_of_ours() {

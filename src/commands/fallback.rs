@@ -15,6 +15,7 @@ use super::loaded::Loaded;
 use crate::config::{Camera, Config, Issues};
 use crate::infer::Teacher;
 use crate::score::profile::{Profile, ProfileError, previous_of};
+use crate::shell::word;
 
 /// Begins what is said of a former Profile that is no better.
 const NO_HELP: &str = "nor can the former Profile help";
@@ -151,7 +152,7 @@ fn take_back(
 impl Spoilt {
     /// That its former Profile is sound for all that is known, but not taken back.
     fn by_hand(&self, config: &Config, why: &str) -> (usize, String) {
-        let dir = config.cameras[self.camera].profile.display();
+        let dir = word(&config.cameras[self.camera].profile);
         let text = format!(
             "the former Profile is not taken back by itself, because {why}; to take it back: inspectd profile \
              rollback {dir}"

@@ -16,6 +16,7 @@ use super::output::say;
 use super::profile::{SHORT, bad_only_in, described, of_any_teacher, tell_of_bad_aside};
 use crate::cli::InstallArgs;
 use crate::score::profile::{Profile, Staged, check_target, previous_of};
+use crate::shell::word;
 
 /// What came of it.
 struct Installed {
@@ -132,7 +133,8 @@ fn print(installed: &Installed, dir: &Path) -> anyhow::Result<()> {
     }
     if let Some(former) = &installed.former {
         let id = &former.id()[..SHORT];
-        say!("  {id} is the previous one now; to take it back: inspectd profile rollback {shown}")?;
+        let named = word(dir);
+        say!("  {id} is the previous one now; to take it back: inspectd profile rollback {named}")?;
         tell_of_bad_aside(installed.bad_aside(), &previous_of(dir)?, dir)?;
     }
     say!(

@@ -10,6 +10,7 @@ use super::output::say;
 use crate::cli::{RollbackArgs, ShowArgs};
 use crate::score::bank::MemoryBank;
 use crate::score::profile::{Golden, Origin, Profile, ProfileError, Receipt, previous_of};
+use crate::shell::word;
 
 /// How much of an identity tells it from others, for people.
 pub(super) const SHORT: usize = 19;
@@ -40,7 +41,7 @@ pub(super) fn show(args: &ShowArgs) -> anyhow::Result<()> {
                 &previous.id()[..SHORT],
                 previous.receipt().made_at()
             )?;
-            let dir = args.dir.display();
+            let dir = word(&args.dir);
             say!("               to take it back: inspectd profile rollback {dir}")
         }
     }
@@ -82,7 +83,7 @@ pub(super) fn tell_of_bad_aside(
     previous: &Path,
     dir: &Path,
 ) -> anyhow::Result<()> {
-    let (Some(aside @ 1..), dir, at) = (aside, dir.display(), previous.display()) else {
+    let (Some(aside @ 1..), dir, at) = (aside, word(dir), word(previous)) else {
         return Ok(());
     };
     say!(

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use super::output::{make_folder, say};
 use crate::cli::SchemaArgs;
+use crate::evaluate::whole::write_whole;
 use crate::publish::schema::{self, ALL, ASYNCAPI, ASYNCAPI_FILE};
 
 /// Prints one file of the contract, their names, or writes all of them.
@@ -32,7 +31,7 @@ fn write(folder: &Path) -> anyhow::Result<()> {
     let schemas = ALL.iter().map(|schema| (schema.file(), schema.text));
     for (name, text) in schemas.chain([(ASYNCAPI_FILE.to_owned(), ASYNCAPI)]) {
         let path = folder.join(name);
-        std::fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
+        write_whole(&path, text.as_bytes())?;
         say!("{}", path.display())?;
     }
     Ok(())

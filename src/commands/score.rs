@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::exit::DataError;
 use super::judge::{Judge, Judged, frame_of, heat_scale};
-use super::output::{make_folder, say};
+use super::output::{make_writable, say};
 use crate::capture::Frame;
 use crate::cli::ScoreArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
@@ -24,7 +24,7 @@ pub(super) fn score(args: &ScoreArgs) -> anyhow::Result<()> {
         ..SceneRules::default()
     });
     if let Some(folder) = &args.heatmap {
-        make_folder(folder)?;
+        make_writable(folder)?;
         distinct(&args.images)?;
     }
     let (mut unjudged, mut said) = (0, Ok(()));

@@ -33,6 +33,19 @@ impl Issues {
         self.0.is_empty()
     }
 
+    /// These faults and those of `checked`, or what that gives where there are none.
+    ///
+    /// # Errors
+    /// All of both.
+    pub fn or<T>(mut self, checked: Result<T, Issues>) -> Result<T, Issues> {
+        match checked {
+            Ok(value) if self.is_empty() => return Ok(value),
+            Ok(_) => {}
+            Err(more) => self.0.extend(more.0),
+        }
+        Err(self)
+    }
+
     /// The faults.
     pub fn iter(&self) -> impl Iterator<Item = &Issue> {
         self.0.iter()

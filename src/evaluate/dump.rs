@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::npy;
-use super::whole::write_whole;
+use super::whole::{WriteError, write_whole};
 use crate::infer::Features;
 
 /// The rows so far.
@@ -39,7 +39,7 @@ impl Dump {
     ///
     /// # Errors
     /// A file that can't be written, by name.
-    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+    pub fn write(&self, folder: &Path) -> Result<(), WriteError> {
         let put = |name: &str, bytes: &[u8]| write_whole(&folder.join(name), bytes);
         let width = |rows: Option<usize>| rows.unwrap_or_default();
         let columns = width(self.z.first().map(Vec::len));

@@ -79,7 +79,7 @@ pub fn to_png(picture: &RgbImage) -> ImageResult<Vec<u8>> {
 /// # Errors
 /// Those of the encoder and of the file system; the text names the file.
 pub fn write_png(picture: &RgbImage, path: &Path) -> anyhow::Result<()> {
-    write_whole(path, &to_png(picture)?)
+    Ok(write_whole(path, &to_png(picture)?)?)
 }
 
 impl Scale {

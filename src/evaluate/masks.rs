@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::capture::Pixels;
+use crate::capture::{CaptureError, Pixels};
 use crate::preprocess::decode;
 
 /// Rows and columns at which maps and masks are compared.
@@ -42,7 +42,10 @@ pub fn mask_of(folder: &Path, name: &str) -> anyhow::Result<Vec<bool>> {
         name: name.to_owned(),
         folder: folder.display().to_string(),
     })?;
-    let bytes = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let bytes = fs::read(&path).map_err(|source| CaptureError::Io {
+        what: format!("can't read the mask {}", path.display()),
+        source,
+    })?;
     let pixels = Pixels::Encoded(bytes);
     let picture = decode(&pixels).with_context(|| format!("the mask {}", path.display()))?;
     let (width, height) = (picture.width as usize, picture.height as usize);

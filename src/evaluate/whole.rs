@@ -2,12 +2,31 @@
 //! a full disk nor a failed command leaves half of one, or harms the former.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use tempfile::NamedTempFile;
+
+/// Why a result could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct WriteError {
+    /// What was tried, on what.
+    pub what: String,
+    /// The system's answer.
+    pub source: io::Error,
+}
+
+impl WriteError {
+    /// Of a file.
+    pub fn of(path: &Path) -> impl Fn(io::Error) -> WriteError + '_ {
+        move |source| WriteError {
+            what: format!("can't write {}", path.display()),
+            source,
+        }
+    }
+}
 
 /// A result that is yet to be written. Dropped before that, it leaves nothing.
 pub struct WholeFile<'a> {
@@ -19,14 +38,17 @@ impl WholeFile<'_> {
     /// Begins `path`, so that a bad one is told before the work that leads to its content.
     ///
     /// # Errors
-    /// The folder is missing or may not be written; the text names the file.
-    pub fn create(path: &Path) -> anyhow::Result<WholeFile<'_>> {
+    /// The folder is missing or may not be written, or a folder has the file's name; the text names it.
+    pub fn create(path: &Path) -> Result<WholeFile<'_>, WriteError> {
+        if path.is_dir() {
+            return Err(WriteError::of(path)(io::ErrorKind::IsADirectory.into()));
+        }
         let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
         let file = tempfile::Builder::new()
             .prefix(".inspectd-new-")
             .permissions(fs::Permissions::from_mode(0o666)) // less the umask, as for any new file
             .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .with_context(|| format!("can't write {}", path.display()))?;
+            .map_err(WriteError::of(path))?;
         Ok(WholeFile { path, file })
     }
 
@@ -34,12 +56,12 @@ impl WholeFile<'_> {
     ///
     /// # Errors
     /// No room, or something else in its place; the text names the file.
-    pub fn finish(mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let written = self.file.write_all(bytes).and_then(|()| {
+    pub fn finish(mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        let written = self.file.as_file_mut().write_all(bytes).and_then(|()| {
             let moved = self.file.persist(self.path);
             moved.map(drop).map_err(|error| error.error)
         });
-        written.with_context(|| format!("can't write {}", self.path.display()))
+        written.map_err(WriteError::of(self.path))
     }
 }
 
@@ -47,7 +69,7 @@ impl WholeFile<'_> {
 ///
 /// # Errors
 /// As of [`WholeFile`].
-pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     WholeFile::create(path)?.finish(bytes)
 }
 

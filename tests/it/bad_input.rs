@@ -287,3 +287,16 @@ fn a_daemon_whose_footage_is_all_cut_off_warns_and_ends_with_65() {
     assert_eq!(warned("no frame could be judged"), 1, "{log}");
     assert!(log.contains("cut off"), "{log}");
 }
+
+#[test]
+fn a_profile_that_cannot_be_read_is_a_missing_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("my press");
+    let mut command = program();
+    command.args(["score", "--profile"]).arg(&dir).arg("x.jpg");
+    // The command that is suggested can be pasted.
+    let quoted = format!("--out '{}'", dir.display());
+    refused(&command.output().unwrap(), 66, &["is no Profile", &quoted]);
+    fs::create_dir_all(dir.join("profile.json")).unwrap();
+    refused(&command.output().unwrap(), 66, &["profile.json failed"]);
+}

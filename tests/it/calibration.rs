@@ -107,8 +107,7 @@ fn a_video_teaches_about_what_its_frames_as_files_do() {
     let video = folder.path().join("normal.mp4");
     film(&video, "libx264");
     let out = folder.path().join("p");
-    let output = calibration()
-        .args(["--json", "--footage"])
+    let output = calibration(&["--json", "--footage"])
         .arg(&video)
         .arg("--out")
         .arg(&out)
@@ -187,8 +186,7 @@ fn ctrl_c_in_a_terminal_also_ends_ffmpeg_and_that_is_no_fault_of_the_video() {
 fn start(footage: &Path, folder: &Path, epochs: &str) -> Child {
     let temporary = folder.join("tmp");
     fs::create_dir(&temporary).unwrap();
-    let mut child = calibration()
-        .args(["--epochs", epochs, "--footage"])
+    let mut child = calibration(&["--epochs", epochs, "--footage"])
         .arg(footage)
         .arg("--out")
         .arg(folder.join("p"))

@@ -88,3 +88,46 @@ fn a_good_configuration_is_summarised() {
         "{text}"
     );
 }
+
+#[test]
+fn what_lies_around_a_configuration_is_looked_at_and_only_what_cannot_work_is_a_fault() {
+    let workshop = Workshop::new(1);
+    let folder = workshop.folder.path();
+    let source = "{ kind = \"v4l2\", device = \"/dev/inspectd-not-there\" }";
+    let program = "{ kind = \"command\", command = [\"grab-not-there\"] }";
+    workshop.configure_all(&[("cam0", source, ""), ("cam1", program, "")]);
+    workshop.replace("[incident]", "[sink]\njsonl = \"alerts.jsonl\"\n[incident]");
+    let before = crate::studio::names(folder);
+    let output = workshop.inspectd(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    for words in [
+        "state    ",
+        "sink     ",
+        "warning  camera[0].source: /dev/inspectd-not-there is not there",
+        "warning  camera[1].source: the program `grab-not-there` is not there",
+        "no fault",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert_eq!(crate::studio::names(folder), before, "it makes nothing");
+
+    workshop.replace("alerts.jsonl", "none/alerts.jsonl");
+    std::fs::write(folder.join("state"), "a file").unwrap();
+    let output = workshop.inspectd(&["check", "--json"]);
+    assert_eq!(output.status.code(), Some(78));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keys = |kind: &str| {
+        let issues = report[kind].as_array().unwrap().iter();
+        let keys = issues.map(|issue| issue["key"].as_str().unwrap().to_owned());
+        keys.collect::<Vec<String>>()
+    };
+    assert_eq!(keys("faults"), ["node.state_dir"]);
+    // Its folder may come: `run` writes again then.
+    assert_eq!(
+        keys("warnings"),
+        ["sink.jsonl", "camera[0].source", "camera[1].source"]
+    );
+    assert_eq!(report["in_use"], false);
+    assert_eq!(report["ok"], false);
+}

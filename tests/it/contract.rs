@@ -297,5 +297,5 @@ fn a_schema_that_is_unknown_or_a_folder_that_cannot_be_made_is_refused() {
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let output = inspectd(["schema", "--out", file.join("x").to_str().unwrap()]);
-    refused(&output, 74, &[file.to_str().unwrap()]);
+    refused(&output, 73, &[file.to_str().unwrap()]);
 }

@@ -75,8 +75,18 @@ fn a_broker_that_is_not_there_is_refused_before_any_work() {
     let nobody = format!("nobody listens at {address}");
     refused(
         &demo.output().unwrap(),
-        74,
+        69,
         &[&nobody, "leave out --broker"],
     );
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_teacher_that_is_not_there_is_refused_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    let mut demo = program();
+    demo.args(["demo", "--teacher", "nope", "--out"]).arg(&out);
+    refused(&demo.output().unwrap(), 66, &["the teacher nope"]);
     assert!(!out.exists());
 }

@@ -36,17 +36,10 @@ impl Set {
 
     /// `inspectd calibrate --camera cam0 MORE...`
     pub(crate) fn command(&self, more: &[&str]) -> Command {
-        let is_learnt = !more.contains(&"--film-only");
-        let mut command = if is_learnt {
-            calibration()
-        } else {
-            let mut command = program();
-            command.arg("calibrate");
-            command
-        };
+        let mut command = calibration(more);
         command.args(["--camera", "cam0", "--config"]);
-        command.arg(self.path("config.toml")).args(more);
-        if is_learnt && !more.contains(&"--epochs") {
+        command.arg(self.path("config.toml"));
+        if !more.contains(&"--epochs") && !more.contains(&"--film-only") {
             command.args(["--epochs", "1"]);
         }
         command
@@ -271,7 +264,7 @@ fn a_camera_that_is_not_in_the_configuration_is_told_with_those_that_are() {
     let mut command = program();
     command.args(["calibrate", "--camera", "door", "--config"]);
     let output = command.arg(set.path("config.toml")).output().unwrap();
-    refused(&output, 65, &["no camera door", "cam0"]);
+    refused(&output, 64, &["no camera door", "cam0"]);
 }
 
 #[test]

@@ -188,3 +188,43 @@ fn sigterm_stops_and_leaves_the_footage_but_no_profile() {
     refused(&output, 75, &["stopped"]);
     assert!(!set.path("profiles/cam0").exists());
 }
+
+#[test]
+fn what_cannot_be_written_or_done_is_told_before_anything_is_filmed() {
+    let set = Set::new(BELT, "");
+    let [file, folder] = ["file", "folder"].map(|name| set.path(name));
+    fs::write(&file, "").unwrap();
+    fs::create_dir(&folder).unwrap();
+    let inside = set.path("profiles/cam0/r.html");
+    let below = file.join("below");
+    let nowhere = set.path("none/r.html");
+    for (option, value, code) in [
+        ("--report", &nowhere, 73),
+        ("--report", &folder, 73),
+        ("--report", &inside, 65),
+        ("--dump", &below, 73),
+        ("--out", &below, 73),
+    ] {
+        let value = value.to_str().unwrap();
+        let output = set.calibrate(&[option, value]);
+        let named = if option == "--out" { "file" } else { value };
+        refused(&output, code, &[named]);
+    }
+    let output = set.calibrate(&["--memory", "10MB"]);
+    refused(&output, 64, &["--memory allows 10 MB"]);
+    let output = set.calibrate(&["--footage", "last", "--minutes", "5"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{text}");
+    assert!(text.contains("--minutes") && text.contains("--footage"));
+    assert!(set.footages().is_empty());
+    assert!(!set.path("profiles/cam0.unfinished").exists());
+}
+
+#[test]
+fn a_camera_that_the_configuration_does_not_have_is_a_matter_of_usage() {
+    let set = Set::new(BELT, "");
+    let mut command = crate::studio::program();
+    command.args(["calibrate", "--camera", "cam1", "--config"]);
+    let output = command.arg(set.path("config.toml")).output().unwrap();
+    refused(&output, 64, &["has no camera cam1", "cam0"]);
+}

@@ -41,8 +41,7 @@ fn day_and_night_are_judged_by_their_own_statistics_and_dusk_is_no_anomaly() {
     let path = |name: &str| folder.path().join(name);
     draw(&path("day"), 0..60, 1.0, false);
     draw(&path("night"), 200..250, 0.2, false);
-    let output = calibration()
-        .args(["--json", "--epochs", "3", "--false-alarms", "2%"])
+    let output = calibration(&["--json", "--epochs", "3", "--false-alarms", "2%"])
         .args(["--footage".as_ref(), path("day").as_os_str()])
         .args(["--footage".as_ref(), path("night").as_os_str()])
         .args(["--out".as_ref(), path("belt").as_os_str()])

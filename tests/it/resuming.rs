@@ -24,8 +24,7 @@ const ENDLESS: &str = "60000";
 
 /// `inspectd calibrate --json` of `footage`, for `out`.
 fn command(footage: &Path, out: &Path, epochs: &str) -> Command {
-    let mut command = calibration();
-    command.args(["--json", "--epochs", epochs, "--footage"]);
+    let mut command = calibration(&["--json", "--epochs", epochs, "--footage"]);
     command.arg(footage).arg("--out").arg(out);
     command
 }

@@ -35,7 +35,7 @@ pub(crate) fn profile() -> &'static Path {
             return dir;
         }
         let dir = made("calibrated").join("profile");
-        let mut command = calibration();
+        let mut command = calibration(&[]);
         command.arg("--footage").arg(normal());
         let output = command.arg("--out").arg(&dir).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -170,11 +170,14 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// `inspectd calibrate`, yet to be run, with the teacher of the tests.
-pub(crate) fn calibration() -> Command {
+/// `inspectd calibrate MORE...`, yet to be run; with the teacher of the tests, where it learns by no other.
+pub(crate) fn calibration(more: &[&str]) -> Command {
     let mut command = program();
-    command.arg("calibrate");
-    if let Some(teacher) = teacher() {
+    command.arg("calibrate").args(more);
+    let is_settled = |argument: &&str| ["--teacher", "--film-only"].contains(argument);
+    if let Some(teacher) = teacher()
+        && !more.iter().any(is_settled)
+    {
         command.arg("--teacher").arg(teacher);
     }
     command
@@ -207,9 +210,9 @@ pub(crate) fn boxes(dx: i64, noise: u64) -> RgbImage {
 /// `inspectd calibrate --footage FOOTAGE --out OUT --epochs 1 MORE...`: fast, and as good as any for
 /// what is wrong.
 pub(crate) fn calibrate(footage: &Path, out: &Path, more: &[&str]) -> Output {
-    let mut command = calibration();
+    let mut command = calibration(more);
     command.args(["--epochs", "1", "--footage"]);
-    command.arg(footage).arg("--out").arg(out).args(more);
+    command.arg(footage).arg("--out").arg(out);
     command.output().unwrap()
 }
 

@@ -254,8 +254,7 @@ fn a_new_calibration_of_a_camera_keeps_the_view_that_nothing_else_is_said_of() {
     );
     fs::write(path("inspectd.toml"), text).unwrap();
     let view_after = |more: &[&str]| {
-        let mut command = calibration();
-        command.args(["--camera", "press", "--epochs", "1"]);
+        let mut command = calibration(&["--camera", "press", "--epochs", "1"]);
         command.arg("--config").arg(path("inspectd.toml"));
         command.arg("--footage").arg(normal()).args(more);
         let output = command.output().unwrap();
@@ -277,4 +276,22 @@ fn a_new_calibration_of_a_camera_keeps_the_view_that_nothing_else_is_said_of() {
         said.contains("looks at another part of the frame"),
         "{said}"
     );
+}
+
+#[test]
+fn a_mask_that_is_kept_and_does_not_go_with_a_configured_crop_is_told_with_its_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("inspectd.toml");
+    let text = format!(
+        "[node]\nname = \"n\"\n[[camera]]\nname = \"a\"\nprofile = \"{}\"\n\
+         source = {{ kind = \"synthetic\" }}\ncrop = [0.1, 0.05, 0.3, 0.4]\n",
+        profile().display()
+    );
+    fs::write(&config, text).unwrap();
+    let mut command = program();
+    command.args(["calibrate", "--camera", "a", "--footage"]);
+    command.arg(normal()).arg("--config").arg(&config);
+    let of = format!("the mask of the Profile {}", profile().display());
+    let words = [&of, "the mask leaves", "--crop and --mask"];
+    refused(&command.output().unwrap(), 64, &words);
 }

@@ -12,16 +12,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use super::super::exit::Unavailable;
 use crate::cli::Address;
+use crate::evaluate::whole::WriteError;
 
 /// How long a broker that is there already may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long one of our own may take to listen.
+const START: Duration = Duration::from_secs(10);
 
 /// Refuses an address where nobody listens: the demo would learn for a minute and then hear nothing.
 pub(super) fn reach(address: &Address) -> anyhow::Result<()> {
     let Address { host, port } = address;
-    try_each(host, *port).with_context(|| {
-        format!("nobody listens at {host}:{port}; start the broker, or leave out --broker")
+    try_each(host, *port).map_err(|source| {
+        let what =
+            format!("nobody listens at {host}:{port}; start the broker, or leave out --broker");
+        Unavailable { what, source }.into()
     })
 }
 
@@ -59,11 +65,10 @@ impl Broker {
         }
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let config = out.join("mosquitto.conf");
-        fs::write(
-            &config,
-            format!("listener {port} 127.0.0.1\nallow_anonymous true\n"),
-        )?;
-        let log = fs::File::create(out.join("mosquitto.log"))?;
+        let listener = format!("listener {port} 127.0.0.1\nallow_anonymous true\n");
+        fs::write(&config, listener).map_err(WriteError::of(&config))?;
+        let log_path = out.join("mosquitto.log");
+        let log = fs::File::create(&log_path).map_err(WriteError::of(&log_path))?;
         let process = Command::new("mosquitto")
             .arg("-c")
             .arg(&config)
@@ -73,22 +78,37 @@ impl Broker {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .context("can't start mosquitto; install the package mosquitto, or give --broker")?;
-        let broker = Broker {
+            .map_err(not_started(
+                "can't start mosquitto; install the package mosquitto, or give --broker",
+            ))?;
+        let mut broker = Broker {
             host: "127.0.0.1".to_owned(),
             port,
             process: Some(process),
         };
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            anyhow::ensure!(
-                started.elapsed() < Duration::from_secs(10),
-                "mosquitto does not listen; its log is {}",
-                out.join("mosquitto.log").display()
-            );
+        broker.wait_until_it_listens(&log_path)?;
+        Ok(broker)
+    }
+
+    /// Waits for a mosquitto of our own, which may end at once instead.
+    fn wait_until_it_listens(&mut self, log: &Path) -> Result<(), Unavailable> {
+        let deadline = Instant::now() + START;
+        let silent = |source| Unavailable {
+            what: format!("mosquitto does not listen; its log is {}", log.display()),
+            source,
+        };
+        while TcpStream::connect((self.host.as_str(), self.port)).is_err() {
+            let process = self.process.as_mut();
+            let ended = process.map_or(Ok(None), Child::try_wait).map_err(silent)?;
+            if let Some(status) = ended {
+                return Err(silent(io::Error::other(format!("it ended: {status}"))));
+            }
+            if Instant::now() >= deadline {
+                return Err(silent(ErrorKind::TimedOut.into()));
+            }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(broker)
+        Ok(())
     }
 
     /// Where it is, for people.
@@ -99,6 +119,14 @@ impl Broker {
             ""
         };
         format!("{whose}{}:{}", self.host, self.port)
+    }
+}
+
+/// Of a program that could not be run.
+fn not_started(what: &str) -> impl Fn(io::Error) -> Unavailable + '_ {
+    move |source| Unavailable {
+        what: what.to_owned(),
+        source,
     }
 }
 
@@ -133,7 +161,9 @@ impl Subscriber {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .context("can't start mosquitto_sub; install the package mosquitto-clients")?;
+            .map_err(not_started(
+                "can't start mosquitto_sub; install the package mosquitto-clients",
+            ))?;
         let lines = Arc::new(Mutex::new(Vec::new()));
         let output = process
             .stdout
@@ -167,8 +197,8 @@ impl Subscriber {
             );
         }
         let lines = std::mem::take(&mut *self.lines.lock().expect("the reader has ended well"));
-        fs::write(&self.log, lines.join("\n") + "\n")
-            .with_context(|| format!("can't write {}", self.log.display()))?;
+        let text = lines.join("\n") + "\n";
+        fs::write(&self.log, text).map_err(WriteError::of(&self.log))?;
         Ok(lines)
     }
 }
@@ -184,5 +214,35 @@ fn end(process: Option<&mut Child>) {
     if let Some(process) = process {
         let _ = process.kill();
         let _ = process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sysexits::ExitCode;
+
+    use super::super::super::exit::exit_code;
+    use super::*;
+
+    #[test]
+    fn a_broker_that_ends_at_once_is_unavailable_and_nobody_waits_for_it() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let mut broker = Broker {
+            host: "127.0.0.1".to_owned(),
+            port,
+            process: Some(Command::new("false").spawn().unwrap()),
+        };
+        let started = Instant::now();
+        let fault = broker.wait_until_it_listens(Path::new("mosquitto.log"));
+        let fault = fault.unwrap_err();
+        assert!(started.elapsed() < START, "{fault}");
+        assert!(fault.to_string().contains("mosquitto.log"), "{fault}");
+        assert!(
+            fault.source.to_string().contains("exit status"),
+            "{fault:?}"
+        );
+        assert_eq!(exit_code(&fault.into()), ExitCode::Unavailable);
     }
 }

@@ -5,10 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
 use super::super::exit::DataError;
 use super::super::output::make_folder;
+use crate::evaluate::whole::WriteError;
 
 /// The first line of a demo's configuration, by which the next demo knows the folder as its own.
 pub(super) const FIRST_LINE: &str =
@@ -26,7 +25,11 @@ pub(super) fn check(out: &Path) -> anyhow::Result<()> {
         Err(fault) if fault.kind() == ErrorKind::NotFound => true,
         Err(fault) if fault.kind() == ErrorKind::NotADirectory => false,
         Err(fault) => {
-            return Err(fault).with_context(|| format!("can't look into {}", out.display()));
+            return Err(WriteError {
+                what: format!("can't look into {}", out.display()),
+                source: fault,
+            }
+            .into());
         }
     };
     let is_ours =
@@ -46,7 +49,7 @@ pub(super) fn check(out: &Path) -> anyhow::Result<()> {
 pub(super) fn make(out: &Path) -> anyhow::Result<()> {
     make_folder(out)?;
     let file = configuration(out);
-    fs::write(&file, FIRST_LINE).with_context(|| format!("can't write {}", file.display()))
+    Ok(fs::write(&file, FIRST_LINE).map_err(WriteError::of(&file))?)
 }
 
 #[cfg(test)]

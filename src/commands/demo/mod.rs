@@ -19,14 +19,15 @@ use broker::{Broker, Subscriber};
 use outcome::{Alert, Outcome};
 
 use super::calibrate::{self, Order};
-use super::judge::{Judge, heat_scale};
-use super::output::say;
+use super::judge::{Judge, heat_scale, load_teacher};
+use super::output::{make_folder, say};
 use super::progress;
 use super::signals;
 use crate::capture::synthetic::{Product, Synthetic, truth};
 use crate::capture::{Frame, replay};
 use crate::cli::DemoArgs;
 use crate::evaluate::heatmap::{overlay, write_png};
+use crate::evaluate::whole::WriteError;
 use crate::preprocess::{SceneRules, View, decode};
 use crate::score::Scoring;
 use crate::score::budget::Budget;
@@ -59,6 +60,10 @@ pub(super) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     folder::check(&out)?;
     if let Some(address) = &args.broker {
         broker::reach(address)?;
+    }
+    if args.teacher.is_some() {
+        // A wrong one would leave a folder with a broker's files and nothing else.
+        load_teacher(args.teacher.as_deref())?;
     }
     folder::make(&out)?;
     let profile = out.join("profile");
@@ -161,11 +166,14 @@ fn scene(seed: u64, start: u64, frames: u64, defects: bool) -> Synthetic {
 fn watch(args: &DemoArgs, out: &Path, broker: &Broker, stop: &AtomicBool) -> anyhow::Result<()> {
     let config = folder::configuration(out);
     // A new one each time: alerts of a former demo are none of this one's.
-    let state = tempfile::tempdir().context("can't make a folder for the daemon's state")?;
-    fs::write(&config, configuration(args, broker, state.path())?)
-        .with_context(|| format!("can't write {}", config.display()))?;
+    let state = tempfile::tempdir().map_err(|source| WriteError {
+        what: "can't make a folder for the daemon's state".to_owned(),
+        source,
+    })?;
+    let text = configuration(args, broker, state.path())?;
+    fs::write(&config, text).map_err(WriteError::of(&config))?;
     let log = out.join("daemon.log");
-    let file = fs::File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
+    let file = fs::File::create(&log).map_err(WriteError::of(&log))?;
     let mut daemon = Command::new(std::env::current_exe()?)
         .args(["run", "--config"])
         .arg(&config)
@@ -225,7 +233,7 @@ fn configuration(args: &DemoArgs, broker: &Broker, state: &Path) -> anyhow::Resu
 /// Draws a heat map of the middle frame of each defect.
 fn draw(args: &DemoArgs, profile: &Path, outcome: &Outcome, out: &Path) -> anyhow::Result<usize> {
     let folder = out.join("heatmaps");
-    fs::create_dir_all(&folder)?;
+    make_folder(&folder)?;
     let mut judge = Judge::open(profile, args.teacher.as_deref())?;
     for defect in &outcome.defects {
         let middle = defect.first + (defect.last - defect.first) / 2;

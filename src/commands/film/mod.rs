@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use self::shoot::Shoot;
 use self::take::Take;
-use super::exit::DataError;
+use super::exit::UsageError;
 use super::output::say;
 use super::signals::Interrupts;
 use crate::capture::archive::{Archive, ArchiveError, Notes};
@@ -76,7 +76,7 @@ pub(super) fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Ca
     found.ok_or_else(|| {
         let names: Vec<&str> = config.cameras.iter().map(|c| c.name.as_str()).collect();
         let known = names.join(", ");
-        DataError(format!(
+        UsageError(format!(
             "the configuration has no camera {name}; it has: {known}"
         ))
         .into()
