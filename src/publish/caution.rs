@@ -89,6 +89,13 @@ impl Caution {
         self.standing(&message.topic, bytes)
     }
 
+    /// Whether a line that breaks at this brings us nearer to what it breaks at: the broker was there, or
+    /// nothing was held against it so far. A broker that hangs up whatever comes teaches no more once
+    /// all are suspects.
+    pub(super) fn learns_by(&self, trial: &Trial) -> bool {
+        trial.is_proven || self.standing(&trial.name, trial.bytes) == Standing::Free
+    }
+
     /// This was alone on its way when the line broke. Gives the time for which it is left out now, if
     /// it is.
     pub(super) fn broke(&mut self, trial: &Trial, now: Instant) -> Option<Duration> {

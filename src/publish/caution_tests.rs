@@ -93,6 +93,18 @@ fn a_broker_that_has_not_shown_that_it_is_there_proves_nothing() {
 }
 
 #[test]
+fn a_broker_that_hangs_up_whatever_comes_teaches_something_of_each_message_once() {
+    let mut caution = Caution::default();
+    for name in ["a", "b"] {
+        let first = trial(name, 9, false);
+        assert!(caution.learns_by(&first));
+        caution.broke(&first, Instant::now());
+        assert!(!caution.learns_by(&first));
+        assert!(caution.learns_by(&trial(name, 9, true)));
+    }
+}
+
+#[test]
 fn when_one_of_those_set_aside_passes_the_time_of_the_others_has_come() {
     let (mut caution, now) = (Caution::default(), Instant::now());
     for name in ["a", "b", "a", "b"] {

@@ -157,7 +157,7 @@ impl Line {
         });
     }
 
-    /// The last loss had its cause in one message, which is known and left out before long: it is no
+    /// The last loss was at one message, which is a suspect now or left out before long: it is no
     /// failure, and the pause is the shortest. Else the line would be down for most of the time until
     /// the last of many such messages is found.
     pub(super) fn excuse(&mut self) {

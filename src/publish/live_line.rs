@@ -354,7 +354,7 @@ impl LiveLine {
         if is_subscription {
             self.is_flooded = cause == Cause::TooLarge;
         }
-        if trial.is_proven {
+        if self.caution.learns_by(trial) {
             self.line.excuse();
         }
         let Some(pause) = self.caution.broke(trial, now) else {

@@ -150,7 +150,7 @@ impl AlertLine {
         let Some(trial) = self.trial.take() else {
             return;
         };
-        if trial.is_proven {
+        if self.caution.learns_by(&trial) {
             self.line.excuse();
         }
         if let Some(pause) = self.caution.broke(&trial, Instant::now()) {
