@@ -23,12 +23,12 @@ const MOST_GONE: usize = 100;
 #[derive(Debug)]
 pub(super) struct Introduction {
     folder: PathBuf,
-    told: Option<Told>,
+    told: Option<Introduced>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct Introduced {
     node: Topics,
     cameras: BTreeSet<CameraTopics>,
     #[serde(default, skip_serializing_if = "Leftovers::is_empty")]
@@ -53,16 +53,16 @@ struct Described {
     topics: Leftovers<String>,
 }
 
-impl Told {
+impl Introduced {
     /// What is told of a node with these cameras by this description, after `former`.
     fn after(
-        former: Option<&Told>,
+        former: Option<&Introduced>,
         node: Topics,
         cameras: BTreeSet<CameraTopics>,
         description: &Retained,
-    ) -> Told {
+    ) -> Introduced {
         let described = former.map(|former| &former.home_assistant);
-        let mut now = Told {
+        let mut now = Introduced {
             node,
             cameras,
             former_nodes: Leftovers::default(),
@@ -155,7 +155,7 @@ impl Introduction {
         mut description: Retained,
     ) -> Vec<Message> {
         let cameras = cameras.into_iter().collect();
-        let now = Told::after(self.told.as_ref(), node, cameras, &description);
+        let now = Introduced::after(self.told.as_ref(), node, cameras, &description);
         supersede(&mut description, &now.home_assistant.gone);
         let removal = |topic: &String| Retained {
             topic: topic.clone(),

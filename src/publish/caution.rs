@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::Retained;
 use super::packet::size;
+use super::retained::Newest;
 
 /// So often must the line break at a suspect.
 const LOSSES: u32 = 2;
@@ -87,6 +88,19 @@ impl Caution {
     pub(super) fn of(&self, message: &Retained) -> Standing {
         let bytes = size(&message.topic, &message.payload);
         self.standing(&message.topic, bytes)
+    }
+
+    /// The first message that is due, small enough and to be sent like this; it goes before all others.
+    pub(super) fn next<'n>(
+        &self,
+        newest: &'n mut Newest,
+        largest: u32,
+        standing: Standing,
+    ) -> Option<&'n Retained> {
+        let is_it = |message: &Retained| {
+            size(&message.topic, &message.payload) <= largest && self.of(message) == standing
+        };
+        newest.prefer(is_it).then(|| newest.next()).flatten()
     }
 
     /// Whether a line that breaks at this brings us nearer to what it breaks at: the broker was there, or

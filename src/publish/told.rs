@@ -46,14 +46,14 @@ pub(super) struct ToSupervisor {
     to: Sender<Told>,
     /// The topics on which controls are set: anybody may publish on others, and on any number of them.
     controls: Vec<String>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Queued>,
     /// Why the disk failed, until that is told.
     failed: Option<String>,
 }
 
 /// What waits for the supervisor.
 #[derive(Debug)]
-struct Waiting {
+struct Queued {
     said: Incoming,
     sets_control: bool,
 }
@@ -84,14 +84,14 @@ impl ToSupervisor {
             return Told::DiskFailed(reason);
         }
         let first = self.waiting.pop_front();
-        let Waiting { said, .. } = first.expect("it is asked for while something waits");
+        let Queued { said, .. } = first.expect("it is asked for while something waits");
         let more = self.waits();
         Told::Heard { said, more }
     }
 
     /// The topics on which controls are set from now on. What waits on others has no camera any more.
     pub(super) fn allow(&mut self, controls: Vec<String>) {
-        let is_allowed = |one: &Waiting| !one.sets_control || controls.contains(&one.said.topic);
+        let is_allowed = |one: &Queued| !one.sets_control || controls.contains(&one.said.topic);
         self.waiting.retain(is_allowed);
         self.controls = controls;
     }
@@ -106,7 +106,7 @@ impl ToSupervisor {
         } else if self.requests() >= MOST_REQUESTS {
             return Err(said);
         }
-        self.waiting.push_back(Waiting { said, sets_control });
+        self.waiting.push_back(Queued { said, sets_control });
         Ok(())
     }
 

@@ -117,14 +117,8 @@ impl LiveLine {
     }
 
     fn say(&mut self, standing: Standing, is_trial: bool) -> bool {
-        let (caution, largest) = (&self.caution, self.largest);
-        let is_it = |message: &Retained| {
-            size(&message.topic, &message.payload) <= largest && caution.of(message) == standing
-        };
-        if !self.newest.prefer(is_it) {
-            return false;
-        }
-        let (Some(session), Some(message)) = (self.line.session(), self.newest.next()) else {
+        let next = self.caution.next(&mut self.newest, self.largest, standing);
+        let (Some(session), Some(message)) = (self.line.session(), next) else {
             return false;
         };
         let (topic, payload) = (message.topic.clone(), message.payload.clone());
