@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::child::{Decoder, Format, Says, Task, Took};
+use super::child::{Decoder, Format, Says, Task, Took, is_there};
 use super::living::Living;
 use super::pace::Thinning;
 use super::{CaptureError, Fps, Layout, Next, Opener, Source};
@@ -207,15 +207,6 @@ fn missing(program: &Path) -> String {
         false => "install it or name it by its whole path",
     }
     .to_owned()
-}
-
-/// Whether a program is there: at its path, or below `PATH`.
-pub(super) fn is_there(program: &Path) -> bool {
-    if program.components().count() > 1 {
-        return program.is_file();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
 impl Opener for Command {

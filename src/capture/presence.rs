@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::command::is_there;
+use super::child::is_there;
 use super::ffmpeg::{Ffmpeg, Input};
 use super::{CaptureError, SourceSpec, images};
 

@@ -7,6 +7,7 @@ use std::process::Output;
 use crate::studio::{
     calibrate, labelled, names, normal, profile, program, refused, stderr, truncate,
 };
+use crate::teacher;
 
 type Damage = fn(&Path);
 
@@ -28,13 +29,17 @@ fn copy_of_profile(folder: &Path) -> PathBuf {
     copy
 }
 
-/// The bundled teacher's file, and its sidecar beside it.
+/// The teacher's file, copied to be damaged, and its sidecar beside it.
 fn copy_of_teacher(folder: &Path) -> PathBuf {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    for name in ["teacher.onnx", "teacher.toml"] {
-        fs::copy(models.join(name), folder.join(name)).unwrap();
+    let copy = folder.join("teacher.onnx");
+    for end in ["onnx", "toml"] {
+        fs::copy(
+            teacher::file().with_extension(end),
+            copy.with_extension(end),
+        )
+        .unwrap();
     }
-    folder.join("teacher.onnx")
+    copy
 }
 
 #[test]
@@ -116,9 +121,8 @@ fn a_teacher_changed_or_gone_after_calibration_is_noticed() {
         66,
         &["can't read the teacher", path, "--teacher"],
     );
-    // The bundled teacher is the very file: found again where the user says.
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/teacher.onnx");
-    let again = score(&out, &["--teacher", models.to_str().unwrap()]);
+    // The very file, found again where the user says.
+    let again = score(&out, &["--teacher", teacher::file().to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
 }
 

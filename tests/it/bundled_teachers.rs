@@ -2,7 +2,6 @@
 //! learns and judges as the default one does.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::Value;
@@ -10,10 +9,7 @@ use serde_json::Value;
 use crate::golden::sha256;
 use crate::scoring::{auroc, evaluate};
 use crate::studio::{calibrate, labelled, normal, program, stderr};
-
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
-}
+use crate::teacher::models;
 
 /// A size with commas between thousands: `1,234,567`.
 fn with_commas(bytes: usize) -> String {

@@ -291,7 +291,14 @@ fn pictures_of_the_worst_frame_come_before_the_alert_that_names_them() {
             .wait(10, |seen| seen.iter().any(|r| r.topic == topic && jpeg(r)))
             .unwrap();
     }
-    let asked = scene.ask("snapshot", json!({"camera": "cam0"}));
+    let mut asked = Value::Null;
+    for _ in 0..10 {
+        asked = scene.ask("snapshot", json!({"camera": "cam0"}));
+        // A slow processor's camera is busy with a frame, and says so.
+        if !asked.to_string().contains("try again") {
+            break;
+        }
+    }
     assert_eq!(asked["status"], "ok", "{asked}");
     scene.wait_for("cam0/snapshot", jpeg);
     scene.stop();

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::broker::{Broker, Received, Subscriber, free_port};
-use crate::workshop::{Workshop, teacher_line};
+use crate::teacher;
+use crate::workshop::Workshop;
 
 const AVAILABILITY: &str = "inspectd/press/availability";
 const ENDLESS: &str = "{ kind = \"synthetic\", seed = 1, defects = true }";
@@ -237,7 +238,7 @@ fn a_daemon_whose_journal_is_gone_inspects_on() {
 
 /// The bundled teacher with an axis that no tensor has: the engine panics on it.
 fn damaged_teacher(folder: &std::path::Path) {
-    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let models = teacher::models();
     std::fs::copy(models.join("teacher.toml"), folder.join("damaged.toml")).unwrap();
     let mut bytes = std::fs::read(models.join("teacher.onnx")).unwrap();
     // The attribute of a Transpose: its name, then each axis behind the tag of field 8.
@@ -261,7 +262,8 @@ fn a_teacher_that_the_engine_panics_on_is_refused_by_a_reload_and_the_old_one_go
         later.any(|r| r.topic == "inspectd/press/cam0/state" && r.json()["judged"] == true)
     };
     subscriber.wait(60, |seen| judged(seen, 0)).unwrap();
-    workshop.replace(&teacher_line(), "path = \"damaged.onnx\"");
+    let own = teacher::table(teacher::named());
+    workshop.replace(&own, &teacher::table(Some("damaged.onnx".into())));
     daemon.signal("HUP");
     let says_why = |seen: &[Received]| {
         let infos = seen.iter().filter(|r| r.topic == "inspectd/press/info");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::patience::patience;
 use crate::studio::{names, program, refused};
+use crate::teacher;
 
 #[test]
 fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() {
@@ -15,6 +16,7 @@ fn ctrl_c_while_the_demos_daemon_runs_gives_no_verdict_on_what_it_did_not_see() 
     let demo = Command::new(env!("CARGO_BIN_EXE_inspectd"))
         .args(["demo", "--out"])
         .arg(&out)
+        .args(teacher::options(teacher::named()))
         .process_group(0)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use serde_json::Value;
 
+use crate::broker::patience::patience;
 use crate::broker::{Broker, Subscriber};
-use crate::studio::{calibrate, draw, frame, stderr};
+use crate::studio::{calibrate_seeing, draw, frame, stderr};
+use crate::teacher;
 use crate::workshop::{self, Workshop};
 
 const STATE: &str = "inspectd/press/cam0/state";
@@ -39,7 +41,7 @@ fn dusty(picture: &mut RgbImage) {
 fn varied(folder: &Path) -> PathBuf {
     let (footage, out) = (folder.join("varied"), folder.join("profile"));
     draw(&footage, (0..120).map(|i| 11 * i));
-    let output = calibrate(&footage, &out, &[]);
+    let output = calibrate_seeing(&footage, &out, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     out
 }
@@ -64,11 +66,16 @@ fn a_lens_that_gets_dusty_is_one_incident_of_drift_before_any_frame_is_anomalous
     let workshop = Workshop::new(broker.port);
     let clean = pictures(&workshop, "clean", |_| ());
     let dusty = pictures(&workshop, "dusty", dusty);
-    let keys = "fps = 30\nscene = \"off\"\nfrozen_after_s = 0\ndrift_hours = 0.004\ndrift = \"on\"";
-    workshop.configure(&clean, keys);
+    let hours = patience(14).as_secs_f64() / 3600.0;
+    let keys = format!(
+        "fps = 30\nscene = \"off\"\nfrozen_after_s = 0\ndrift_hours = {hours}\ndrift = \"on\""
+    );
+    workshop.configure(&clean, &keys);
     let profile = workshop::profile().to_str().unwrap();
     let varied = varied(workshop.folder.path());
     workshop.replace(profile, varied.to_str().unwrap());
+    let own = teacher::table(teacher::named());
+    workshop.replace(&own, &teacher::table(teacher::that_sees()));
     let mut daemon = workshop.start();
     // The least sensitive threshold: what is dusty here in a moment comes slowly elsewhere.
     subscriber

@@ -26,7 +26,7 @@ fn a_camera_that_stops_is_opened_anew_and_the_gap_is_told() {
     ]);
     set.wait_for_pictures(1);
     fs::rename(&pictures, &away).unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(patience(1) / 2);
     fs::rename(&away, &pictures).unwrap();
     let before = names(&set.footages()[0]).len();
     set.wait_for_pictures(before + 5);

@@ -12,6 +12,7 @@ use crate::broker::{Broker, Subscriber};
 use crate::studio::{
     calibrate, inspectd, labelled, names, normal, profile, program, refused, stderr, stdout,
 };
+use crate::teacher;
 use crate::workshop::Workshop;
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
@@ -66,18 +67,17 @@ pub(crate) fn take_golden_away(dir: &Path) {
     seal(dir, |_| {});
 }
 
-/// Swaps halves of a stretch of a file: the same bytes, elsewhere.
-fn swap(path: &Path, at: usize, length: usize) {
+/// Swaps halves of a stretch of a file, from a `share` of it on: the same numbers, elsewhere.
+fn swap(path: &Path, share: usize) {
     let mut bytes = fs::read(path).unwrap();
+    let (at, length) = (bytes.len() / share & !3, bytes.len() / 32 & !7);
     bytes[at..at + length].rotate_left(length / 2);
     fs::write(path, bytes).unwrap();
 }
 
 /// A configuration of one camera with this Profile, and what `check` says of it.
-fn check(folder: &Path, profile: &Path, teacher: Option<&Path>) -> std::process::Output {
-    let teacher = teacher.map_or(String::new(), |path| {
-        format!("[teacher]\npath = \"{}\"\n", path.display())
-    });
+fn check(folder: &Path, profile: &Path, teacher: Option<PathBuf>) -> std::process::Output {
+    let teacher = teacher::table(teacher);
     let text = format!(
         "[node]\nname = \"n\"\n{teacher}[[camera]]\nname = \"cam0\"\nprofile = \"{}\"\n\
          source = {{ kind = \"synthetic\" }}\n",
@@ -129,7 +129,7 @@ fn calibrate_keeps_three_frames_of_the_footage_to_the_byte_with_what_the_engine_
 #[test]
 fn an_honest_profile_passes_and_check_says_that_it_was_tested() {
     let folder = tempfile::tempdir().unwrap();
-    let output = check(folder.path(), profile(), None);
+    let output = check(folder.path(), profile(), teacher::named());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
     assert!(
@@ -140,21 +140,17 @@ fn an_honest_profile_passes_and_check_says_that_it_was_tested() {
 
 #[test]
 fn a_model_a_preprocessing_or_a_statistic_that_is_not_the_calibrated_one_is_refused() {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let weights = fs::metadata(models.join("teacher.onnx")).unwrap().len() as usize / 2;
     type Alter<'a> = &'a dyn Fn(&Path, &Path);
     let alterations: [(&str, Alter<'_>); 6] = [
         ("weights of the student in another order", &|dir, _| {
-            let student = dir.join("student.onnx");
             // Within the first and largest array.
-            let third = fs::metadata(&student).unwrap().len() as usize / 3;
-            swap(&student, third & !3, 32_768);
+            swap(&dir.join("student.onnx"), 3);
             seal(dir, |_| {});
         }),
         (
             "weights of the teacher in another order",
             &|dir, teacher| {
-                swap(teacher, weights & !3, 4096);
+                swap(teacher, 2);
                 let hash = sha256(&fs::read(teacher).unwrap());
                 seal(dir, |manifest| {
                     manifest["origin"]["teacher"]["sha256"] = hash.into()
@@ -205,13 +201,17 @@ fn a_model_a_preprocessing_or_a_statistic_that_is_not_the_calibrated_one_is_refu
         let folder = tempfile::tempdir().unwrap();
         let dir = copy(folder.path());
         let teacher = folder.path().join("teacher.onnx");
-        for name in ["teacher.onnx", "teacher.toml"] {
-            fs::copy(models.join(name), folder.path().join(name)).unwrap();
+        for end in ["onnx", "toml"] {
+            fs::copy(
+                teacher::file().with_extension(end),
+                teacher.with_extension(end),
+            )
+            .unwrap();
         }
-        let output = check(folder.path(), &dir, Some(&teacher));
+        let output = check(folder.path(), &dir, Some(teacher.clone()));
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         alter(&dir, &teacher);
-        let output = check(folder.path(), &dir, Some(&teacher));
+        let output = check(folder.path(), &dir, Some(teacher.clone()));
         let text = stderr(&output);
         assert_eq!(
             output.status.code(),
@@ -258,7 +258,7 @@ fn a_profile_of_an_earlier_format_is_used_untested_and_check_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let dir = copy(folder.path());
     take_golden_away(&dir);
-    let output = check(folder.path(), &dir, None);
+    let output = check(folder.path(), &dir, teacher::named());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
     assert!(text.contains("no golden frames to test it by"), "{text}");

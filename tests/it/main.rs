@@ -59,4 +59,5 @@ mod parts_camera;
 mod profile;
 mod secure_broker;
 mod studio;
+mod teacher;
 mod workshop;

@@ -6,14 +6,16 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::studio::{calibrate, inspectd, labelled, names, normal, program, stderr, stdout};
+use crate::studio::{
+    calibrate, calibrate_seeing, inspectd, labelled, names, normal, program, stderr, stdout,
+};
 use crate::workshop::{Workshop, check_alert};
 
 /// A Profile whose score has a fifth part.
 fn banked(folder: &Path) -> PathBuf {
     let dir = folder.join("press");
     let wishes = ["--memory-bank", "--false-alarms", "2%"];
-    let output = calibrate(normal(), &dir, &wishes);
+    let output = calibrate_seeing(normal(), &dir, &wishes);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     dir
 }

@@ -1,7 +1,7 @@
-//! A Profile for the daemon's tests: the bundled teacher and a student that learnt the synthetic
+//! A Profile for the daemon's tests: the tests' teacher and a student that learnt the synthetic
 //! line without defects. Made by the library's own calibration, in seconds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use inspectd::capture::synthetic::Synthetic;
@@ -15,15 +15,11 @@ use inspectd::train::calibrate::{Wishes, calibrate};
 use inspectd::train::memory::Memory;
 use inspectd::train::unfinished::Unfinished;
 
-/// The teacher of the daemon's tests where it is not the bundled one, by `INSPECTD_TEST_TEACHER`: an emulated processor
-/// takes five seconds for a frame of that.
-pub(crate) fn teacher() -> Option<PathBuf> {
-    std::env::var_os("INSPECTD_TEST_TEACHER").map(PathBuf::from)
-}
+use crate::teacher;
 
 /// Writes a Profile for the synthetic line of seed 1 to `dir`, with a memory bank or without.
 pub(crate) fn make(dir: &Path, bank: bool) {
-    let teacher = Teacher::load(&TeacherFile::open(teacher().as_deref()).unwrap()).unwrap();
+    let teacher = Teacher::load(&TeacherFile::open(teacher::named().as_deref()).unwrap()).unwrap();
     let line = Synthetic {
         seed: 1,
         frames: Some(120),

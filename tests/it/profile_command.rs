@@ -7,6 +7,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::studio::{calibrate, names, normal, profile, program, refused, stderr, stdout};
+use crate::teacher;
 
 fn run(command: &str, dir: &Path, more: &[&str]) -> Output {
     let mut program = program();
@@ -38,9 +39,10 @@ fn show_tells_what_a_profile_is_for_people_and_programs() {
     );
     assert!(shown["profile"].as_str().unwrap().starts_with("sha256:"));
     assert_eq!(shown["golden"].as_array().unwrap().len(), 3);
+    let named = teacher::named().map(|path| path.display().to_string());
     assert_eq!(
         (&shown["previous"], &shown["teacher"]["path"]),
-        (&Value::Null, &Value::Null)
+        (&Value::Null, &named.clone().into())
     );
     assert!(shown["deciding"]["raw"].is_f64() && shown["calibrated_at"].is_string());
     let output = run("show", profile(), &[]);
@@ -48,7 +50,7 @@ fn show_tells_what_a_profile_is_for_people_and_programs() {
     let id = shown["profile"].as_str().unwrap();
     for words in [
         id,
-        "teacher        bundled",
+        &format!("teacher        {}", named.as_deref().unwrap_or("bundled")),
         "80 normal ones of 640x480",
         "golden frames  3",
         "previous       none",
@@ -138,12 +140,11 @@ fn what_cannot_be_shown_or_taken_back_is_refused_with_the_way_out() {
     assert!(text.contains("none that can be used: "), "{text}");
     fs::remove_dir_all(&previous).unwrap();
 
-    // The bundled teacher by another preprocessing is another teacher.
+    // The same teacher by another preprocessing is another teacher.
     copy(&previous);
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let teacher = folder.path().join("mine.onnx");
-    fs::copy(models.join("teacher.onnx"), &teacher).unwrap();
-    let sidecar = fs::read_to_string(models.join("teacher.toml")).unwrap();
+    fs::copy(teacher::file(), &teacher).unwrap();
+    let sidecar = fs::read_to_string(teacher::file().with_extension("toml")).unwrap();
     let sidecar = sidecar.replace("mean = [0.5", "mean = [0.4");
     fs::write(folder.path().join("mine.toml"), sidecar).unwrap();
     let with = ["--teacher", teacher.to_str().unwrap()];

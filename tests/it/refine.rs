@@ -7,7 +7,9 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::studio::{calibrate, frame, labelled, names, normal, program, refused, stderr, stdout};
+use crate::studio::{
+    calibrate, calibrate_seeing, frame, labelled, names, normal, program, refused, stderr, stdout,
+};
 
 /// A folder with a Profile whose lines are low, so that something alarms, and with pictures of a kind
 /// that was not filmed: a label in a corner.
@@ -24,6 +26,11 @@ impl Bench {
 
     /// For so many false alarms.
     pub(crate) fn within(budget: &str) -> Bench {
+        Bench::by(calibrate, budget)
+    }
+
+    /// With a Profile that is calibrated like this.
+    fn by(calibrate: fn(&Path, &Path, &[&str]) -> Output, budget: &str) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let bench = Bench {
             dir: folder.path().join("press"),
@@ -115,7 +122,7 @@ fn rollback(dir: &Path) {
 
 #[test]
 fn frames_that_are_told_to_be_fine_pass_and_so_do_their_like_until_it_is_taken_back() {
-    let bench = Bench::new();
+    let bench = Bench::by(calibrate_seeing, "5%");
     let like = bench.path("like");
     draw_labels(&like, 900, 10);
     let before = bench.bytes();
@@ -360,6 +367,7 @@ fn flags_that_say_nothing_to_a_refine_are_refused_and_so_is_a_profile_without_ma
     crate::profile::make(&bare, false);
     let mut command = program();
     command.args(["calibrate", "--refine", "--out"]).arg(&bare);
+    command.args(crate::teacher::options(crate::teacher::named()));
     let output = command.arg("--fine").arg(&bench.fine).output().unwrap();
     refused(
         &output,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::studio::{
     Labelled, boxes, calibrate, frame, inspectd, labelled, names, profile, program, refused,
-    stderr, stdout,
+    seeing, stderr, stdout,
 };
 
 /// The shape that a `.npy` file states, checked against its length.
@@ -65,7 +65,7 @@ pub(crate) fn auroc(table: &Value, score: &str) -> f64 {
 #[test]
 fn evaluate_tells_defects_from_normal_and_dumps_what_it_saw() {
     let folder = tempfile::tempdir().unwrap();
-    let table = evaluate(profile(), labelled(), folder.path());
+    let table = evaluate(seeing(), labelled(), folder.path());
     assert_eq!(
         (&table["normal"], &table["anomalous"]),
         (&30.into(), &30.into())
@@ -81,7 +81,10 @@ fn evaluate_tells_defects_from_normal_and_dumps_what_it_saw() {
 
     let dump = folder.path().join("dump");
     assert_eq!(names(&dump), ["d.npy", "scores.csv", "z.npy"]);
-    assert_eq!(npy_shape(&dump.join("z.npy")), [60, 192]);
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(seeing().join("profile.json")).unwrap()).unwrap();
+    let width = manifest["origin"]["teacher"]["width"].as_u64().unwrap();
+    assert_eq!(npy_shape(&dump.join("z.npy")), [60, width as usize]);
     assert_eq!(npy_shape(&dump.join("d.npy")), [60, 1]);
     let csv = fs::read_to_string(dump.join("scores.csv")).unwrap();
     let mut lines = csv.lines();

@@ -11,7 +11,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma, RgbImage};
 use inspectd::capture::synthetic::{HEIGHT, Product, Synthetic, WIDTH, truth};
 
-use crate::profile::teacher;
+use crate::teacher;
 
 /// The scene of all pictures here.
 const SEED: u64 = 3;
@@ -37,6 +37,26 @@ pub(crate) fn profile() -> &'static Path {
         let dir = made("calibrated").join("profile");
         let mut command = calibration(&[]);
         command.arg("--footage").arg(normal());
+        let output = command.arg("--out").arg(&dir).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        dir
+    });
+    &PROFILE
+}
+
+/// The same by a teacher that sees.
+pub(crate) fn seeing() -> &'static Path {
+    static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        if teacher::that_sees().is_none() {
+            return profile().to_owned();
+        }
+        if let Some(dir) = made_before("seeing/profile") {
+            return dir;
+        }
+        let dir = made("seeing").join("profile");
+        let mut command = program();
+        command.args(["calibrate", "--footage"]).arg(normal());
+        command.args(teacher::options(teacher::that_sees()));
         let output = command.arg("--out").arg(&dir).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         dir
@@ -173,13 +193,12 @@ pub(crate) fn program() -> Command {
 /// `inspectd calibrate MORE...`, yet to be run; with the teacher of the tests, where it learns by no other.
 pub(crate) fn calibration(more: &[&str]) -> Command {
     let mut command = program();
-    command.arg("calibrate").args(more);
+    command.arg("calibrate");
     let is_settled = |argument: &&str| ["--teacher", "--film-only"].contains(argument);
-    if let Some(teacher) = teacher()
-        && !more.iter().any(is_settled)
-    {
-        command.arg("--teacher").arg(teacher);
+    if !more.iter().any(is_settled) {
+        command.args(teacher::options(teacher::named()));
     }
+    command.args(more);
     command
 }
 
@@ -214,6 +233,17 @@ pub(crate) fn calibrate(footage: &Path, out: &Path, more: &[&str]) -> Output {
     command.args(["--epochs", "1", "--footage"]);
     command.arg(footage).arg("--out").arg(out);
     command.output().unwrap()
+}
+
+/// The same by a teacher that sees.
+pub(crate) fn calibrate_seeing(footage: &Path, out: &Path, more: &[&str]) -> Output {
+    let sight = teacher::options(teacher::that_sees());
+    let sight = sight.iter().map(String::as_str);
+    calibrate(
+        footage,
+        out,
+        &Vec::from_iter(more.iter().copied().chain(sight)),
+    )
 }
 
 /// What it said to people.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::broker::{Broker, Received, Subscriber};
 use crate::fake_camera::{FakeCamera, pictures, plug_into};
-use crate::profile::teacher;
 use crate::studio::{inspectd, stdout};
+use crate::teacher;
 use crate::workshop::{Daemon, Workshop, profile};
 
 const MJPEG: &str = "size = \"640x480\", format = \"mjpeg\"";
@@ -167,9 +167,8 @@ fn known_scores() -> &'static [f64] {
         let files = files.filter(|path| path.extension().is_some_and(|end| end == "jpg"));
         let mut arguments = vec!["score".into(), "--json".into(), "--profile".into()];
         arguments.push(profile().as_os_str().to_owned());
-        if let Some(teacher) = teacher() {
-            arguments.extend(["--teacher".into(), teacher.into_os_string()]);
-        }
+        let teacher = teacher::options(teacher::named());
+        arguments.extend(teacher.into_iter().map(Into::into));
         arguments.extend(files.map(|path| path.into_os_string()));
         let lines = stdout(&inspectd(arguments));
         let raw = |line: &str| {

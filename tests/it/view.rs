@@ -8,8 +8,10 @@ use image::RgbImage;
 use serde_json::Value;
 
 use crate::studio::{
-    calibrate, calibration, frame, made_before, names, normal, program, refused, stderr, stdout,
+    calibrate, calibrate_seeing, calibration, frame, made_before, names, normal, program, refused,
+    stderr, stdout,
 };
+use crate::teacher;
 use crate::workshop::Workshop;
 
 const CROP: &str = "0.1,0.05,0.85,0.9";
@@ -33,7 +35,7 @@ fn profile() -> &'static Path {
             fs::remove_dir_all(&dir).unwrap();
         }
         let view = ["--crop", CROP, "--mask", MASK, "--false-alarms", "1%"];
-        let output = calibrate(normal(), &dir, &view);
+        let output = calibrate_seeing(normal(), &dir, &view);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         dir
     });
@@ -80,9 +82,10 @@ fn workshop(pictures: &[RgbImage], more: &str) -> Workshop {
         picture.save(path).unwrap();
     }
     let (profile, footage) = (profile().display(), footage.display());
+    let teacher = teacher::table(teacher::that_sees());
     let text = format!(
         "[node]\nname = \"press\"\nstate_dir = \"state\"\n[mqtt]\nenabled = false\n\
-         [sink]\njsonl = \"alerts.jsonl\"\n[log]\nformat = \"json\"\n\
+         {teacher}[sink]\njsonl = \"alerts.jsonl\"\n[log]\nformat = \"json\"\n\
          [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\n\
          [[camera]]\nname = \"cam0\"\nprofile = \"{profile}\"\n\
          source = {{ kind = \"images\", path = \"{footage}\" }}\n{more}\n"

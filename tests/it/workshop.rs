@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::patience::{patience, wait_until};
 use crate::broker::{Received, schema};
+use crate::teacher;
 
 /// The picture of noise.
 const NOISE: &str = "noise.png";
@@ -27,12 +28,6 @@ static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
 /// The Profile of all cameras here.
 pub(crate) fn profile() -> &'static Path {
     &PROFILE
-}
-
-/// The line of the configuration that names the teacher.
-pub(crate) fn teacher_line() -> String {
-    let named = crate::profile::teacher().map(|path| format!("path = \"{}\"", path.display()));
-    named.unwrap_or_else(|| "# the bundled one".to_owned())
 }
 
 /// A folder with a configuration.
@@ -57,10 +52,10 @@ impl Workshop {
 
     /// Writes the configuration: cameras by name, source and what else their tables hold.
     pub(crate) fn configure_all(&self, cameras: &[(&str, &str, &str)]) {
-        let (port, profile, teacher) = (self.port, PROFILE.display(), teacher_line());
+        let (port, profile) = (self.port, PROFILE.display());
+        let teacher = teacher::table(teacher::named());
         let mut text = format!(
-            "[node]\nname = \"press\"\nstate_dir = \"state\"\n[teacher]\n{teacher}\n\
-             [mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"inspectd-{port}\"\n\
+            "[node]\nname = \"press\"\nstate_dir = \"state\"\n{teacher}[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"inspectd-{port}\"\n\
              keep_alive_s = 5\nretry_min_s = 0.05\nretry_max_s = 0.5\n\
              [incident]\nhits = 2\nwindow = 3\nrelease_after = 3\ncooldown_s = 0\nhourly_cap = 3600\n"
         );

@@ -13,8 +13,8 @@ mod ppm;
 mod shadow;
 
 use std::ffi::OsString;
-use std::io::{BufReader, PipeWriter};
-use std::path::PathBuf;
+use std::io::{BufReader, ErrorKind, PipeWriter};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -91,8 +91,22 @@ struct Ending {
     last_words: Vec<String>,
 }
 
+/// Whether a program is there: at its path, or below `PATH`, which is the C library's own where it is not set.
+pub(super) fn is_there(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.is_file();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
 impl Decoder {
     pub(super) fn start(task: &Task) -> Result<Self, CaptureError> {
+        // Looked for first: not every kernel tells at the start that there is no such program (under qemu-user it
+        // starts, and ends with 127).
+        if !is_there(&task.program) {
+            return Err(not_started(task, ErrorKind::NotFound.into()));
+        }
         let alive = task.living.another(&task.input)?;
         let name = task.program.file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
@@ -187,7 +201,7 @@ impl Drop for Decoder {
 
 fn not_started(task: &Task, source: std::io::Error) -> CaptureError {
     let program = task.program.display();
-    let what = if source.kind() == std::io::ErrorKind::NotFound {
+    let what = if source.kind() == ErrorKind::NotFound {
         format!(
             "the program `{program}` was not found; {} to read {}",
             task.missing, task.input
