@@ -2,11 +2,16 @@
 //!
 //! `controls.json` in the state folder. A file that can't be read is set aside and costs the settings,
 //! never the start. A mute with an end is not kept: after a restart nobody knows how much of it is left.
+//!
+//! It is written at most once a second, since an automation may set a control in a loop and wear out a memory
+//! card, and at each end of a generation, so that a stop costs nothing. A `kill -9` or a power cut costs at most
+//! what was set in the last second, or while one request was done; no answer promises more.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -16,6 +21,8 @@ use crate::config::Name;
 use crate::score::threshold::Level;
 
 const FILE: &str = "controls.json";
+/// The shortest time between two writes.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How the controls of one camera stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +50,10 @@ impl Default for Knobs {
 pub(super) struct Controls {
     folder: PathBuf,
     cameras: BTreeMap<Name, Knobs>,
+    /// When the file was last written, in this process.
+    written: Option<Instant>,
+    /// When it is to be written, where it is not as they stand.
+    due: Option<Instant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,6 +89,8 @@ impl Controls {
         Controls {
             folder: folder.to_owned(),
             cameras,
+            written: None,
+            due: None,
         }
     }
 
@@ -86,26 +99,50 @@ impl Controls {
         self.cameras.get(camera).copied().unwrap_or_default()
     }
 
-    /// Turns the controls of a camera, and writes that down. They hold in this process even where
-    /// they can't be written.
+    /// Turns the controls of a camera, and writes that down once it is time. They hold in this process even
+    /// where they can't be written.
     pub(super) fn turn(&mut self, camera: &Name, turn: impl FnOnce(&mut Knobs)) {
         let mut knobs = self.of(camera);
         turn(&mut knobs);
         if self.cameras.insert(camera.clone(), knobs) == Some(knobs) {
             return;
         }
-        if let Err(fault) = self.save() {
-            warn!(
-                %camera,
-                folder = %self.folder.display(),
-                %fault,
-                "the control is set, and will be forgotten with a restart: it can't be written; \
-                 is there room, and may this user write there?"
-            );
+        // One that is set alone is written at once.
+        let earliest = self.written.map_or_else(Instant::now, |at| at + PAUSE);
+        self.due.get_or_insert(earliest);
+        self.save_in_time();
+    }
+
+    /// When to [`Controls::save_in_time`]; `None` where nothing was set since the last time.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Writes down what was set, where it is time for that.
+    pub(super) fn save_in_time(&mut self) {
+        if self.due.is_some_and(|due| due <= Instant::now()) {
+            self.save();
         }
     }
 
-    fn save(&self) -> io::Result<()> {
+    /// Writes down what was set, if anything was.
+    pub(super) fn save(&mut self) {
+        if self.due.take().is_none() {
+            return;
+        }
+        if let Err(fault) = self.write() {
+            warn!(
+                folder = %self.folder.display(),
+                %fault,
+                "what was set is obeyed, and will be forgotten with a restart: it can't be written; \
+                 is there room, and may this user write there?"
+            );
+        }
+        // After it: a card that takes a second for it has a second's rest all the same.
+        self.written = Some(Instant::now());
+    }
+
+    fn write(&self) -> io::Result<()> {
         let cameras = self.cameras.iter().map(|(camera, knobs)| {
             let written = WrittenKnobs {
                 enabled: knobs.enabled,
@@ -163,6 +200,7 @@ mod tests {
             knobs.level = Level::new(0.62).unwrap()
         });
         controls.turn(&name("cam1"), |knobs| knobs.muted = true);
+        controls.save();
         let again = Controls::load(&folder);
         assert_eq!(again.cameras, controls.cameras);
         assert!(!again.of(&name("cam0")).enabled && again.of(&name("cam1")).muted);
@@ -171,6 +209,41 @@ mod tests {
             1,
             "no other file is left"
         );
+    }
+
+    #[test]
+    fn what_is_set_in_a_loop_is_written_once_a_second_and_at_the_end_as_it_was_set_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut controls = Controls::load(folder.path());
+        let camera = name("cam0");
+        let set = |controls: &mut Controls, level: f64| {
+            let level = Level::new(level).unwrap();
+            controls.turn(&camera, |knobs| knobs.level = level);
+        };
+        let written = || Controls::load(folder.path()).of(&camera).level.get();
+        assert_eq!(controls.due(), None);
+        set(&mut controls, 0.1);
+        assert_eq!((written(), controls.due()), (0.1, None), "at once");
+        // As if it had just been written, however slow this machine is.
+        let now = Instant::now() + PAUSE;
+        controls.written = Some(now);
+        for n in 20..90 {
+            set(&mut controls, f64::from(n) / 100.0);
+            controls.save_in_time();
+        }
+        assert_eq!(written(), 0.1);
+        assert_eq!(controls.due(), Some(now + PAUSE), "not put off");
+        controls.due = Some(Instant::now());
+        controls.save_in_time();
+        assert_eq!((written(), controls.due()), (0.89, None));
+        controls.written = Some(now);
+        set(&mut controls, 0.3);
+        assert_eq!(written(), 0.89);
+        controls.save();
+        assert_eq!((written(), controls.due()), (0.3, None));
+        fs::remove_file(folder.path().join(FILE)).unwrap();
+        controls.save();
+        assert_eq!(written(), 0.5, "nothing was set since");
     }
 
     #[test]

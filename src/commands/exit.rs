@@ -135,9 +135,9 @@ fn code_of_storage(error: &(dyn Error + 'static)) -> Option<ExitCode> {
     }
     if let Some(error) = error.downcast_ref::<ProfileError>() {
         return Some(match error {
-            ProfileError::Write { source, .. } | ProfileError::Retire { source, .. } => {
-                code_of_writing(source)
-            }
+            ProfileError::Write { source, .. }
+            | ProfileError::Retire { source, .. }
+            | ProfileError::Unlisted { source, .. } => code_of_writing(source),
             ProfileError::Unsynced { .. } => ExitCode::IoErr,
             ProfileError::NotAProfile { .. }
             | ProfileError::NoPrevious { .. }
@@ -232,12 +232,17 @@ mod tests {
             path: "p/profile.json".into(),
             source: denied(),
         };
+        let unlisted = ProfileError::Unlisted {
+            path: "p".into(),
+            source: denied(),
+        };
         let nobody = Unavailable {
             what: "nobody listens".to_owned(),
             source: ErrorKind::ConnectionRefused.into(),
         };
         for (error, code) in [
             (anyhow::Error::from(unreadable), ExitCode::NoInput),
+            (unlisted.into(), ExitCode::CantCreat),
             (UsageError("no camera b".to_owned()).into(), ExitCode::Usage),
             (nobody.into(), ExitCode::Unavailable),
             (DataError("odd".to_owned()).into(), ExitCode::DataErr),

@@ -21,8 +21,8 @@ use crate::infer::{TeacherInfo, TeacherRunner};
 use crate::pipeline::{self, LeftBehind};
 use crate::publish::discovery::{Described, describe, remove};
 use crate::publish::{
-    CameraTopics, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Message, Reporter,
-    Retained, Settings, Topics, homeassistant_config, homeassistant_status,
+    CameraTopics, Endpoint, HomeAssistantTopics, Info, InfoCamera, Limits, Reporter, Retained,
+    Settings, Topics, homeassistant_config, homeassistant_status,
 };
 use crate::score::profile::Profile;
 
@@ -221,13 +221,6 @@ impl Inspection {
     pub(super) fn camera_topics(&self) -> Vec<CameraTopics> {
         let (node, names) = (self.topics(), self.names());
         names.iter().map(|camera| node.camera(camera)).collect()
-    }
-
-    /// What takes the node and all its cameras off the broker.
-    pub(super) fn clear(&self) -> Vec<Message> {
-        let cameras = self.camera_topics();
-        let cameras = cameras.iter().flat_map(CameraTopics::clear);
-        cameras.chain(self.topics().clear()).collect()
     }
 
     /// Goes on counting what the sources of `former` have started and what hangs of it.

@@ -35,13 +35,13 @@ struct Introduced {
     former_nodes: Leftovers<Topics>,
     #[serde(default, skip_serializing_if = "Leftovers::is_empty")]
     former_cameras: Leftovers<CameraTopics>,
-    home_assistant: Described,
+    home_assistant: Discovered,
 }
 
 /// What Home Assistant was told.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Described {
+struct Discovered {
     topic: String,
     /// What was described last.
     entities: Platforms,
@@ -67,7 +67,7 @@ impl Introduced {
             cameras,
             former_nodes: Leftovers::default(),
             former_cameras: Leftovers::default(),
-            home_assistant: Described::after(described, description),
+            home_assistant: Discovered::after(described, description),
         };
         if let Some(former) = former {
             let nodes = former.former_nodes.after([&former.node]);
@@ -79,7 +79,7 @@ impl Introduced {
     }
 
     /// What takes that off the broker which is gone.
-    fn clear(&self) -> impl Iterator<Item = Message> {
+    fn clear(&self) -> impl Iterator<Item = Retained> {
         let cameras = self.former_cameras.due().flat_map(|camera| {
             if camera.is_of(&self.node) {
                 camera.clear()
@@ -87,18 +87,18 @@ impl Introduced {
                 camera.clear_surely()
             }
         });
-        cameras.chain(self.former_nodes.due().flat_map(Topics::clear))
+        cameras.chain(self.former_nodes.due().flat_map(Topics::clear_surely))
     }
 }
 
-impl Described {
+impl Discovered {
     /// What is told by this description, after `former`.
     ///
     /// One that removes the device is said only where something was described: rules that forbid its topic
     /// make some brokers hang up, again on each connection.
-    fn after(former: Option<&Described>, description: &Retained) -> Described {
+    fn after(former: Option<&Discovered>, description: &Retained) -> Discovered {
         let is_removed = description.payload.is_empty();
-        let mut now = Described {
+        let mut now = Discovered {
             topic: description.topic.clone(),
             entities: platforms(description),
             gone: Platforms::new(),
@@ -157,16 +157,11 @@ impl Introduction {
         let cameras = cameras.into_iter().collect();
         let now = Introduced::after(self.told.as_ref(), node, cameras, &description);
         supersede(&mut description, &now.home_assistant.gone);
-        let removal = |topic: &String| Retained {
-            topic: topic.clone(),
-            payload: Vec::new(),
-            delivery: Delivery::AtLeastOnce,
-        };
-        let removals = now.home_assistant.topics.due().map(removal);
+        let removals = now.home_assistant.topics.due().map(|topic| removal(topic));
         let description = Some(description).filter(|message| !message.payload.is_empty());
-        let messages = removals.chain(description).map(Message::Retained);
-        // After Home Assistant has heard that they are gone: an empty state is none to it.
-        let messages = messages.chain(now.clear()).collect();
+        // Home Assistant first: what it removes vanishes, and is not seen to become unavailable before.
+        let messages = removals.chain(description).chain(now.clear());
+        let messages = messages.map(Message::Retained).collect();
         if self.told.as_ref() != Some(&now) {
             if let Err(fault) = state_file::write(&self.folder, FILE, &now) {
                 warn!(
@@ -179,6 +174,29 @@ impl Introduction {
             self.told = Some(now);
         }
         messages
+    }
+
+    /// What takes all that was told last off the broker, by the connections that told it: for a name that is left
+    /// for another, which may have no rights there. Home Assistant first, as above.
+    pub(super) fn farewell(&self) -> Vec<Retained> {
+        let Some(told) = &self.told else {
+            return Vec::new();
+        };
+        let discovered = &told.home_assistant;
+        let is_described = !discovered.entities.is_empty();
+        let device = is_described.then(|| removal(&discovered.topic));
+        let cameras = told.cameras.iter().flat_map(CameraTopics::clear);
+        let messages = device.into_iter().chain(cameras);
+        messages.chain(told.node.clear()).collect()
+    }
+}
+
+/// Removes the device that was described on this topic, if any was.
+fn removal(topic: &str) -> Retained {
+    Retained {
+        topic: topic.to_owned(),
+        payload: Vec::new(),
+        delivery: Delivery::AtLeastOnce,
     }
 }
 

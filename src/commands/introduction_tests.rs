@@ -148,14 +148,6 @@ fn a_node_that_is_called_otherwise_leaves_no_device_behind() {
     assert_eq!(back[1..], [("old".to_owned(), json!({"a": "a"}))]);
 }
 
-/// What is asked for where discovery is turned off.
-fn removal(topic: &str) -> Retained {
-    Retained {
-        payload: Vec::new(),
-        ..description(topic, &[])
-    }
-}
-
 #[test]
 fn a_node_that_was_never_described_is_not_removed_over_restarts_and_names() {
     let folder = tempfile::tempdir().unwrap();
@@ -258,6 +250,31 @@ fn a_node_that_is_called_otherwise_is_emptied_under_its_former_name_with_its_cam
     other.extend(kept_of_camera("mill/cam0"));
     other.extend(kept_of_camera("press/cam0"));
     assert_eq!(emptied(&mut here, "press", &["cam1"]), other);
+}
+
+#[test]
+fn a_name_that_is_left_is_taken_off_home_assistant_first_and_by_its_availability_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut here = Introduction::load(folder.path());
+    let farewell = |here: &Introduction| {
+        let messages = here.farewell().into_iter();
+        said(messages.map(Message::Retained).collect())
+    };
+    assert!(farewell(&here).is_empty(), "nothing was ever told");
+    emptied(&mut here, "press", &["cam0", "cam1"]);
+    let last = farewell(&here);
+    assert!(last.iter().all(|(_, said)| said.is_null()));
+    let topics: Vec<&str> = last.iter().map(|(topic, _)| topic.as_str()).collect();
+    assert_eq!(topics.first(), Some(&"t"), "Home Assistant's");
+    assert_eq!(topics.last(), Some(&"inspectd/press/availability"));
+    let mut kept = kept_of_node("press");
+    kept.extend(kept_of_camera("press/cam0"));
+    kept.extend(kept_of_camera("press/cam1"));
+    let emptied: BTreeSet<String> = topics[1..].iter().map(|t| (*t).to_owned()).collect();
+    assert_eq!((emptied, topics.len()), (kept, 1 + 3 + 2 * 8));
+    // A device that was never described, or is removed already, is not removed.
+    describe(&mut here, removal("t"));
+    assert_eq!(farewell(&here).len(), 3);
 }
 
 #[test]

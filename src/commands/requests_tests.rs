@@ -32,6 +32,12 @@ impl Room {
         }
     }
 
+    /// The controls as the next start finds them.
+    fn after_a_restart(&mut self) -> Controls {
+        self.controls.save();
+        Controls::load(self.folder.path())
+    }
+
     fn hear(&mut self, topic: &str, payload: &str) -> Follows {
         let heard = Incoming {
             topic: format!("inspectd/press/{topic}"),
@@ -110,11 +116,11 @@ fn a_mute_without_a_camera_is_for_all_and_only_one_without_an_end_is_remembered(
     assert_eq!(room.orders, ["cam0 mute On", "cam1 mute On"]);
     room.ask("mute", r#"{"camera":"cam1","minutes":5}"#);
     assert_eq!(room.orders[2..], ["cam1 mute for a while"]);
-    let again = Controls::load(room.folder.path());
+    let again = room.after_a_restart();
     assert_eq!(names().map(|name| again.of(&name).muted), [true, false]);
     room.ask("mute", r#"{"minutes":0}"#);
     assert_eq!(room.orders[3..], ["cam0 mute Off", "cam1 mute Off"]);
-    assert!(!Controls::load(room.folder.path()).of(&names()[0]).muted);
+    assert!(!room.after_a_restart().of(&names()[0]).muted);
 }
 
 #[test]
@@ -147,7 +153,7 @@ fn of_what_is_set_while_a_camera_is_busy_the_newest_of_each_control_is_done_once
     room.set_again();
     let expected = ["cam0 threshold 0.89", "cam0 mute On", "cam1 threshold 0.3"];
     assert_eq!(room.orders, expected);
-    let again = Controls::load(room.folder.path()).of(&names()[0]);
+    let again = room.after_a_restart().of(&names()[0]);
     assert_eq!((Some(again.level), again.muted), (Level::new(0.89), true));
     room.set_again();
     assert_eq!(room.orders, expected, "each is done once");
@@ -173,7 +179,7 @@ fn controls_are_handed_on_and_remembered() {
     room.hear("cam0/threshold/set", "0.7");
     room.hear("cam1/mute/set", "ON");
     assert_eq!(room.orders, ["cam0 threshold 0.7", "cam1 mute On"]);
-    let again = Controls::load(room.folder.path());
+    let again = room.after_a_restart();
     assert_eq!(Some(again.of(&names()[0]).level), Level::new(0.7));
     assert!(again.of(&names()[1]).muted);
 }
@@ -182,7 +188,7 @@ fn controls_are_handed_on_and_remembered() {
 fn turning_a_camera_off_asks_for_another_generation_once() {
     let mut room = Room::new();
     assert!(room.hear("cam0/enabled/set", "OFF").is_switched);
-    assert!(!Controls::load(room.folder.path()).of(&names()[0]).enabled);
+    assert!(!room.after_a_restart().of(&names()[0]).enabled);
     assert!(!room.hear("cam0/enabled/set", "OFF").is_switched);
     assert_eq!(room.orders, ["cam0 tell enabled"], "the state is said anew");
     assert!(room.hear("cam0/enabled/set", "ON").is_switched);

@@ -144,6 +144,7 @@ impl Daemon {
             );
             self.watchdog.ready();
             let turn = self.supervise(&mut generation, &inspection, &mut info);
+            self.controls.save();
             let ended = self.finish(generation, &inspection, &turn);
             carried = ended.carried;
             match turn {
@@ -197,15 +198,12 @@ impl Daemon {
     /// Goes over to the next configuration.
     fn change(&mut self, former: &Inspection, next: &Inspection) {
         self.journal.change(&next.config.log);
-        if next.topics() != former.topics() {
-            // To the old broker, by the rights of the old name: the new one may have none there.
-            for message in former.clear() {
-                self.outlet.send(message);
-            }
-        }
         self.keeper.allow(next.config.feedback.bytes);
-        let settings = next.settings(&self.boot_id);
-        self.outlet.send(Message::Settings(Box::new(settings)));
+        let settings = Box::new(next.settings(&self.boot_id));
+        self.outlet.send(match next.topics() == former.topics() {
+            true => Message::Settings(settings),
+            false => Message::Renamed(settings, self.introduction.farewell()),
+        });
     }
 
     /// Waits until the generation has to end, and answers what is asked meanwhile.
@@ -226,6 +224,7 @@ impl Daemon {
             self.reloads.begin();
             let mute_over = generation.mute_ends_in().map_or_else(never, after);
             let set_again = self.waiting.due().map_or_else(never, at);
+            let unwritten = self.controls.due().map_or_else(never, at);
             // What others ask for comes last: they could ask without end.
             let turn = select_biased! {
                 recv(generation.ended()) -> _ => Some(Turn::Footage(generation.unjudged())),
@@ -258,6 +257,10 @@ impl Daemon {
                 recv(mute_over) -> _ => {
                     let said = generation.end_mutes(Moment::now());
                     said.into_iter().for_each(|message| self.outlet.send(message));
+                    None
+                },
+                recv(unwritten) -> _ => {
+                    self.controls.save_in_time();
                     None
                 },
                 recv(set_again) -> _ => {
@@ -306,6 +309,7 @@ impl Daemon {
                 }
             };
             self.desk(generation, site).hear(&said, &mut follows);
+            self.controls.save_in_time();
             // One may take seconds: neither the watchdog nor a signal waits for them all.
             if self.watchdog.ticks().try_recv().is_ok() {
                 self.watchdog.look(&look(generation, &self.delivery));

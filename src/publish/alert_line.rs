@@ -131,6 +131,11 @@ impl AlertLine {
         self.newest.put(message);
     }
 
+    /// Whether the node is there.
+    pub(super) fn say(&mut self, word: &str) {
+        self.put(Retained::availability(&self.topics, word));
+    }
+
     /// Says a retained message again, such as the one for a Home Assistant that was restarted.
     pub(super) fn repeat(&mut self, topic: &str) {
         self.newest.request(topic.to_owned());
@@ -232,12 +237,11 @@ impl AlertLine {
             && self.window.is_empty()
     }
 
-    /// Says `offline` and disconnects, within `timeout`. Where `offline` finds no room, it does not
-    /// disconnect: then the broker says it, when the connection breaks.
+    /// Says what is left and disconnects, within `timeout`. Where that finds no room, it does not
+    /// disconnect: then the broker says `offline`, when the connection breaks.
     pub(super) fn close(mut self, spool: &Spool, timeout: Duration) {
         // Alerts that are not on their way by now wait for the next start.
         self.pages.end();
-        self.put(Retained::availability(&self.topics, "offline"));
         let deadline = Instant::now() + timeout;
         while self.line.session().is_some() {
             while self.send_retained() || self.send_suspect() {}
@@ -264,7 +268,7 @@ impl AlertLine {
         let limit = broker.largest_packet.unwrap_or(LARGEST);
         self.largest = limit.min(LARGEST);
         self.span = SPAN.min(broker.in_flight.map_or(SPAN, usize::from)).max(1);
-        self.put(Retained::availability(&self.topics, "online"));
+        self.say("online");
         self.newest.request_all();
     }
 

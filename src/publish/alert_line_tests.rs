@@ -1,29 +1,13 @@
 //! The line of alerts without a broker: when it next has to do something.
 
 use super::*;
-use crate::config::{Issues, Mqtt, Prefix, ProtocolChoice};
+use crate::config::Prefix;
 use crate::publish::Delivery;
+use crate::publish::line_fixture::absent;
 
 fn line() -> AlertLine {
-    let mqtt = Mqtt {
-        enabled: true,
-        host: "127.0.0.1".into(),
-        port: super::super::broker::free_port(),
-        prefix: Prefix::default(),
-        client_id: "line".into(),
-        credentials: None,
-        keep_alive: Duration::from_secs(5),
-        retry: Retry {
-            min: Duration::from_secs(10),
-            max: Duration::from_secs(60),
-        },
-        drain: Duration::ZERO,
-        protocol: ProtocolChoice::Auto,
-        tls: None,
-    };
-    let endpoint = Endpoint::new(&mqtt, &mut Issues::default()).unwrap();
     let topics = Topics::new(&Prefix::default(), &"press".parse().unwrap());
-    AlertLine::new(Arc::new(endpoint), "line", topics, "b".into())
+    AlertLine::new(absent(), "line", topics, "b".into())
 }
 
 #[test]

@@ -276,9 +276,31 @@ fn denied(
     (broker, sender, publisher, ids)
 }
 
-fn taken(broker: &Faulty) -> Vec<String> {
-    let alerts = broker.alerts().into_iter().filter(|p| p.acknowledged);
-    alerts.map(|p| p.id()).collect()
+/// Waits until so many alerts were taken; they are these, in this order.
+fn arrive(broker: &Faulty, ids: &[String]) {
+    let taken = |seen: &[Publish]| {
+        let alerts = seen.iter().filter(|p| p.is_alert() && p.acknowledged);
+        alerts.map(Publish::id).collect::<Vec<_>>()
+    };
+    let are_all = |seen: &[Publish]| taken(seen).len() == ids.len();
+    broker.wait(LONG, are_all).unwrap();
+    assert_eq!(taken(&broker.received()), ids);
+}
+
+/// Says something anew until it took so many more connections.
+fn reconnects(broker: &Faulty, sender: &Sender<Message>, times: usize) {
+    let wanted = broker.connections() + times;
+    let deadline = Instant::now() + LONG;
+    for bytes in 40.. {
+        sender
+            .send(said("availability", bytes, Delivery::AtLeastOnce))
+            .unwrap();
+        thread::sleep(Duration::from_millis(10));
+        if broker.connections() >= wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline);
+    }
 }
 
 #[test]
@@ -289,24 +311,9 @@ fn alerts_that_were_denied_arrive_in_their_order_after_the_next_connection() {
         dismiss: 1.0,
         ..Faults::default()
     });
-    let connections = broker.connections();
-    sender
-        .send(said("availability", 40, Delivery::AtLeastOnce))
-        .unwrap();
-    let deadline = Instant::now() + LONG;
-    while broker.connections() == connections {
-        assert!(Instant::now() < deadline);
-        thread::sleep(Duration::from_millis(1));
-    }
+    reconnects(&broker, &sender, 1);
     broker.mend(Faults::default());
-    let is_all = |seen: &[Publish]| {
-        seen.iter()
-            .filter(|p| p.is_alert() && p.acknowledged)
-            .count()
-            == ids.len()
-    };
-    broker.wait(LONG, is_all).unwrap();
-    assert_eq!(taken(&broker), ids);
+    arrive(&broker, &ids);
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }
@@ -318,14 +325,7 @@ fn alerts_that_were_denied_arrive_in_their_order_once_the_broker_takes_another_o
     let another = alerts(21).pop().unwrap();
     ids.insert(0, id(&another));
     sender.send(another).unwrap();
-    let is_all = |seen: &[Publish]| {
-        seen.iter()
-            .filter(|p| p.is_alert() && p.acknowledged)
-            .count()
-            == ids.len()
-    };
-    broker.wait(LONG, is_all).unwrap();
-    assert_eq!(taken(&broker), ids);
+    arrive(&broker, &ids);
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
 }
@@ -339,17 +339,7 @@ fn while_the_broker_denies_them_one_alert_is_tried_again_however_often_it_is_los
         ..Faults::default()
     };
     broker.mend(faults.clone());
-    let connections = broker.connections();
-    let deadline = Instant::now() + LONG;
-    let mut bytes = 40;
-    while broker.connections() < connections + 20 {
-        assert!(Instant::now() < deadline);
-        sender
-            .send(said("availability", bytes, Delivery::AtLeastOnce))
-            .unwrap();
-        bytes += 1;
-        thread::sleep(Duration::from_millis(10));
-    }
+    reconnects(&broker, &sender, 20);
     faults.reset_reading = 0.0;
     broker.mend(faults);
     settles(&broker, &sender);

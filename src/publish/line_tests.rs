@@ -5,33 +5,18 @@ use std::net::TcpListener;
 
 use super::super::broker::free_port;
 use super::*;
-use crate::config::{Issues, Mqtt, Prefix, Retry};
+use crate::publish::line_fixture::{endpoint, mqtt};
 
 fn line(protocol: ProtocolChoice) -> Line {
-    let mqtt = Mqtt {
-        enabled: true,
-        host: "127.0.0.1".into(),
-        port: free_port(),
-        prefix: Prefix::default(),
-        client_id: "line".into(),
-        credentials: None,
-        keep_alive: Duration::from_secs(5),
-        retry: Retry {
-            min: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-        },
-        drain: Duration::ZERO,
-        protocol,
-        tls: None,
-    };
-    let endpoint = Endpoint::new(&mqtt, &mut Issues::default()).unwrap();
+    let mut mqtt = mqtt(free_port());
+    (mqtt.retry.min, mqtt.protocol) = (Duration::from_secs(1), protocol);
     let wish = Wish {
         client_id: "line".into(),
         will: None,
         largest_outgoing: 1 << 10,
         largest_incoming: 1 << 10,
     };
-    Line::new(Arc::new(endpoint), wish)
+    Line::new(endpoint(&mqtt), wish)
 }
 
 fn loss(is_other_protocol: bool) -> Loss {

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Settings;
 use super::alert_line::AlertLine;
 use super::health::BrokerHealth;
 use super::live_line::LiveLine;
 use super::spool::Spool;
+use super::{Delivery, Retained, Settings};
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// The same for good: ten answers one after the other of a broker 300 ms away, for the topics of thirty cameras.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Both lines.
 pub(super) struct Lines {
@@ -49,10 +51,28 @@ impl Lines {
         self.alerts.status().connected && self.live.status().connected
     }
 
-    /// Says goodbye. The line of alerts comes last: its `offline` is the last word.
-    pub(super) fn close(self, spool: &Spool) {
+    /// What is retained, on the line that says it.
+    pub(super) fn put(&mut self, message: Retained) {
+        match message.delivery {
+            Delivery::AtLeastOnce => self.alerts.put(message),
+            Delivery::AtMostOnce => self.live.put(message),
+        }
+    }
+
+    /// Says goodbye: that the node is offline, or `farewell`, which takes it off the broker; an `offline` after that
+    /// would stay where the next name has no rights. The line of alerts comes last, as its word is the last.
+    pub(super) fn close(mut self, farewell: Vec<Retained>, spool: &Spool) {
+        let timeout = if farewell.is_empty() {
+            self.alerts.say("offline");
+            GOODBYE
+        } else {
+            FAREWELL
+        };
+        for message in farewell {
+            self.put(message);
+        }
         self.live.close(GOODBYE);
-        self.alerts.close(spool, GOODBYE);
+        self.alerts.close(spool, timeout);
     }
 }
 

@@ -1,32 +1,15 @@
 //! The live line without a broker: what is to be said one by one, what waits, and what is said of it.
 
 use super::*;
-use crate::config::{Issues, Mqtt, Prefix, ProtocolChoice, Retry};
 use crate::publish::Delivery;
+use crate::publish::line_fixture::absent;
 use crate::publish::packet::size;
 
 const LIMIT: usize = 100;
 
 /// A line that broke twice, proven, at the picture and at answers.
 fn line() -> LiveLine {
-    let mqtt = Mqtt {
-        enabled: true,
-        host: "127.0.0.1".into(),
-        port: super::super::broker::free_port(),
-        prefix: Prefix::default(),
-        client_id: "line".into(),
-        credentials: None,
-        keep_alive: Duration::from_secs(5),
-        retry: Retry {
-            min: Duration::from_secs(10),
-            max: Duration::from_secs(60),
-        },
-        drain: Duration::ZERO,
-        protocol: ProtocolChoice::Auto,
-        tls: None,
-    };
-    let endpoint = Endpoint::new(&mqtt, &mut Issues::default()).unwrap();
-    let mut line = LiveLine::new(Arc::new(endpoint), "line", Vec::new());
+    let mut line = LiveLine::new(absent(), "line", Vec::new());
     put(&mut line, "picture", LIMIT);
     put(&mut line, "state", 10);
     for name in ["picture", "n/response/+"] {

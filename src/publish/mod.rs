@@ -76,6 +76,8 @@ pub enum Message {
     Health(Box<HealthReport>),
     /// A reload: how to go on.
     Settings(Box<Settings>),
+    /// The same under other topics, and the last words under the former ones, which take them off the broker.
+    Renamed(Box<Settings>, Vec<Retained>),
     /// The topics on which controls are set: of these the newest message reaches the supervisor, however
     /// long it is away.
     Controls(Vec<String>),
@@ -127,3 +129,6 @@ pub(crate) mod broker;
 
 #[cfg(test)]
 mod faulty;
+
+#[cfg(test)]
+mod line_fixture;

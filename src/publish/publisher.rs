@@ -21,7 +21,7 @@ use super::request;
 use super::sink::Sink;
 use super::spool::{Event, IN_DOUBT, Spool, State, Status};
 use super::told::{ToSupervisor, Told};
-use super::{Alert, Delivery, Incoming, Message, Retained, Settings};
+use super::{Alert, Incoming, Message, Retained, Settings};
 use crate::heartbeat::Heartbeat;
 
 /// The longest that the loop sleeps.
@@ -137,7 +137,8 @@ impl Publisher {
                 }
             }
             Message::Health(report) => self.say_health(*report),
-            Message::Settings(settings) => self.change(*settings),
+            Message::Settings(settings) => self.change(*settings, Vec::new()),
+            Message::Renamed(settings, farewell) => self.change(*settings, farewell),
             Message::Controls(topics) => self.supervisor.allow(topics),
         }
     }
@@ -191,10 +192,8 @@ impl Publisher {
     }
 
     fn put(&mut self, message: Retained) {
-        let Some(lines) = &mut self.lines else { return };
-        match message.delivery {
-            Delivery::AtLeastOnce => lines.alerts.put(message),
-            Delivery::AtMostOnce => lines.live.put(message),
+        if let Some(lines) = &mut self.lines {
+            lines.put(message);
         }
     }
 
@@ -319,8 +318,9 @@ impl Publisher {
     }
 
     /// Goes on under other settings. Where the broker or the topics have changed, this is a goodbye
-    /// and a new beginning; what waits in the spool waits for the new broker.
-    fn change(&mut self, settings: Settings) {
+    /// and a new beginning; what waits in the spool waits for the new broker. `farewell` is said last under
+    /// topics that are left for others.
+    fn change(&mut self, settings: Settings, farewell: Vec<Retained>) {
         let is_same =
             settings.mqtt == self.settings.mqtt && settings.topics == self.settings.topics;
         self.close_sink();
@@ -338,7 +338,7 @@ impl Publisher {
             return;
         }
         if let Some(lines) = self.lines.take() {
-            lines.close(&self.spool);
+            lines.close(farewell, &self.spool);
         }
         // It has the former topic.
         self.health = None;
@@ -368,7 +368,7 @@ impl Publisher {
     fn goodbye(mut self) -> Left {
         self.close_sink();
         if let Some(lines) = self.lines.take() {
-            lines.close(&self.spool);
+            lines.close(Vec::new(), &self.spool);
         }
         let status = self.spool.close();
         let spooled = status.alerts - status.quarantined;

@@ -5,10 +5,10 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::bounded;
 
 use super::*;
-use crate::config::{Issues, Mqtt, ProtocolChoice, Retry};
+use crate::config::{Mqtt, ProtocolChoice, Retry};
 use crate::decide::Identity;
 use crate::publish::spool::{Folder, Limits};
-use crate::publish::{Endpoint, ProfileIdentity, Reporter, Topics};
+use crate::publish::{ProfileIdentity, Reporter, Topics, line_fixture};
 
 /// A state folder and a broker's port.
 pub(super) struct Desk {
@@ -42,20 +42,15 @@ impl Desk {
 
     pub(super) fn settings(&self) -> Settings {
         let mqtt = Mqtt {
-            enabled: true,
-            host: "127.0.0.1".into(),
-            port: self.port,
-            prefix: crate::config::Prefix::default(),
             client_id: format!("publisher-{}", self.port),
-            credentials: None,
             keep_alive: self.keep_alive,
             retry: self.retry,
             drain: Duration::from_secs(5),
             protocol: self.protocol,
-            tls: None,
+            ..line_fixture::mqtt(self.port)
         };
         Settings {
-            endpoint: Endpoint::new(&mqtt, &mut Issues::default()).map(Arc::new),
+            endpoint: Some(line_fixture::endpoint(&mqtt)),
             mqtt,
             topics: topics(),
             boot_id: "b".into(),

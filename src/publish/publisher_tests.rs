@@ -14,6 +14,7 @@ mod poison;
 #[path = "suspect_tests.rs"]
 mod suspect;
 
+use std::collections::BTreeMap;
 use std::thread;
 
 use fixture::{Desk, NOTHING_LEFT, alerts, id, reporter};
@@ -23,6 +24,7 @@ use crate::decide::{Rules, stories};
 use crate::preprocess::Rejection;
 use crate::publish::broker::{Broker, Received, Subscriber, free_port};
 use crate::publish::faulty::{Faults, Faulty, Publish};
+use crate::publish::{Delivery, Topics};
 
 #[test]
 fn alerts_arrive_in_order_between_online_and_offline() {
@@ -213,6 +215,53 @@ fn a_reload_to_another_broker_takes_along_what_waits() {
     subscriber.wait_for_alerts(20, 24).unwrap();
     drop(sender);
     assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
+}
+
+#[test]
+fn a_node_that_leaves_for_another_name_has_the_emptying_of_its_topics_as_its_last_word() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::new(broker.port);
+    let desk = Desk::new(broker.port);
+    let former = desk.settings();
+    let (sender, publisher) = desk.open();
+    let (mut tracker, mut reporter) = (stories::tracker(Rules::default()), reporter());
+    let at = stories::moment(0);
+    let judged = stories::judged(-1.0);
+    let changes = tracker.observe(0, at, Ok(&judged));
+    let mut said = reporter.start(&tracker);
+    said.extend(reporter.frame(0, at, Ok(&judged), &changes, &tracker));
+    for message in said {
+        sender.send(message).unwrap();
+    }
+    let is_said = |seen: &[Received]| seen.iter().any(|r| r.topic == "inspectd/press/cam0/state");
+    subscriber.wait(20, is_said).unwrap();
+    let mut next = former.clone();
+    next.topics = Topics::new(&next.mqtt.prefix, &"mill".parse().unwrap());
+    let camera = former.topics.camera(&"cam0".parse().unwrap());
+    let farewell = [camera.clear(), former.topics.clear()].concat();
+    sender
+        .send(Message::Renamed(Box::new(next), farewell))
+        .unwrap();
+    subscriber
+        .wait_for(20, "inspectd/mill/availability", "online")
+        .unwrap();
+    drop(sender);
+    assert_eq!(publisher.join().unwrap(), NOTHING_LEFT);
+    subscriber
+        .wait_for(20, "inspectd/mill/availability", "offline")
+        .unwrap();
+    let mut kept = BTreeMap::new();
+    for Received { topic, payload, .. } in &subscriber.seen {
+        kept.insert(topic.as_str(), payload.as_str());
+    }
+    assert!(kept.len() >= 8, "{kept:?}");
+    kept.retain(|_, payload| !payload.is_empty());
+    let kept: Vec<&str> = kept.into_keys().collect();
+    assert_eq!(kept, ["inspectd/mill/availability"]);
+    let seen = subscriber.seen.iter();
+    let own = seen.filter(|r| r.topic == "inspectd/press/availability");
+    let words: Vec<&str> = own.map(|r| r.payload.as_str()).collect();
+    assert_eq!(words, ["online", ""], "neither offline nor the will");
 }
 
 #[test]

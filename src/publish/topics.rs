@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Message, Retained};
+use super::{Delivery, Retained};
 use crate::config::{Name, Prefix};
 
 /// The topics of a node; written down as `<prefix>/<node>`, of which they follow.
@@ -163,16 +163,24 @@ impl Topics {
     }
 
     /// What takes all that the broker keeps of the node itself off it again: for a name that is no longer ours.
-    pub fn clear(&self) -> Vec<Message> {
-        let topics = [self.availability(), self.info(), self.health()];
-        let empty = |topic| empty(topic, Delivery::AtLeastOnce);
-        topics.map(empty).into()
+    pub fn clear(&self) -> Vec<Retained> {
+        vec![
+            // On the line that says it: an older one of it may wait there.
+            empty(self.health(), Delivery::AtMostOnce),
+            empty(self.info(), Delivery::AtLeastOnce),
+            empty(self.availability(), Delivery::AtLeastOnce),
+        ]
+    }
+
+    /// The same once it is another's to say: surely, as [`CameraTopics::clear_surely`].
+    pub fn clear_surely(&self) -> Vec<Retained> {
+        surely(self.clear())
     }
 }
 
 impl CameraTopics {
     /// What takes all that the broker keeps of a camera off it again: for one that is no more.
-    pub fn clear(&self) -> Vec<Message> {
+    pub fn clear(&self) -> Vec<Retained> {
         let controls = Control::ALL.map(|control| self.state_of(control));
         let kept = [self.availability.clone(), self.active.clone()];
         let moments = [&self.state, &self.snapshot, &self.heatmap].map(Clone::clone);
@@ -184,14 +192,8 @@ impl CameraTopics {
 
     /// The same for one of a name that is no longer ours: surely, and once on a connection that lasts, since another
     /// node may take the name. No older message of it waits to be said.
-    pub fn clear_surely(&self) -> Vec<Message> {
-        let mut messages = self.clear();
-        for message in &mut messages {
-            if let Message::Retained(message) = message {
-                message.delivery = Delivery::AtLeastOnce;
-            }
-        }
-        messages
+    pub fn clear_surely(&self) -> Vec<Retained> {
+        surely(self.clear())
     }
 
     /// Whether this is a camera of that node.
@@ -257,12 +259,19 @@ fn split(topic: &str) -> Result<(&str, Name), String> {
 }
 
 /// Takes what the broker keeps on a topic off it.
-fn empty(topic: String, delivery: Delivery) -> Message {
-    Message::Retained(Retained {
+fn empty(topic: String, delivery: Delivery) -> Retained {
+    Retained {
         topic,
         payload: Vec::new(),
         delivery,
-    })
+    }
+}
+
+fn surely(mut messages: Vec<Retained>) -> Vec<Retained> {
+    for message in &mut messages {
+        message.delivery = Delivery::AtLeastOnce;
+    }
+    messages
 }
 
 /// Where Home Assistant looks for the description of a node, below its discovery prefix.
@@ -335,6 +344,24 @@ mod tests {
             ] {
                 assert_eq!(count(said), 0);
             }
+        }
+    }
+
+    #[test]
+    fn what_the_live_line_says_is_emptied_on_it_while_older_of_it_may_wait_and_else_surely() {
+        let camera = topics().camera(&"cam0".parse().unwrap());
+        let lines = |messages: Vec<Retained>| {
+            let on_live = |it: &Retained| it.delivery == Delivery::AtMostOnce;
+            let live = messages.into_iter().filter(on_live);
+            live.map(|it| it.topic).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(topics().clear()), ["inspectd/press/health"]);
+        let levels = ["state", "snapshot", "heatmap"];
+        let of_camera = levels.map(|level| format!("inspectd/press/cam0/{level}"));
+        assert_eq!(lines(camera.clear()), of_camera);
+        for surely in [topics().clear_surely(), camera.clear_surely()] {
+            assert!(surely.iter().all(|it| it.payload.is_empty()));
+            assert_eq!(lines(surely), [""; 0]);
         }
     }
 

@@ -70,7 +70,7 @@ pub(crate) fn take_golden_away(dir: &Path) {
 /// Swaps halves of a stretch of a file, from a `share` of it on: the same numbers, elsewhere.
 fn swap(path: &Path, share: usize) {
     let mut bytes = fs::read(path).unwrap();
-    let (at, length) = (bytes.len() / share & !3, bytes.len() / 32 & !7);
+    let (at, length) = ((bytes.len() / share) & !3, (bytes.len() / 32) & !7);
     bytes[at..at + length].rotate_left(length / 2);
     fs::write(path, bytes).unwrap();
 }

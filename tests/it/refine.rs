@@ -337,6 +337,23 @@ fn what_teaches_nothing_is_left_out_with_its_reason() {
 }
 
 #[test]
+fn where_there_is_no_profile_there_is_none_to_refine() {
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["p", "no/folder/p"] {
+        let mut command = program();
+        command.args(["calibrate", "--refine", "--out"]);
+        command.arg(folder.path().join(place)).arg("--fine");
+        let output = command.arg(labelled().normal.join("0300.jpg")).output();
+        refused(
+            &output.unwrap(),
+            66,
+            &["p is no Profile", "inspectd calibrate"],
+        );
+    }
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
 fn flags_that_say_nothing_to_a_refine_are_refused_and_so_is_a_profile_without_material() {
     let bench = Bench::new();
     for (flags, words) in [

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The one that is named, if any is.
 pub(crate) fn named() -> Option<PathBuf> {
-    std::env::var_os("INSPECTD_TEST_TEACHER").map(PathBuf::from)
+    let named = std::env::var_os("INSPECTD_TEST_TEACHER").filter(|path| !path.is_empty());
+    named.map(PathBuf::from)
 }
 
 /// One that sees where that is named which may not: none where nothing is.

@@ -59,8 +59,9 @@ pub(super) fn refine(args: &CalibrateArgs) -> anyhow::Result<()> {
     let started = Instant::now();
     let stop = signals::stop_flag().context("can't listen for signals")?;
     let order = order(args)?;
-    let place = check_target(&order.dir)?;
+    // The Profile first: where there is none, nothing is to be written either.
     let teacher = teacher_of(&order.dir, order.teacher.as_deref())?;
+    let place = check_target(&order.dir)?;
     let mut outcome = alone(&place, || {
         let refinable = Refinable::load(&order.dir, &teacher)?;
         carry_out(refinable, &order, &teacher, &stop)

@@ -52,7 +52,8 @@ impl AlertLine {
         is_there(self.is_proven, self.line.stood())
     }
 
-    /// Passes over the next message where it is not to be sent; whether it was so.
+    /// Passes over the next message where it is not to be sent; whether it was so. What is behind it holds up
+    /// nothing: those that may go overtake it, until it is the next.
     fn leave_out(&mut self) -> bool {
         let Some(Retained { topic, payload, .. }) = self.newest.next() else {
             return false;

@@ -91,6 +91,17 @@ pub enum ProfileError {
         /// Where the previous one would be.
         previous: PathBuf,
     },
+    /// Nobody can tell what lies where the Profile should go.
+    #[error(
+        "{} can't be listed, so it is left as it is: run it as the user that it belongs to, with the package by \
+         `sudo -u inspectd`", .path.display()
+    )]
+    Unlisted {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
     /// Something else lies where the Profile should go.
     #[error("{} {what}, so it is left as it is: choose another --out or DIR, or move it away", .path.display())]
     Foreign {

@@ -299,15 +299,15 @@ pub(super) fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => {
-            let what =
-                "run it as the user that it belongs to, with the package by `sudo -u inspectd`";
-            return Err(foreign(dir, &format!("can't be listed ({error}; {what})")));
+        // A file, not a directory.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(foreign(dir, "is a file"));
         }
+        Err(source) => return Err(unlisted(dir, source)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|error| foreign(dir, &format!("can't be listed ({error})")))?;
+        let entry = entry.map_err(|source| unlisted(dir, source))?;
         names.push(entry.file_name());
     }
     let ours = [MANIFEST, RECEIPT, STUDENT, STATISTICS, MATERIAL];
@@ -326,6 +326,13 @@ pub(super) fn holds_profile(dir: &Path) -> Result<bool, ProfileError> {
         return Err(foreign(dir, "holds files that alone make no Profile"));
     }
     Ok(telling)
+}
+
+fn unlisted(path: &Path, source: io::Error) -> ProfileError {
+    ProfileError::Unlisted {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn foreign(path: &Path, what: &str) -> ProfileError {
