@@ -5,8 +5,8 @@
 //! do together, and in which frames, is in the sum. Where frames came as fast as they will be judged,
 //! the rule "k of n" is applied to them, and what would have opened an incident is counted. Where
 //! they came more slowly, or have no time, no more incidents can open than there are k-fold
-//! anomalous frames. Frames that stand alone follow the footage's: each is one more frame, and one more
-//! opening where openings are counted.
+//! anomalous frames. Frames that stand alone follow the footage's: each is one more where frames are counted.
+//! Where openings are, it is none, and says no more than that the lines lie beyond it.
 
 use super::budget::{Budget, Frequency, Pace, Promise};
 use super::samples::FitError;
@@ -39,9 +39,22 @@ pub struct Terms {
     pub pace: Pace,
     /// Seconds from one frame of the footage to the next, where they follow each other in time.
     pub interval: Option<f64>,
-    /// The last so many frames are none of the footage: each stands for a false incident by itself, and
-    /// has no neighbours.
+    /// The last so many frames are none of the footage: each was called fine by itself, and has no
+    /// neighbours.
     pub alone: usize,
+}
+
+impl Terms {
+    /// Series of the daemon's pace that a footage of so many frames makes; none where frames are counted: for a
+    /// share of them, where they came much more slowly than they will be judged, or are few.
+    fn phases(&self, footage: usize) -> Option<usize> {
+        let Budget::Per(..) = self.budget else {
+            return None;
+        };
+        let pace = self.interval? * self.pace.fps;
+        let phases = (1.0 / pace).round().max(1.0) as usize;
+        (pace <= SLOWER && footage / phases >= 4 * self.pace.window).then_some(phases)
+    }
 }
 
 /// The lines of both bases, and what they promise.
@@ -59,17 +72,27 @@ pub(super) struct Lines {
 /// [`FitError::TooFew`] without scores, [`FitError::NotFinite`] with the index of a score that is not
 /// finite.
 pub(super) fn draw(image: &[f64], local: &[f64], terms: &Terms) -> Result<Lines, FitError> {
-    let bases = [Yardstick::of(image)?, Yardstick::of(local)?];
+    let footage = image.len().saturating_sub(terms.alone);
+    let counted = terms.phases(footage).map_or(image.len(), |_| footage);
+    let bases = [
+        Yardstick::of(&image[..counted])?,
+        Yardstick::of(&local[..counted])?,
+    ];
     let joint: Vec<f64> = (image.iter().zip(local))
         .map(|(i, l)| bases[0].place(*i).max(bases[1].place(*l)))
         .collect();
+    let (joint, beside) = joint.split_at(counted);
     let unit = terms.budget.per_frame(terms.pace);
     let allowed = terms.budget.amount() * unit;
-    let (opening, worst) = series(&joint, terms);
+    let (opening, worst) = series(joint, footage, terms);
     let warn = Line::draw(&opening, allowed);
     let alarm = Line::draw(&worst, ALARM * allowed).at_least(warn.at);
+    // Short footage has one or two events: a lone frame among them would be half of all that a tail is fitted to.
+    // What is promised stays that of the footage's own lines, for it did not show everything.
+    let further = beside.iter().copied().fold(warn.at, f64::max) - warn.at;
     let threshold = |basis: &Yardstick, scores: &[f64]| {
-        Threshold::drawn(scores, basis.raw(warn.at), basis.raw(alarm.at))
+        let [warn, alarm] = [warn.at, alarm.at].map(|at| basis.raw(at + further));
+        Threshold::drawn(scores, warn, alarm)
     };
     let needed = SUPPORT * opening.dispersion() / allowed;
     Ok(Lines {
@@ -140,49 +163,28 @@ struct Events {
     weight: f64,
 }
 
-/// What opens incidents, and what makes one worse than the alarm line.
-fn series(joint: &[f64], terms: &Terms) -> (Events, Events) {
-    let Pace { fps, hits, window } = terms.pace;
-    let (film, alone) = joint.split_at(joint.len().saturating_sub(terms.alone));
+/// What opens incidents, and what makes one worse than the alarm line. The first of `joint` are the footage.
+fn series(joint: &[f64], footage: usize, terms: &Terms) -> (Events, Events) {
+    let Pace { hits, window, .. } = terms.pace;
     let frames = |weight| Events {
         values: joint.to_vec(),
-        film: film.len(),
+        film: footage,
         joined: false,
         gap: window,
         phases: 1,
         weight,
     };
-    if let Budget::Share(_) = terms.budget {
-        return (frames(1.0), frames(1.0));
+    let openings = |phases, hits, recent| Events {
+        values: openings(joint, phases, hits, recent),
+        joined: true,
+        phases,
+        ..frames(1.0)
+    };
+    match (terms.budget, terms.phases(footage)) {
+        (Budget::Share(_), _) => (frames(1.0), frames(1.0)),
+        (_, Some(phases)) => (openings(phases, hits, window), openings(phases, 1, 1)),
+        (_, None) => (frames(1.0 / hits as f64), frames(1.0)),
     }
-    match terms.interval {
-        Some(interval) if is_paced(interval * fps, film.len(), window) => {
-            let phases = phases(interval * fps);
-            // One that stands alone is in each of the series, as any other event is.
-            let alone = alone.repeat(phases);
-            let joined = |hits, window| Events {
-                values: [openings(film, phases, hits, window), alone.clone()].concat(),
-                film: film.len(),
-                joined: true,
-                gap: terms.pace.window,
-                phases,
-                weight: 1.0,
-            };
-            (joined(hits, window), joined(1, 1))
-        }
-        _ => (frames(1.0 / hits as f64), frames(1.0)),
-    }
-}
-
-/// Whether footage is counted frame by frame: it is not much slower than the frames that will be judged, `pace`
-/// of them pass from one of its `frames` to the next, and long enough for each of its series.
-fn is_paced(pace: f64, frames: usize, window: usize) -> bool {
-    pace <= SLOWER && frames / phases(pace) >= 4 * window
-}
-
-/// Series of which each has the daemon's pace.
-fn phases(pace: f64) -> usize {
-    (1.0 / pace).round().max(1.0) as usize
 }
 
 /// The `hits`-th largest of the last `window` values, for each value: above a line exactly where so
@@ -204,7 +206,7 @@ impl Events {
     fn peaks(&self, share: f64) -> Peaks {
         let n = self.values.len();
         let start = above(&falling(&self.values), share);
-        let clusters = clusters(&self.values, start, self.gap, self.film);
+        let clusters = clusters(&self.values, start, self.gap);
         let single = self.values.iter().filter(|&&value| value > start);
         let excesses: Vec<f64> = if self.joined {
             clusters.iter().map(|(_, peak)| peak - start).collect()
@@ -217,12 +219,11 @@ impl Events {
         } else {
             excesses
         };
-        // How alike neighbours are is told by those that have some.
-        let film = &self.values[..self.film];
         let dispersion = if self.joined {
-            let first = clusters.iter().map(|(i, _)| *i);
-            unevenness(first.filter(|i| *i < film.len()), film.len())
+            unevenness(clusters.iter().map(|(i, _)| *i), n)
         } else {
+            // How alike neighbours are is told by those that have some.
+            let film = &self.values[..self.film];
             let above = (0..film.len()).filter(|&i| film[i] > start);
             unevenness(above, film.len()).max(persistence(film, start))
         };
@@ -304,14 +305,13 @@ fn above(falling: &[f64], share: f64) -> f64 {
     falling[count.min(falling.len() - 1)]
 }
 
-/// Groups of values above `start` that are not more than `gap` apart: index of the first, largest. From
-/// `film` on each is a group by itself.
-fn clusters(values: &[f64], start: f64, gap: usize, film: usize) -> Vec<(usize, f64)> {
+/// Groups of values above `start` that are not more than `gap` apart: index of the first, largest.
+fn clusters(values: &[f64], start: f64, gap: usize) -> Vec<(usize, f64)> {
     let mut clusters: Vec<(usize, f64)> = Vec::new();
     let mut last = None;
     for (i, &value) in values.iter().enumerate().filter(|(_, v)| **v > start) {
         match clusters.last_mut() {
-            Some((_, peak)) if i < film && last.is_some_and(|last| i - last <= gap) => {
+            Some((_, peak)) if last.is_some_and(|last| i - last <= gap) => {
                 *peak = peak.max(value);
             }
             _ => clusters.push((i, value)),

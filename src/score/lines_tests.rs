@@ -237,28 +237,119 @@ fn an_opening_is_above_a_line_exactly_where_enough_of_the_last_frames_are() {
 }
 
 #[test]
-fn a_frame_that_stands_alone_is_one_opening_and_makes_its_neighbours_no_more_alike() {
-    // 20 false incidents, all far above 300 frames at the daemon's pace, one after the other.
+fn where_frames_are_counted_one_that_stands_alone_is_one_and_makes_its_neighbours_no_more_alike() {
+    // 20 frames far above 300 of a film, one after the other.
     let film = scores(300, 0.8, 4);
     let joint: Vec<f64> = (film.iter().copied())
         .chain((0..20).map(|i| 9.0 + 0.1 * f64::from(i)))
         .collect();
     let alone = Terms {
         alone: 20,
-        ..terms(Budget::Per(1.0, Span::Hour), Some(0.5))
+        ..terms(Budget::Per(1.0, Span::Hour), None)
     };
-    let (opening, worst) = series(&joint, &alone);
-    for events in [&opening, &worst] {
-        let above = events.peaks(0.05);
-        assert!(
-            above.excesses.len() == 16 && above.dispersion < 4.0,
-            "{above:?}"
-        );
-    }
+    let frames = |beside: usize| series(&joint, joint.len() - beside, &alone).0.peaks(0.1);
+    let (above, as_film) = (frames(20), frames(0));
+    assert_eq!(above.excesses.len(), 32);
+    assert!(above.dispersion < 6.0, "{above:?}");
+    assert!(as_film.dispersion > 2.0 * above.dispersion, "{as_film:?}");
     let none = Terms { alone: 0, ..alone };
-    let as_film = series(&joint, &none).0.peaks(0.05);
-    assert!(as_film.excesses.len() < 5, "they would be one incident");
     let without = draw(&film, &film, &none).unwrap();
     let with = draw(&joint, &joint, &alone).unwrap();
     assert!(with.image.raw() > without.image.raw());
+}
+
+/// Six seconds of film at ten frames a second, which rise above the rest once, and what is judged so.
+fn short_film() -> (Vec<f64>, Vec<f64>, Terms) {
+    let swing = |i: usize| (-((i as f64 - 40.0) / 6.0).powi(2)).exp();
+    let film = |seed| -> Vec<f64> {
+        let noise = scores(61, 0.0, seed);
+        (0..61).map(|i| 3.0 * swing(i) + 0.2 * noise[i]).collect()
+    };
+    let terms = Terms {
+        pace: Pace { fps: 10.0, ..PACE },
+        ..terms(Budget::Per(1.0, Span::Day), Some(0.1))
+    };
+    (film(5), film(6), terms)
+}
+
+/// With frames that stand alone behind it.
+fn with(film: &[f64], alone: &[f64]) -> Vec<f64> {
+    [film, alone].concat()
+}
+
+fn raws(threshold: &Threshold) -> [f64; 2] {
+    let numbers = threshold.numbers();
+    [numbers.raw, numbers.alarm.unwrap()]
+}
+
+#[test]
+fn where_openings_are_counted_frames_that_stand_alone_are_passed_and_the_lines_go_no_further() {
+    let (image, local, terms) = short_film();
+    let film = draw(&image, &local, &terms).unwrap();
+    let [warn, alarm] = raws(&film.image);
+    let scale = film.image.numbers().scale;
+    for times in [0.4, 2.0, 8.0] {
+        let lone = [warn + times * scale, warn - scale, warn + 0.1 * scale];
+        let told = Terms { alone: 3, ..terms };
+        let lines = draw(&with(&image, &lone), &with(&local, &[0.5; 3]), &told).unwrap();
+        let [raw, worse] = raws(&lines.image);
+        assert!(lone.iter().all(|score| *score <= raw));
+        assert!(raw - lone[0] < 1e-6 * scale, "{times}: {raw}");
+        // The alarm line keeps its distance, and the other basis its share.
+        assert!((worse - raw - (alarm - warn)).abs() < 1e-6 * scale);
+        let share = |own: &Threshold, film: &Threshold, scores: &[f64]| {
+            (own.raw() - film.raw()) / Yardstick::of(scores).unwrap().unit
+        };
+        let [by_image, by_local] = [
+            share(&lines.image, &film.image, &image),
+            share(&lines.local, &film.local, &local),
+        ];
+        assert!((by_image - by_local).abs() < 1e-6, "{by_image} {by_local}");
+    }
+}
+
+#[test]
+fn where_openings_are_counted_frames_that_stand_alone_below_the_lines_change_no_bit_of_them() {
+    let (image, local, terms) = short_film();
+    let film = draw(&image, &local, &terms).unwrap();
+    for count in [1, 12, 60] {
+        let told = Terms {
+            alone: count,
+            ..terms
+        };
+        let below = |line: &Threshold| vec![line.raw() - 0.01 * line.numbers().scale; count];
+        let [images, locals] = [
+            with(&image, &below(&film.image)),
+            with(&local, &below(&film.local)),
+        ];
+        let lines = draw(&images, &locals, &told).unwrap();
+        assert_eq!(raws(&lines.image), raws(&film.image), "{count}");
+        assert_eq!(raws(&lines.local), raws(&film.local), "{count}");
+        assert_eq!(lines.promise, film.promise);
+    }
+}
+
+#[test]
+fn lines_that_lie_beyond_a_frame_that_stands_alone_promise_no_more_than_those_of_the_footage() {
+    let (image, local, terms) = short_film();
+    let film = draw(&image, &local, &terms).unwrap();
+    let lone = film.image.raw() + 3.0 * film.image.numbers().scale;
+    let told = Terms { alone: 1, ..terms };
+    let lines = draw(&with(&image, &[lone]), &with(&local, &[0.5]), &told).unwrap();
+    assert!(lines.image.raw() >= lone);
+    assert_eq!(lines.promise, film.promise);
+}
+
+#[test]
+fn a_frame_that_stands_alone_and_is_not_finite_is_refused_with_its_index() {
+    let (image, local, terms) = short_film();
+    let told = Terms { alone: 2, ..terms };
+    for wrong in [f64::NAN, f64::INFINITY] {
+        let refused = draw(
+            &with(&image, &[1.0, wrong]),
+            &with(&local, &[0.5; 2]),
+            &told,
+        );
+        assert_eq!(refused.unwrap_err(), FitError::NotFinite { frame: 62 });
+    }
 }

@@ -199,6 +199,35 @@ fn one_fine_frame_is_enough_and_lowers_its_own_score() {
 }
 
 #[test]
+fn of_footage_with_time_one_fine_frame_makes_its_like_normal_and_draws_the_lines_to_itself() {
+    let (statistics, material) = calibrated(Scoring::Default);
+    let terms = Terms {
+        interval: Some(0.5),
+        ..terms("60/hour".parse().unwrap())
+    };
+    let before = statistics.refit(&material, &terms).unwrap().statistics;
+    let fine = unfilmed(1, 5);
+    let told = telling(&before, &material, &fine);
+    let refit = before.refit(&told, &terms).unwrap();
+    let after = &refit.statistics;
+    let anomalous = |statistics: &Statistics, frames: &[Features]| {
+        let scores = frames.iter().map(|frame| score(statistics, frame));
+        scores.filter(Score::is_anomalous).count()
+    };
+    let like = unfilmed(100, 3);
+    let (was, is) = (anomalous(&before, &like), anomalous(after, &like));
+    assert!(was > 95 && is < 33, "{was}, then {is} of 100");
+    assert_eq!(anomalous(after, &fine), 0);
+    let Rise {
+        after: line, by, ..
+    } = refit.rise;
+    assert!(line < 1.1 * by[0].1, "{line} times as far, {by:?}");
+    let mut defect = normal_frames(1, 4).remove(0);
+    defect.pretrained.z[2] += 30.0;
+    assert!(score(after, &defect).is_anomalous());
+}
+
+#[test]
 fn two_refits_are_one_with_the_frames_of_both() {
     let (before, material) = calibrated(Scoring::Default);
     let fine = unfilmed(9, 6);

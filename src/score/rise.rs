@@ -13,8 +13,8 @@ use super::threshold::Threshold;
 
 /// Lines so far out are worth a word, and a frame so far out is like no normal one. Of footage without time, small
 /// labels that alarmed for nothing moved the lines 4.6 times as far out at most, a frame of a defect beyond the alarm
-/// line 8 to 59 times. Of footage with time one frame, 1.1 to 4.6 times as far out itself and harmless, moved them 10
-/// to 17 times (METHOD.md, section 8): so the lines alone blame no frame.
+/// line 8 to 59 times. But two harmless ones of another kind, 1.8 times as far out at most, moved them 5.9 times (METHOD.md,
+/// section 8): so the lines alone blame no frame.
 pub const NOTABLE: f64 = 5.0;
 /// So far out a threshold can be set by hand at most ([`super::threshold::Level::RANGE`]). Of eight defects that were
 /// found, lines 9 times as far out still found three, 12 times one, 16 times none.
@@ -41,7 +41,7 @@ impl Rise {
     }
 
     /// Whether one of the frames behind it is itself like no normal one. Where none is, too few of their like were
-    /// told: a lone one draws the lines far where incidents are counted, more of them are learnt as normal.
+    /// told: a lone one draws the lines far where frames are counted, more of them are learnt as normal.
     pub fn is_by_far_frame(&self) -> bool {
         self.by.first().is_some_and(|(_, times)| *times >= NOTABLE)
     }

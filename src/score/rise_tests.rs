@@ -91,7 +91,7 @@ fn of_footage_with_time_a_frame_that_is_far_from_all_is_refused_and_a_normal_one
 }
 
 #[test]
-fn of_footage_with_time_a_lone_frame_draws_lines_far_out_and_blinds_only_where_it_is_far() {
+fn of_footage_with_time_a_lone_frame_draws_the_lines_to_itself_and_blinds_where_it_is_far() {
     // Seconds of film, as exponential as tails are.
     let share = |i: usize| (i * 7919 % 997) as f64 / 997.0;
     let film: Vec<f64> = (0..61).map(|i| -(1.0 - share(i)).ln()).collect();
@@ -110,11 +110,12 @@ fn of_footage_with_time_a_lone_frame_draws_lines_far_out_and_blinds_only_where_i
             by: vec![(0, times)],
         }
     };
-    let harmless = by(1.4);
-    assert!(harmless.is_notable() && !harmless.blinds(), "{harmless:?}");
-    let other = by(3.0);
-    assert!(other.after >= BLINDING && !other.blinds(), "{other:?}");
-    assert!(by(NOTABLE).blinds());
+    for times in [1.4, 3.0, NOTABLE, 9.0] {
+        let rise = by(times);
+        assert!((rise.after - times).abs() < 1e-6, "{rise:?}");
+        assert!(!rise.blinds(), "{rise:?}");
+    }
+    assert!(by(1.01 * BLINDING).blinds());
 }
 
 #[test]
