@@ -23,6 +23,8 @@ use crate::score::threshold::Level;
 const FILE: &str = "controls.json";
 /// The shortest time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
+/// From a write that failed to the next.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// How the controls of one camera stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,9 +136,10 @@ impl Controls {
             warn!(
                 folder = %self.folder.display(),
                 %fault,
-                "what was set is obeyed, and will be forgotten with a restart: it can't be written; \
+                "what was set is obeyed, and will be forgotten with a restart until it can be written; \
                  is there room, and may this user write there?"
             );
+            self.due = Some(Instant::now() + AGAIN);
         }
         // After it: a card that takes a second for it has a second's rest all the same.
         self.written = Some(Instant::now());
@@ -236,7 +239,7 @@ mod tests {
         controls.due = Some(Instant::now());
         controls.save_in_time();
         assert_eq!((written(), controls.due()), (0.89, None));
-        controls.written = Some(now);
+        controls.written = Some(Instant::now() + PAUSE);
         set(&mut controls, 0.3);
         assert_eq!(written(), 0.89);
         controls.save();

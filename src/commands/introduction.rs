@@ -177,14 +177,16 @@ impl Introduction {
     }
 
     /// What takes all that was told last off the broker, by the connections that told it: for a name that is left
-    /// for another, which may have no rights there. Home Assistant first, as above.
-    pub(super) fn farewell(&self) -> Vec<Retained> {
+    /// for another, which may have no rights there. Home Assistant first, as above; a device that `next` describes
+    /// on the same topic stays, with all that its users gave it.
+    pub(super) fn farewell(&self, next: &Retained) -> Vec<Retained> {
         let Some(told) = &self.told else {
             return Vec::new();
         };
         let discovered = &told.home_assistant;
         let is_described = !discovered.entities.is_empty();
-        let device = is_described.then(|| removal(&discovered.topic));
+        let goes_on = next.topic == discovered.topic && !next.payload.is_empty();
+        let device = (is_described && !goes_on).then(|| removal(&discovered.topic));
         let cameras = told.cameras.iter().flat_map(CameraTopics::clear);
         let messages = device.into_iter().chain(cameras);
         messages.chain(told.node.clear()).collect()

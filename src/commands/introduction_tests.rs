@@ -256,8 +256,9 @@ fn a_node_that_is_called_otherwise_is_emptied_under_its_former_name_with_its_cam
 fn a_name_that_is_left_is_taken_off_home_assistant_first_and_by_its_availability_last() {
     let folder = tempfile::tempdir().unwrap();
     let mut here = Introduction::load(folder.path());
+    let elsewhere = description("u", &["a"]);
     let farewell = |here: &Introduction| {
-        let messages = here.farewell().into_iter();
+        let messages = here.farewell(&elsewhere).into_iter();
         said(messages.map(Message::Retained).collect())
     };
     assert!(farewell(&here).is_empty(), "nothing was ever told");
@@ -272,6 +273,8 @@ fn a_name_that_is_left_is_taken_off_home_assistant_first_and_by_its_availability
     kept.extend(kept_of_camera("press/cam1"));
     let emptied: BTreeSet<String> = topics[1..].iter().map(|t| (*t).to_owned()).collect();
     assert_eq!((emptied, topics.len()), (kept, 1 + 3 + 2 * 8));
+    // Under another prefix it is the same device.
+    assert_eq!(here.farewell(&description("t", &["a"])).len(), 3 + 2 * 8);
     // A device that was never described, or is removed already, is not removed.
     describe(&mut here, removal("t"));
     assert_eq!(farewell(&here).len(), 3);

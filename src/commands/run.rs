@@ -144,7 +144,9 @@ impl Daemon {
             );
             self.watchdog.ready();
             let turn = self.supervise(&mut generation, &inspection, &mut info);
-            self.controls.save();
+            if !matches!(turn, Turn::DiskFailed(_)) {
+                self.controls.save(); // One that does not answer could hold up the end.
+            }
             let ended = self.finish(generation, &inspection, &turn);
             carried = ended.carried;
             match turn {
@@ -202,7 +204,7 @@ impl Daemon {
         let settings = Box::new(next.settings(&self.boot_id));
         self.outlet.send(match next.topics() == former.topics() {
             true => Message::Settings(settings),
-            false => Message::Renamed(settings, self.introduction.farewell()),
+            false => Message::Renamed(settings, self.introduction.farewell(&next.discovery())),
         });
     }
 

@@ -68,7 +68,11 @@ impl Lines {
         } else {
             FAREWELL
         };
-        for message in farewell {
+        let is_live = self.live.status().connected;
+        for mut message in farewell {
+            if !is_live {
+                message.delivery = Delivery::AtLeastOnce;
+            }
             self.put(message);
         }
         self.live.close(GOODBYE);

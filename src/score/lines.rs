@@ -72,6 +72,10 @@ pub(super) struct Lines {
 /// [`FitError::TooFew`] without scores, [`FitError::NotFinite`] with the index of a score that is not
 /// finite.
 pub(super) fn draw(image: &[f64], local: &[f64], terms: &Terms) -> Result<Lines, FitError> {
+    let is_wrong = |(i, l): (&f64, &f64)| !(i.is_finite() && l.is_finite());
+    if let Some(frame) = image.iter().zip(local).position(is_wrong) {
+        return Err(FitError::NotFinite { frame });
+    }
     let footage = image.len().saturating_sub(terms.alone);
     let counted = terms.phases(footage).map_or(image.len(), |_| footage);
     let bases = [
@@ -92,7 +96,7 @@ pub(super) fn draw(image: &[f64], local: &[f64], terms: &Terms) -> Result<Lines,
     let further = beside.iter().copied().fold(warn.at, f64::max) - warn.at;
     let threshold = |basis: &Yardstick, scores: &[f64]| {
         let [warn, alarm] = [warn.at, alarm.at].map(|at| basis.raw(at + further));
-        Threshold::drawn(scores, warn, alarm)
+        Threshold::drawn(&scores[..counted], warn, alarm)
     };
     let needed = SUPPORT * opening.dispersion() / allowed;
     Ok(Lines {
@@ -118,9 +122,6 @@ struct Yardstick {
 
 impl Yardstick {
     fn of(scores: &[f64]) -> Result<Self, FitError> {
-        if let Some(frame) = scores.iter().position(|score| !score.is_finite()) {
-            return Err(FitError::NotFinite { frame });
-        }
         if scores.is_empty() {
             return Err(FitError::TooFew { needed: 1, got: 0 });
         }

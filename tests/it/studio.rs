@@ -31,9 +31,6 @@ pub(crate) fn normal() -> &'static Path {
 /// A Profile of [`normal`] by the default recipe.
 pub(crate) fn profile() -> &'static Path {
     static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
-        if let Some(dir) = made_before("calibrated/profile") {
-            return dir;
-        }
         let dir = made("calibrated").join("profile");
         let mut command = calibration(&[]);
         command.arg("--footage").arg(normal());
@@ -49,9 +46,6 @@ pub(crate) fn seeing() -> &'static Path {
     static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
         if teacher::that_sees().is_none() {
             return profile().to_owned();
-        }
-        if let Some(dir) = made_before("seeing/profile") {
-            return dir;
         }
         let dir = made("seeing").join("profile");
         let mut command = program();
@@ -86,14 +80,6 @@ pub(crate) fn labelled() -> &'static Labelled {
         labelled
     });
     &LABELLED
-}
-
-/// What a run of these tests left in the folder that `INSPECTD_TEST_PROFILES` names. A Profile that a
-/// PC made serves on a board, and by emulation it takes an hour to make one.
-pub(crate) fn made_before(name: &str) -> Option<PathBuf> {
-    let dir = Path::new(&std::env::var_os("INSPECTD_TEST_PROFILES")?).join(name);
-    assert!(dir.is_dir(), "{} is no Profile", dir.display());
-    Some(dir)
 }
 
 /// An empty folder that outlives this run.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The one that is named, if any is.
 pub(crate) fn named() -> Option<PathBuf> {
     let named = std::env::var_os("INSPECTD_TEST_TEACHER").filter(|path| !path.is_empty());
-    named.map(PathBuf::from)
+    named.map(|path| std::fs::canonicalize(path).unwrap())
 }
 
 /// One that sees where that is named which may not: none where nothing is.

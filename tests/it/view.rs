@@ -8,8 +8,8 @@ use image::RgbImage;
 use serde_json::Value;
 
 use crate::studio::{
-    calibrate, calibrate_seeing, calibration, frame, made_before, names, normal, program, refused,
-    stderr, stdout,
+    calibrate, calibrate_seeing, calibration, frame, names, normal, program, refused, stderr,
+    stdout,
 };
 use crate::teacher;
 use crate::workshop::Workshop;
@@ -27,9 +27,6 @@ const IN_VIEW: [u32; 4] = [400, 200, 70, 70];
 /// A Profile of the normal frames with crop and mask.
 fn profile() -> &'static Path {
     static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
-        if let Some(dir) = made_before("view") {
-            return dir;
-        }
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("view");
         if dir.exists() {
             fs::remove_dir_all(&dir).unwrap();

@@ -14,9 +14,6 @@ const NOISE: &str = "noise.png";
 
 /// Made once for all tests of this run; removed with the build's folder of temporary files.
 static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
-    if let Some(dir) = crate::studio::made_before("profile") {
-        return dir;
-    }
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("profile");
     if dir.exists() {
         std::fs::remove_dir_all(&dir).unwrap();

@@ -91,20 +91,36 @@ struct Ending {
     last_words: Vec<String>,
 }
 
-/// Whether a program is there: at its path, or below `PATH`, which is the C library's own where it is not set.
+/// Whether a program is there.
 pub(super) fn is_there(program: &Path) -> bool {
+    places(program).iter().any(|place| place.is_file())
+}
+
+/// Whether it is known that none is there: where this user may not look there may be one.
+fn is_absent(program: &Path) -> bool {
+    let is_empty = |place: &PathBuf| {
+        let fault = std::fs::metadata(place).err().map(|fault| fault.kind());
+        matches!(fault, Some(ErrorKind::NotFound | ErrorKind::NotADirectory))
+    };
+    places(program).iter().all(is_empty)
+}
+
+/// Where a program is looked for: at its path, or below `PATH`, which is the C library's own where it is not set.
+fn places(program: &Path) -> Vec<PathBuf> {
     if program.components().count() > 1 {
-        return program.is_file();
+        return vec![program.to_owned()];
     }
     let folders = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .collect()
 }
 
 impl Decoder {
     pub(super) fn start(task: &Task) -> Result<Self, CaptureError> {
         // Looked for first: not every kernel tells at the start that there is no such program (under qemu-user it
         // starts, and ends with 127).
-        if !is_there(&task.program) {
+        if is_absent(&task.program) {
             return Err(not_started(task, ErrorKind::NotFound.into()));
         }
         let alive = task.living.another(&task.input)?;

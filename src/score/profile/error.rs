@@ -92,10 +92,7 @@ pub enum ProfileError {
         previous: PathBuf,
     },
     /// Nobody can tell what lies where the Profile should go.
-    #[error(
-        "{} can't be listed, so it is left as it is: run it as the user that it belongs to, with the package by \
-         `sudo -u inspectd`", .path.display()
-    )]
+    #[error("{} can't be listed, so it is left as it is{}", .path.display(), by_whom(.source))]
     Unlisted {
         /// The directory.
         path: PathBuf,
@@ -196,6 +193,16 @@ fn in_all(needed: &Option<usize>) -> String {
     needed
         .map(|bytes| format!(" ({bytes} bytes are needed in all)"))
         .unwrap_or_default()
+}
+
+/// Who may list what this user may not.
+fn by_whom(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            ": run it as the user that it belongs to, with the package by `sudo -u inspectd`"
+        }
+        _ => "",
+    }
 }
 
 /// What to do about a Profile, one of whose files can't be used.
