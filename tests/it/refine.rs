@@ -21,12 +21,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
-        Bench::within("5%")
+        Bench::by(calibrate, "5%")
     }
 
-    /// For so many false alarms.
-    pub(crate) fn within(budget: &str) -> Bench {
-        Bench::by(calibrate, budget)
+    /// By a teacher that sees, for so many false alarms.
+    pub(crate) fn seeing(budget: &str) -> Bench {
+        Bench::by(calibrate_seeing, budget)
     }
 
     /// With a Profile that is calibrated like this.
@@ -122,7 +122,7 @@ fn rollback(dir: &Path) {
 
 #[test]
 fn frames_that_are_told_to_be_fine_pass_and_so_do_their_like_until_it_is_taken_back() {
-    let bench = Bench::by(calibrate_seeing, "5%");
+    let bench = Bench::seeing("5%");
     let like = bench.path("like");
     draw_labels(&like, 900, 10);
     let before = bench.bytes();

@@ -6,7 +6,7 @@ use crate::studio::{frame, refused, stderr, stdout};
 
 #[test]
 fn a_fine_frame_that_would_blind_a_profile_is_named_and_nothing_is_written_unless_it_is_accepted() {
-    let bench = Bench::within("1/day");
+    let bench = Bench::seeing("1/day");
     let wrong = bench.fine.join("wrong.png");
     let mut picture = frame(500, false);
     for y in 180..300 {
